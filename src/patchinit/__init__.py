@@ -1,0 +1,20 @@
+"""Initialise a convolution's filters from image patches.
+
+The companion module of the book "Filters from Patches". In a network of one's own::
+
+    from patchinit import initialize_first_layer_
+
+    initialize_first_layer_(model, images, method="principal_components", norm="keep")
+"""
+
+from .init import METHODS, from_images_, initialize_all_layers_, initialize_first_layer_, make_filters, set_filters_
+
+__version__ = "0.1.0"
+__all__ = [
+    "METHODS",
+    "from_images_",
+    "initialize_all_layers_",
+    "initialize_first_layer_",
+    "make_filters",
+    "set_filters_",
+]

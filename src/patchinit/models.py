@@ -1,0 +1,81 @@
+"""SimpleConv, the paper's network (section 4.2.1). It knows nothing of how it is initialised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class SimpleConv(nn.Module):
+    """Eleven blocks of 3x3 convolution (no padding, stride 1), batch normalisation and ReLU, then a linear layer.
+
+    The first block has C * 3 * 3 filters, the most that principal components can fill: 27 for
+    colour, 9 for greyscale. The paper gives neither the other widths nor the head: both are
+    arguments.
+
+    Parameters
+    ----------
+    in_channels : int
+        C of the images.
+    n_classes : int
+    first_width : int or None
+        Filters of the first block; None: in_channels * 9.
+    widths : sequence of int
+        Filters of the blocks after the first; the paper has ten.
+    head : {"average", "flatten"}
+        "average": the mean of each map, then linear. "flatten": linear on all values of the maps,
+        which needs image_size.
+    image_size : int or None
+        H = W of the images; checked against the depth if given.
+
+    Raises
+    ------
+    ValueError
+        An image too small for the depth, an unknown head, or a width below 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        n_classes: int = 10,
+        *,
+        first_width: int | None = None,
+        widths: Sequence[int] = (64,) * 10,
+        head: str = "average",
+        image_size: int | None = None,
+    ):
+        super().__init__()
+        all_widths = [in_channels * 9 if first_width is None else first_width, *widths]
+        if min(all_widths) < 1:
+            raise ValueError(f"widths={tuple(all_widths)} (the first block first) should all be >= 1")
+        final_size = None if image_size is None else image_size - 2 * len(all_widths)
+        if final_size is not None and final_size < 1:
+            raise ValueError(
+                f"image_size={image_size} is too small: {len(all_widths)} unpadded 3x3 blocks take away "
+                f"{2 * len(all_widths)} pixels; at least {2 * len(all_widths) + 1} are needed, or fewer widths"
+            )
+        blocks, channels = [], in_channels
+        for width in all_widths:
+            # No bias: the batch normalisation that follows subtracts it again.
+            convolution = nn.Conv2d(channels, width, kernel_size=3, bias=False)
+            blocks += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            channels = width
+        self.features = nn.Sequential(*blocks)
+        if head == "average":
+            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes))
+        elif head == "flatten":
+            if final_size is None:
+                raise ValueError("head='flatten' needs image_size, which fixes the number of values to flatten")
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(channels * final_size**2, n_classes))
+        else:
+            raise ValueError(f"head={head!r} should be 'average' or 'flatten'")
+
+    @property
+    def first_layer(self) -> nn.Conv2d:
+        """The first convolution, weight of shape (first_width, in_channels, 3, 3)."""
+        return self.features[0]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of shape (N, n_classes) for float images of shape (N, C, H, W)."""
+        return self.head(self.features(images))
