@@ -23,12 +23,12 @@ from .patches import standardize_patches
 class Clusters(FilterBank):
     """A filter bank of cluster centres, largest cluster first, and how the clustering went."""
 
-    inertia: float  # the objective, summed over the patches: see each function
-    shares: Tensor  # (F,), share of the patches in each cluster, decreasing, sum 1
+    inertia: float  #: the objective that the function names, summed over the patches
+    shares: Tensor  #: (F,), share of the patches in each cluster, decreasing, sum 1
     n_iter: int
     converged: bool
-    n_patches: int  # patches that were clustered
-    constant_share: float  # share of all patches left out as constant, 0 to 1
+    n_patches: int  #: patches that were clustered
+    constant_share: float  #: share of all patches left out as constant, 0 to 1
 
 
 def kmeans(

@@ -50,12 +50,12 @@ class StandInWarning(UserWarning):
 class Images:
     """Labelled images of one split. Unpacks as ``images, labels, classes``."""
 
-    images: Tensor  # (N, C, H, W), uint8
-    labels: Tensor  # (N,), int64, indices into classes
+    images: Tensor  #: (N, C, H, W), uint8
+    labels: Tensor  #: (N,), int64, indices into classes
     classes: tuple[str, ...]
     name: str
-    split: str  # "train" or "test"
-    stand_in_for: str | None = None  # the data set that could not be had
+    split: str  #: "train" or "test"
+    stand_in_for: str | None = None  #: the data set that could not be had
 
     def __iter__(self) -> Iterator:
         return iter((self.images, self.labels, self.classes))

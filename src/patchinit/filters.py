@@ -18,7 +18,7 @@ from .patches import PatchMoments, check_images, standardize_patches
 class FilterBank:
     """Filters, and the name of the method that made them."""
 
-    filters: Tensor  # (F, C, kh, kw), float32
+    filters: Tensor  #: (F, C, kh, kw), float32
     method: str
 
     def __len__(self) -> int:
@@ -29,9 +29,9 @@ class FilterBank:
 class PrincipalComponents(FilterBank):
     """A filter bank of eigenvectors with all d eigenvalues, largest first."""
 
-    eigenvalues: Tensor  # (d,), float64
-    n_patches: int  # patches that entered
-    constant_share: float  # share of all patches left out as constant, 0 to 1
+    eigenvalues: Tensor  #: (d,), float64
+    n_patches: int  #: patches that entered
+    constant_share: float  #: share of all patches left out as constant, 0 to 1
 
     @property
     def explained(self) -> Tensor:

@@ -163,8 +163,8 @@ def _distinct(total: int, n: int, generator: torch.Generator | None) -> Tensor:
 class Standardized(NamedTuple):
     """Patches with mean 0 and standard deviation 1 each, and which of the input's were constant."""
 
-    patches: Tensor  # (P', C, kh, kw), P' <= P
-    constant: Tensor  # (P,) bool, over the input
+    patches: Tensor  #: (P', C, kh, kw), P' <= P
+    constant: Tensor  #: (P,) bool, over the input
 
     @property
     def constant_share(self) -> float:
@@ -215,11 +215,11 @@ def _all_constant(n: int) -> str:
 class PatchMoments:
     """First and second moments of patches. Float64; covariance is centred and divided by count."""
 
-    count: int  # patches that entered
-    constant: int  # patches left out because they were constant
-    shape: tuple[int, int, int]  # (C, kh, kw)
-    mean: Tensor  # (d,)
-    covariance: Tensor  # (d, d)
+    count: int  #: patches that entered
+    constant: int  #: patches left out because they were constant
+    shape: tuple[int, int, int]  #: (C, kh, kw)
+    mean: Tensor  #: (d,)
+    covariance: Tensor  #: (d, d)
 
     @property
     def constant_share(self) -> float:

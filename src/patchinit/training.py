@@ -19,10 +19,10 @@ class Settings:
     """What a run is made of. The defaults are the paper's schedule (section 4.2.4)."""
 
     epochs: int = 250
-    learning_rate: float = 1e-3  # Adam's, for the first drop_after epochs
-    drop_after: int = 200  # epochs; the rate is a tenth afterwards
-    batch_size: int = 128  # images; the paper does not give it
-    seed: int = 0  # order of the images, the same for every method under comparison
+    learning_rate: float = 1e-3  #: Adam's, for the first drop_after epochs
+    drop_after: int = 200  #: epochs; the rate is a tenth afterwards
+    batch_size: int = 128  #: images; the paper does not give it
+    seed: int = 0  #: order of the images, the same for every method under comparison
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("drop_after", 0), ("batch_size", 2)):
@@ -40,12 +40,12 @@ class Settings:
 class Epoch:
     """What was measured in one epoch."""
 
-    epoch: int  # from 1
-    train_loss: float  # cross-entropy, mean over the epoch's batches as they were trained on
-    test_loss: float  # cross-entropy after the epoch
-    test_accuracy: float  # share, 0 to 1, after the epoch
+    epoch: int  #: from 1
+    train_loss: float  #: cross-entropy, mean over the epoch's batches as they were trained on
+    test_loss: float  #: cross-entropy after the epoch
+    test_accuracy: float  #: share, 0 to 1, after the epoch
     learning_rate: float
-    seconds: float  # training and evaluation
+    seconds: float  #: training and evaluation
 
 
 @dataclass
@@ -54,8 +54,8 @@ class History:
 
     settings: Settings
     epochs: list[Epoch] = field(default_factory=list)
-    filters: list[Tensor] = field(default_factory=list)  # first layer before training and after each epoch
-    diverged: bool = False  # the loss was not finite, and the run was stopped
+    filters: list[Tensor] = field(default_factory=list)  #: first layer before training and after each epoch
+    diverged: bool = False  #: the loss was not finite, and the run was stopped
 
 
 def train(
