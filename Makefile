@@ -1,0 +1,113 @@
+# Two commands matter: `make book` and `make test`. Both need only Python >= 3.11 and make;
+# everything else goes into .venv, from requirements.lock.
+#
+# Every step leaves its product whole or not at all, so an interrupted make is simply run again.
+# All paths are relative: the repository may lie anywhere, with or without git.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Chapters executed side by side. Each takes up to 1.5 GB, so 4 is the most that is asked for.
+JOBS ?= $(shell if [ $(CORES) -gt 4 ]; then echo 4; else echo $(CORES); fi)
+TEST_JOBS ?= 2
+
+CHAPTERS := $(sort $(wildcard notebooks/*.ipynb))
+EXECUTED := $(CHAPTERS:%=_build/executed/%)
+MODULE := $(shell find src/patchinit -name '*.py' 2>/dev/null)
+RESULTS := $(shell find results -type f 2>/dev/null)
+
+# Without cached bytecode every start of a kernel or of Sphinx takes ten seconds more.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help book test check benchmarks data links lock clean distclean venv chapters binder-check FORCE
+
+help:
+	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
+	@echo 'make test        run the tests'
+	@echo 'make check       run the gates alone, on what is built'
+	@echo 'make benchmarks  time the module against plain use of scikit-learn'
+	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
+	@echo 'make links       check the links to other sites (needs the network and a built book)'
+	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
+	@echo 'make binder-check  let repo2docker read environment.yml (builds no image)'
+	@echo 'make clean       remove the built book; make distclean also removes .venv'
+	@echo
+	@echo 'JOBS=$(JOBS) chapters run side by side; PYTHON=$(PYTHON) makes .venv.'
+
+# --- The environment -------------------------------------------------------------------------
+
+# Stamps lie inside .venv and are written last: half an environment has none and is made again.
+venv: .venv/.installed
+
+.venv/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@echo 'Making .venv from requirements.lock'
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+	@$(PY) -m uv pip install $(if $(CI),--quiet) --python $(PY) --require-hashes --requirements requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(PY) -m uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: .venv/.installed
+	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+	  --upgrade --quiet --output-file requirements.lock.new
+	@if cmp -s requirements.lock.new requirements.lock; then rm requirements.lock.new; \
+	else mv requirements.lock.new requirements.lock; fi
+
+# --- The book --------------------------------------------------------------------------------
+
+book: .venv/.installed
+	@$(PY) -m tools.gates stored
+	@$(MAKE) --no-print-directory -j$(JOBS) chapters JOBS=$(JOBS)
+	@$(PY) -m tools.pages
+	@$(PY) -m tools.gates
+	@$(PY) -m tools.report
+
+chapters: $(EXECUTED)
+
+_build/executed/notebooks/%.ipynb: notebooks/%.ipynb $(MODULE) $(RESULTS) tools/execute.py .venv/.locked _build/data-state
+	@$(PY) -m tools.execute $< $@ --jobs $(JOBS)
+
+# Rewritten only if other data sets are there than last time, so that pages made from stand-ins
+# are executed again once the real data has come, and nothing is executed again otherwise.
+_build/data-state: .venv/.installed FORCE
+	@$(PY) -m tools.data_state $@
+
+check: .venv/.installed
+	@$(PY) -m tools.gates
+
+links: .venv/.installed
+	@$(PY) -m tools.pages --builder linkcheck
+
+data: .venv/.installed
+	@$(PY) -m tools.data_state _build/data-state --download
+
+# --- Everything else ---------------------------------------------------------------------------
+
+test: .venv/.installed
+	@$(PY) -m pytest -n $(TEST_JOBS)
+
+benchmarks: .venv/.installed
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+# repo2docker has an environment of its own: it is no part of the book.
+binder-check: .venv/.installed
+	@test -x .venv-binder/bin/jupyter-repo2docker || { rm -rf .venv-binder && $(PYTHON) -m venv .venv-binder && \
+	  $(PY) -m uv pip install --quiet --python .venv-binder/bin/python jupyter-repo2docker; }
+	.venv-binder/bin/jupyter-repo2docker --no-build --debug .
+
+clean:
+	rm -rf _build
+
+distclean: clean
+	rm -rf .venv .venv-binder src/*.egg-info

@@ -1,0 +1,1 @@
+"""The build of the book: executing, staging, HTML, gates and the closing table."""

@@ -1,0 +1,39 @@
+"""Writing files so that neither an interruption nor an unchanged content costs anything later."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write aside, then move into place: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """As `write_whole`, but a file that already says so keeps its time stamp."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text)
+
+
+def sync(wanted: dict[Path, Path], folder: Path) -> None:
+    """Make `folder` hold exactly the copies `wanted` (path within the folder: source).
+
+    Contents are compared, and a file that is equal keeps its time: Sphinx reads again only what is
+    newer than its last reading, which a copied time stamp (after a checkout, say) may not be.
+    """
+    for place, source in wanted.items():
+        target = folder / place
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(folder) not in wanted:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -1,0 +1,98 @@
+"""Gates on notebooks, stored and executed: each takes a notebook and returns a list of problems.
+
+A notebook is what `nbformat.read` gives, or the same as plain dictionaries and lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+# Tags by which MyST-NB leaves a cell's outputs, or only its stderr, out of the page.
+NOT_SHOWN = {"remove-cell", "remove_cell", "remove-output", "remove_output"}
+
+
+def tags(cell: dict) -> set[str]:
+    return set(cell["metadata"].get("tags", []))
+
+
+def code_cells(notebook: dict) -> Iterator[tuple[int, dict]]:
+    """(number, cell) of each code cell; all cells are numbered, from 1."""
+    return ((n, cell) for n, cell in enumerate(notebook["cells"], start=1) if cell["cell_type"] == "code")
+
+
+def parameters_cell(notebook: dict) -> list[str]:
+    """Exactly one code cell is tagged `parameters`; without one, papermill injects above the title."""
+    count = sum("parameters" in tags(cell) for _, cell in code_cells(notebook))
+    return [] if count == 1 else [f"{count} code cells tagged `parameters`, exactly one is wanted"]
+
+
+def unknown_parameters(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Every parameter given is one that the notebook has."""
+    known = list(known)
+    return [f"unknown parameter {name!r}; it has {', '.join(known) or 'none'}" for name in given if name not in known]
+
+
+def stored_outputs(notebook: dict) -> list[str]:
+    """A stored notebook has no outputs and no execution counts: a stale result is published silently."""
+    return [
+        f"cell {n} is stored with {'outputs' if cell['outputs'] else 'an execution count'}; clear them"
+        for n, cell in code_cells(notebook)
+        if cell["outputs"] or cell.get("execution_count") is not None
+    ]
+
+
+def error_outputs(notebook: dict) -> list[str]:
+    """No cell of an executed notebook raised; Sphinx publishes a stored error without a word."""
+    return [
+        f"cell {n} raised {output['ename']}: {output['evalue']}"
+        for n, cell in code_cells(notebook)
+        for output in cell["outputs"]
+        if output["output_type"] == "error"
+    ]
+
+
+def not_executed(notebook: dict) -> list[str]:
+    """Every code cell with a content has run."""
+    return [
+        f"cell {n} was not executed"
+        for n, cell in code_cells(notebook)
+        if cell.get("execution_count") is None and "".join(cell["source"]).strip()
+    ]
+
+
+def stderr(cell: dict) -> str:
+    """All that the cell wrote to stderr."""
+    streams = [output for output in cell["outputs"] if output["output_type"] == "stream"]
+    return "".join("".join(output["text"]) for output in streams if output["name"] == "stderr").strip()
+
+
+def shown_stderr(notebook: dict) -> list[str]:
+    """Nothing on the page is from stderr: warnings are dealt with, progress bars tagged `remove-stderr`."""
+    return [
+        f"cell {n} shows stderr: {stderr(cell).splitlines()[0]!r}; "
+        "deal with the warning, or tag the cell `remove-stderr` if it is progress or the stand-in's warning"
+        for n, cell in code_cells(notebook)
+        if not tags(cell) & (NOT_SHOWN | {"remove-stderr"}) and stderr(cell)
+    ]
+
+
+def undescribed_figures(notebook: dict) -> list[str]:
+    """Every picture that a cell shows has alt text and a caption in the cell's `mystnb` metadata."""
+    problems = []
+    for n, cell in code_cells(notebook):
+        pictures = sum(
+            mime.startswith("image/")
+            for output in cell["outputs"]
+            for mime in output.get("data", {})
+        )
+        if not pictures or tags(cell) & NOT_SHOWN:
+            continue
+        settings = cell["metadata"].get("mystnb", {})
+        for part, key in (("image", "alt"), ("figure", "caption")):
+            if not str(settings.get(part, {}).get(key, "")).strip():
+                problems.append(f"cell {n} shows a picture without mystnb.{part}.{key} in its metadata")
+    return problems
+
+
+STORED = (parameters_cell, stored_outputs)
+EXECUTED = (error_outputs, not_executed, shown_stderr, undescribed_figures)

@@ -1,0 +1,143 @@
+"""Gates on the HTML: each takes the site's folder and returns a list of problems.
+
+They look at what a browser would be given, so they hold whatever made the page: a notebook, MyST,
+raw HTML in an output, the theme.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+
+CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
+# In a script: a complete address of something that a page can load.
+SCRIPT_ADDRESS = re.compile(r"""(?:https?:)?//[^\s'"`]+\.(?:m?js|css|woff2?|ttf|png|svg|json)\b""")
+LOADING_RELATIONS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest", "apple-touch-icon"}
+LOADING_ATTRIBUTES = {
+    "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
+    "track": "src", "embed": "src", "object": "data", "image": "href", "use": "href",
+}  # fmt: skip
+
+
+def pages(site: Path) -> list[Path]:
+    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages."""
+    return [p for p in sorted(site.rglob("*.html")) if not {"_static", "_sources"} & set(p.relative_to(site).parts)]
+
+
+@cache
+def _parse(page: Path, modified: int) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def parse(page: Path) -> BeautifulSoup:
+    """The page as a tree, read once for all gates."""
+    return _parse(page, page.stat().st_mtime_ns)
+
+
+def article(page: Path) -> Tag:
+    """The part that the author wrote, without the theme's own pictures and links."""
+    soup = parse(page)
+    return soup.find("article") or soup.find("main") or soup
+
+
+def missing_pages(site: Path, documents: Iterable[str]) -> list[str]:
+    """Every document of the table of contents has its page."""
+    return [f"{name}: listed in _toc.yml, has no page" for name in documents if not (site / f"{name}.html").is_file()]
+
+
+def is_elsewhere(address: str) -> bool:
+    """True of an address on a host, with or without a scheme; data: and blob: travel with the page."""
+    return bool(urlsplit(address.strip()).netloc)
+
+
+def loaded(soup: BeautifulSoup) -> Iterator[str]:
+    """Every address that showing the page makes a browser fetch."""
+    for name, attribute in LOADING_ATTRIBUTES.items():
+        for tag in soup.find_all(name):
+            yield tag.get(attribute) or tag.get(f"xlink:{attribute}") or ""
+            yield from (part.split()[0] for part in tag.get("srcset", "").split(",") if part.strip())
+    for tag in soup.find_all("link"):
+        if LOADING_RELATIONS & {relation.lower() for relation in tag.get("rel", [])}:
+            yield tag.get("href") or ""
+    styles = [tag.get_text() for tag in soup.find_all("style")] + [tag["style"] for tag in soup.find_all(style=True)]
+    for style in styles:
+        yield from css_addresses(style)
+    for script in soup.find_all("script", src=False):
+        yield from SCRIPT_ADDRESS.findall(script.get_text())
+
+
+def css_addresses(text: str) -> list[str]:
+    return [first or second for first, second in CSS_ADDRESS.findall(text)]
+
+
+def loads_from_elsewhere(site: Path) -> list[str]:
+    """No page and no style sheet fetches a script, style, font or picture from another host."""
+    problems = [
+        f"{page.relative_to(site)}: loads {address}"
+        for page in pages(site)
+        for address in dict.fromkeys(loaded(parse(page)))
+        if is_elsewhere(address)
+    ]
+    for sheet in sorted(site.rglob("*.css")):
+        for address in css_addresses(sheet.read_text(encoding="utf-8", errors="replace")):
+            if is_elsewhere(address):
+                problems.append(f"{sheet.relative_to(site)}: loads {address}")
+    return problems
+
+
+def anchors(page: Path) -> set[str]:
+    """Everything on the page that a link can end in `#` with."""
+    soup = parse(page)
+    named = soup.find_all("a", attrs={"name": True})
+    return {tag["id"] for tag in soup.find_all(id=True)} | {tag["name"] for tag in named}
+
+
+def dead_links(site: Path) -> list[str]:
+    """Every link within the site leads to a file that is there, and to an anchor that is on it."""
+    problems = []
+    known = {page.resolve(): anchors(page) for page in pages(site)}
+    for page in pages(site):
+        refresh = parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
+        links = [tag["href"] for tag in parse(page).find_all("a", href=True)]
+        if refresh and "url=" in refresh["content"].lower():
+            links.append(refresh["content"].split("=", 1)[1].strip())
+        for link in dict.fromkeys(links):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":  # "#": a button of the theme
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page.resolve()
+            if target.is_dir():
+                target = target / "index.html"
+            if not target.is_file():
+                problems.append(f"{page.relative_to(site)}: {link} leads nowhere")
+            elif parts.fragment and unquote(parts.fragment) not in known.get(target, ()):
+                problems.append(f"{page.relative_to(site)}: {link} has no such anchor")
+    return problems
+
+
+def undescribed_pictures(site: Path) -> list[str]:
+    """Every picture in an article has alt text; every picture that a cell shows has a caption.
+
+    docutils writes a picture's own address where it is given no alt text, which describes nothing.
+    """
+    problems = []
+    for page in pages(site):
+        for picture in article(page).find_all("img"):
+            name = f"{page.relative_to(site)}: {picture.get('src', '')[:60]}"
+            alt = picture.get("alt", "").strip()
+            if not alt or alt == picture.get("src", "").strip() or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
+                problems.append(f"{name} has no alt text")
+            if picture.find_parent(class_="cell_output"):
+                figure = picture.find_parent("figure")
+                caption = figure and figure.find("figcaption")
+                if not caption or not caption.get_text(strip=True):
+                    problems.append(f"{name} has no caption")
+    return problems
+
+
+SITE = (loads_from_elsewhere, dead_links, undescribed_pictures)

@@ -1,0 +1,73 @@
+"""Turn the executed chapters and the prose into HTML: python -m tools.pages [--builder linkcheck]
+
+The tree below _build/stage mirrors the repository, as launch links are made from a page's path.
+Sphinx keeps what it has read in _build/.doctrees, so that an edit of one page costs one page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from shutil import rmtree
+
+import yaml
+
+from tools.files import sync, write_if_changed
+from tools.gates import EXECUTED, SITE, documents
+
+BUILD = Path("_build")
+STAGE = BUILD / "stage"
+CONFIG = BUILD / "config.yml"
+DOCTREES = BUILD / ".doctrees"
+UNFINISHED = BUILD / ".unfinished"
+
+
+def stage() -> None:
+    """Mirror prose and executed chapters into the stage, with execution turned off."""
+    config = yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    write_if_changed(CONFIG, yaml.safe_dump(config, sort_keys=False))
+    wanted = {Path("_config.yml"): CONFIG, Path("_toc.yml"): Path("_toc.yml")}
+    for path in Path("book").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            wanted[path] = path
+    names = documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8")))
+    for path in (Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")):
+        wanted[path] = EXECUTED / path
+    sync(wanted, STAGE)
+
+
+def build(builder: str) -> int:
+    """Run Jupyter Book over the stage, warnings as errors; returns its exit status.
+
+    A page that Sphinx has read is not read again, so neither is its warning given again: after a
+    failure or an interruption everything is read anew, or the next build would pass.
+    """
+    if UNFINISHED.exists():
+        rmtree(DOCTREES, ignore_errors=True)
+        rmtree(SITE, ignore_errors=True)
+    UNFINISHED.touch()
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [jupyter_book, "build", STAGE, "--path-output", ".", "--builder", builder, "-W", "-n", "--keep-going"]
+    if sys.stdout.isatty():
+        status = subprocess.run(command, check=False).returncode
+    else:  # warnings only: in a log, Sphinx's progress is a line a page
+        status = subprocess.run([*command, "--quiet"], stdout=subprocess.DEVNULL, check=False).returncode
+    if status == 0:
+        UNFINISHED.unlink()
+    return status
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
+    given = parser.parse_args()
+    print("Building the HTML" if given.builder == "html" else "Checking links to other sites", flush=True)
+    stage()
+    sys.exit(build(given.builder))
+
+
+if __name__ == "__main__":
+    main()
