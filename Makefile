@@ -75,8 +75,10 @@ book: .venv/.installed
 
 chapters: $(EXECUTED)
 
+# Offline: what can be had was downloaded for the stamp, and a dead network is waited for once, not
+# once a chapter.
 _build/executed/notebooks/%.ipynb: notebooks/%.ipynb $(MODULE) $(RESULTS) tools/execute.py .venv/.locked _build/data-state
-	@$(PY) -m tools.execute $< $@ --jobs $(JOBS)
+	@PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@ --jobs $(JOBS)
 
 # Rewritten only if other data sets are there than last time, so that pages made from stand-ins
 # are executed again once the real data has come, and nothing is executed again otherwise.
