@@ -1,0 +1,38 @@
+"""Shared fixtures. Every test runs without network; few need the real images, and say so."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # tests run side by side
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """No test reaches for the network by accident."""
+    monkeypatch.setenv("PATCHINIT_OFFLINE", "1")
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def images(generator):
+    """Twelve smooth colour images, float, (12, 3, 16, 16): coarse noise made larger, so that patches have structure."""
+    coarse = torch.rand(12, 3, 6, 6, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size=16, mode="bicubic").clamp(0, 1)
+
+
+@pytest.fixture
+def real_data():
+    """Folder of CIFAR-10 and Fashion-MNIST; skips where they are not there."""
+    folder = Path(os.environ.get("PATCHINIT_DATA") or ROOT / "data")
+    if not (folder / "cifar-10-batches-py/data_batch_1").exists() or not (folder / "FashionMNIST/raw").exists():
+        pytest.skip(f"needs CIFAR-10 and Fashion-MNIST in {folder.name}/ or PATCHINIT_DATA: run `make data`")
+    return folder
