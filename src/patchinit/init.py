@@ -153,6 +153,51 @@ def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = Non
     return model
 
 
+@torch.no_grad()
+def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -> nn.Module:
+    """Orthogonal weights and zero biases in every convolution and linear layer, in order; returns the model.
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks".
+    """
+    for module in model.modules():
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+            nn.init.orthogonal_(module.weight, generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
+    return model
+
+
+@torch.no_grad()
+def lsuv_(model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None) -> nn.Module:
+    """Orthogonal weights, then each 2-D convolution's divided by its outputs' standard deviation; returns the model.
+
+    Layer-sequential unit variance: layer by layer, with those before it already scaled. One
+    division is exact, for a convolution is linear (the biases are zero).
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, H, W)
+        What the variance is measured on.
+
+    References
+    ----------
+    Mishkin and Matas (2016), "All you need is a good init".
+    """
+    orthogonal_(model, generator=generator)
+    images = check_images(images)
+    with _undisturbed(model):
+        for name, layer in _convolutions(model, images[:2]):
+            outputs = layer(_input_of(model, layer, images))
+            deviation = outputs.std()
+            if not 0 < deviation < float("inf"):
+                raise ValueError(f"layer {name!r} has outputs of standard deviation {deviation}; use other images")
+            layer.weight.div_(deviation)
+    return model
+
+
 def initialize_first_layer_(
     model: nn.Module,
     images: Tensor,

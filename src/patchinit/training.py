@@ -1,9 +1,11 @@
-"""One training run: settings in, a record of every epoch out."""
+"""One training run: a model, its images and settings in, a record of every epoch out."""
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -12,28 +14,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data import Images
+from .settings import Settings
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of. The defaults are the paper's schedule (section 4.2.4)."""
-
-    epochs: int = 250
-    learning_rate: float = 1e-3  #: Adam's, for the first drop_after epochs
-    drop_after: int = 200  #: epochs; the rate is a tenth afterwards
-    batch_size: int = 128  #: images; the paper does not give it
-    seed: int = 0  #: order of the images, the same for every method under comparison
-
-    def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("drop_after", 0), ("batch_size", 2)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}={getattr(self, name)} should be >= {low}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate={self.learning_rate} should be > 0")
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 1."""
-        return self.learning_rate if epoch <= self.drop_after else self.learning_rate / 10
+MOVE = 4  # pixels that an augmented image is moved by at most, in each direction
+_EVALUATION_BATCH = {"cpu": 500, "cuda": 5_000}
 
 
 @dataclass(frozen=True)
@@ -58,18 +42,195 @@ class History:
     diverged: bool = False  #: the loss was not finite, and the run was stopped
 
 
-def train(
-    model: nn.Module, train_set: Images, test_set: Images, settings: Settings, *, progress: bool = False
-) -> History:
-    """Train a model in place with Adam and cross-entropy, evaluating after every epoch.
+class Trainer:
+    """Trains a model in place, an epoch at a time, and can be stopped and resumed between epochs.
+
+    The images lie on the device as uint8; batches are drawn, scaled to 0..1 and augmented there.
+    The random numbers of an epoch depend on the settings' seed and the epoch alone and are drawn
+    on the CPU, so the order of the images is the same on every device. On a GPU the whole step is
+    captured once as a CUDA graph and replayed.
 
     Parameters
     ----------
     model : nn.Module
-        Logits (N, classes) for float images (N, C, H, W); its first convolution is followed.
+        Logits (N, classes) for float images (N, C, H, W).
     train_set, test_set : Images
-        uint8 images are divided by 255 batch by batch; nothing else is done to them.
     settings : Settings
+        What concerns the training: epochs, rates, batch size, optimiser, augmentation, precision,
+        label_share, frozen, seed. The model and the images are taken as they are given.
+    device : str or torch.device
+    capture : bool or None
+        Replay the step as a CUDA graph. None: on a GPU only.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two labelled images, for which batch normalisation is not defined.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train_set: Images,
+        test_set: Images,
+        settings: Settings,
+        *,
+        device: str | torch.device = "cpu",
+        capture: bool | None = None,
+    ):
+        self.settings, self.epoch = settings, 0
+        self.device = torch.device(device)
+        on_gpu = self.device.type == "cuda"
+        layout = torch.channels_last if on_gpu else torch.contiguous_format
+        self.model = model.to(self.device, memory_format=layout)
+        self.n_steps_over = len(train_set)  # images in an epoch, whatever share of them is labelled
+        if settings.label_share < 1:
+            n_labelled = max(2, round(settings.label_share * len(train_set)))
+            train_set = train_set.sample(n_labelled, generator=settings.generator("labels"))
+        if len(train_set) < 2:
+            raise ValueError(f"train_set has {len(train_set)} images; at least 2 are needed")
+        self.train_images, self.train_labels = train_set.images.to(self.device), train_set.labels.to(self.device)
+        self.test_images, self.test_labels = test_set.images.to(self.device), test_set.labels.to(self.device)
+        self.first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+        if settings.frozen:
+            self.first.weight.requires_grad_(False)
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        # A learning rate in the device's memory can be changed under a captured step.
+        rate = torch.tensor(settings.learning_rate, device=self.device) if on_gpu else settings.learning_rate
+        if settings.optimizer == "adam":
+            self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=True, capturable=on_gpu)
+        else:
+            self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
+        self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
+        self._steps: dict[int, Callable[[Tensor, Tensor], None]] = {}  # captured, by size of the batch
+        self._capture = on_gpu if capture is None else capture
+
+    def train_epoch(self) -> float:
+        """One pass over the images in a new random order; returns the mean loss of its batches."""
+        self.epoch += 1
+        self._set_rate(self.settings.rate(self.epoch))
+        self.model.train()
+        self.loss_sum.zero_()
+        order, moves = self._draw(self.epoch)
+        seen = 0
+        for batch, move in zip(order.split(self.settings.batch_size), moves.split(self.settings.batch_size), strict=True):
+            if len(batch) < 2:
+                continue  # batch normalisation has no variance to divide by in a batch of one
+            self._step(batch, move)
+            seen += len(batch)
+        return (self.loss_sum / seen).item()
+
+    def evaluate(self, n: int | None = None) -> tuple[float, Tensor]:
+        """Mean cross-entropy, and which images were classified correctly, bool (n,), of the first n test images."""
+        n = n or len(self.test_images)
+        size = _EVALUATION_BATCH[self.device.type]
+        with self._autocast():
+            return _evaluate(self.model, self.test_images[:n], self.test_labels[:n], size)
+
+    def state_dict(self) -> dict:
+        """All that the next epoch depends on; tensors, numbers and plain containers only."""
+        return {"epoch": self.epoch, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from `state_dict`. Raises what torch raises for a state of another model."""
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate  # a tensor of this device, not of the one that saved
+        self.epoch = state["epoch"]
+        self._steps.clear()  # they hold the addresses of the old state
+
+    def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Indices of the epoch's images in order (n,), and for each how it is mirrored and moved (n, 3)."""
+        generator = self.settings.generator("order", epoch)
+        n_labelled, n = len(self.train_images), self.n_steps_over
+        passes = [torch.randperm(n_labelled, generator=generator) for _ in range(math.ceil(n / n_labelled))]
+        moves = torch.zeros(n, 0, dtype=torch.int64)
+        if self.settings.augmentation == "flip_crop":
+            mirrored = torch.randint(2, (n, 1), generator=generator)
+            moves = torch.cat([mirrored, torch.randint(2 * MOVE + 1, (n, 2), generator=generator)], dim=1)
+        return torch.cat(passes)[:n].to(self.device), moves.to(self.device)
+
+    def _batch(self, indices: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
+        images = self.train_images[indices]
+        if moves.shape[1]:
+            images = augment(images, moves)
+        images = _unit(images)
+        if self.device.type == "cuda":
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images, self.train_labels[indices]
+
+    def _step_eagerly(self, indices: Tensor, moves: Tensor) -> None:
+        images, labels = self._batch(indices, moves)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            logits = self.model(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        loss.backward()
+        self.optimizer.step()
+        self.loss_sum += loss.detach() * len(indices)
+
+    def _step(self, indices: Tensor, moves: Tensor) -> None:
+        if not self._capture:
+            return self._step_eagerly(indices, moves)
+        if len(indices) not in self._steps:
+            self._steps[len(indices)] = self._captured_step(indices, moves)
+        self._steps[len(indices)](indices, moves)
+
+    def _captured_step(self, indices: Tensor, moves: Tensor) -> Callable[[Tensor, Tensor], None]:
+        """The step for batches of one size, as a CUDA graph that reads its indices from a fixed place."""
+        # Warming up trains. What it changed is put back in place, for the graph holds addresses.
+        before = {name: value.clone() for name, value in self._tensors().items()}
+        fixed_indices, fixed_moves = indices.clone(), moves.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._step_eagerly(fixed_indices, fixed_moves)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step_eagerly(fixed_indices, fixed_moves)
+        with torch.no_grad():
+            for name, value in self._tensors().items():
+                # The optimiser's state, absent before its first step, starts from zero.
+                value.copy_(before[name]) if name in before else value.zero_()
+
+        def replay(indices: Tensor, moves: Tensor) -> None:
+            fixed_indices.copy_(indices)
+            fixed_moves.copy_(moves)
+            graph.replay()
+
+        return replay
+
+    def _tensors(self) -> dict[object, Tensor]:
+        """Every tensor that a step changes."""
+        tensors = dict(self.model.state_dict(keep_vars=True))
+        for index, state in enumerate(self.optimizer.state.values()):
+            tensors |= {(index, name): value for name, value in state.items() if isinstance(value, Tensor)}
+        return {**tensors, "loss_sum": self.loss_sum}
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+
+def train(
+    model: nn.Module, train_set: Images, test_set: Images, settings: Settings, *, progress: bool = False
+) -> History:
+    """Train a model in place on the CPU, evaluating after every epoch.
+
+    Parameters
+    ----------
+    model, train_set, test_set, settings
+        As for `Trainer`.
     progress : bool
         Show a bar over the epochs on standard error.
 
@@ -78,60 +239,79 @@ def train(
     History
         If the loss stops being finite the run ends there, with a RuntimeWarning and ``diverged`` set.
     """
-    generator = torch.Generator().manual_seed(settings.seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-    history = History(settings, filters=[first.weight.detach().clone()])
     was_training = model.training
+    trainer = Trainer(model, train_set, test_set, settings)
+    history = History(settings, filters=[trainer.first.weight.detach().clone()])
     bar = tqdm(range(1, settings.epochs + 1), unit="epoch", disable=not progress)
-    for epoch in bar:
-        start = time.perf_counter()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(epoch)
-        train_loss = _train_epoch(model, train_set, optimizer, settings.batch_size, generator)
-        test_loss, test_accuracy = evaluate(model, test_set)
-        seconds = time.perf_counter() - start
-        history.epochs.append(Epoch(epoch, train_loss, test_loss, test_accuracy, settings.rate(epoch), seconds))
-        history.filters.append(first.weight.detach().clone())
-        bar.set_postfix(loss=f"{train_loss:.3f}", accuracy=f"{test_accuracy:.1%}")
-        if train_loss != train_loss or train_loss == float("inf"):
+    for _ in bar:
+        record = run_epoch(trainer)
+        history.epochs.append(record)
+        history.filters.append(trainer.first.weight.detach().clone())
+        bar.set_postfix(loss=f"{record.train_loss:.3f}", accuracy=f"{record.test_accuracy:.1%}")
+        if not math.isfinite(record.train_loss):
             history.diverged = True
-            text = f"the loss is {train_loss} in epoch {epoch}; lower learning_rate"
+            text = f"the loss is {record.train_loss} in epoch {record.epoch}; lower learning_rate"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
             break
     model.train(was_training)
     return history
 
 
-def _train_epoch(model, train_set, optimizer, batch_size, generator) -> float:
-    """One pass over the images in a new random order; mean loss."""
-    model.train()
-    losses, counts = [], []
-    for batch in torch.randperm(len(train_set), generator=generator).split(batch_size):
-        if len(batch) < 2 and len(train_set) > 1:
-            continue  # batch normalisation has no variance to divide by in a batch of one
-        loss = F.cross_entropy(model(_unit(train_set.images[batch])), train_set.labels[batch])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-        counts.append(len(batch))
-    weights = torch.tensor(counts, dtype=torch.float32)
-    return float((torch.stack(losses) * weights).sum() / weights.sum())
+def run_epoch(trainer: Trainer) -> Epoch:
+    """Train one epoch, evaluate, and say what was measured."""
+    start = time.perf_counter()
+    train_loss = trainer.train_epoch()
+    test_loss, correct = trainer.evaluate(trainer.settings.n_evaluate)
+    seconds = time.perf_counter() - start
+    rate = trainer.settings.rate(trainer.epoch)
+    return Epoch(trainer.epoch, train_loss, test_loss, correct.double().mean().item(), rate, seconds)
+
+
+def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is given back as it was."""
+    loss, correct = _evaluate(model, images.images, images.labels, batch_size)
+    return loss, correct.double().mean().item()
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is given back as it was."""
+def _evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> tuple[float, Tensor]:
     was_training = model.training
     model.eval()
-    loss = correct = 0.0
-    for batch, labels in zip(images.images.split(batch_size), images.labels.split(batch_size), strict=True):
-        logits = model(_unit(batch))
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        correct += (logits.argmax(1) == labels).sum().item()
+    losses, correct = [], []
+    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        logits = model(_unit(batch)).float()
+        losses.append(F.cross_entropy(logits, truth, reduction="sum"))
+        correct.append(logits.argmax(1) == truth)
     model.train(was_training)
-    return loss / len(images), correct / len(images)
+    return (torch.stack(losses).double().sum() / len(images)).item(), torch.cat(correct)
+
+
+def augment(images: Tensor, moves: Tensor) -> Tensor:
+    """Mirror and move images, filling with the edge's pixels mirrored.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, H, W)
+    moves : int64 Tensor of shape (N, 3)
+        Mirrored (0 or 1), and the top and left of the crop (0 to 2 * MOVE) in the padded image.
+
+    Returns
+    -------
+    Tensor of shape (N, C, H, W)
+    """
+    n, channels, height, width = images.shape
+    rows = moves[:, 1, None] + torch.arange(-MOVE, height - MOVE, device=images.device)  # (N, H)
+    cols = moves[:, 2, None] + torch.arange(-MOVE, width - MOVE, device=images.device)  # (N, W)
+    rows, cols = _reflect(rows, height), _reflect(cols, width)
+    cols = torch.where(moves[:, :1] == 1, width - 1 - cols, cols)
+    everything = torch.arange(n, device=images.device)[:, None, None]
+    return images.permute(0, 2, 3, 1)[everything, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Fold indices that run over the edge back into 0..size-1, without repeating the edge."""
+    index = index.abs()
+    return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
 def _unit(images: Tensor) -> Tensor:
