@@ -56,8 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)")
         sub.add_argument("--seeds", type=_seeds, help="a number of seeds, or FIRST-LAST (default: the study's)")
         sub.add_argument("--datasets", type=lambda text: tuple(text.split(",")), help="some of the study's, by commas")
-        if name == "collect":
-            sub.add_argument("--results", type=Path, default=Path("results"), help="default: results")
+        sub.add_argument(
+            "--results", type=Path, default=Path("results"), help="where they are collected (default: results)"
+        )
         if name == "run":
             sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
             sub.add_argument("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
@@ -114,7 +115,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} should be at least 1")
-    left = [run for run in runs if state(run, options.folder).kind not in ("finished", "diverged")]
+    left = [run for run in runs if state(run, options.folder, options.results).kind not in ("finished", "diverged")]
     print(f"{options.study}: {STUDIES[options.study].question}")
     print(f"{len(runs)} runs, {len(runs) - len(left)} of them finished; {_epochs(left):,} epochs to make")
     if options.dry_run:
@@ -167,7 +168,7 @@ def _minutes(runs: list[PlannedRun], device: str) -> float:
 
 def _status(options: argparse.Namespace, command: str) -> None:
     runs = _planned(options)
-    states = [state(run, options.folder) for run in runs]
+    states = [state(run, options.folder, options.results) for run in runs]
     width = max(len(run.name) for run in runs)
     for run, how in zip(runs, states, strict=True):
         accuracy = "" if how.accuracy is None else f"{how.accuracy:.2%}"
@@ -178,8 +179,8 @@ def _status(options: argparse.Namespace, command: str) -> None:
 def _collect(options: argparse.Namespace, command: str) -> None:
     runs = _planned(options)
     folder = collect(STUDIES[options.study], runs, options.folder, options.results, command)
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    finished = sum(state(run, options.folder).kind in ("finished", "diverged") for run in runs)
+    size = sum(path.stat().st_size for path in folder.rglob("*.*")) / 1e6
+    finished = sum(1 for path in (folder / "runs").iterdir())
     print(f"{folder}: {finished} of {len(runs)} runs, {size:.1f} MB")
 
 

@@ -8,21 +8,25 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from .runs import Result, RunRefused, read_result
+from .runs import Result, RunRefused, unpack_result
 from .storage import StorageError
 from .studies import PlannedRun, Study
 
-FILES = ("runs.csv", "epochs.csv", "filters.npz", "correct.npz")
+def record_path(run: PlannedRun, folder: Path, results: Path) -> Path | None:
+    """Where the record of a finished run lies: among the runs, or in what was collected before; None: nowhere."""
+    for path in (folder / run.name / "result.npz", results / run.study / "runs" / f"{run.name}.npz"):
+        if path.exists():
+            return path
+    return None
 
 
 def collect(study: Study, runs: list[PlannedRun], folder: Path, results: Path, command: str) -> Path:
-    """Write ``results/<study>/`` from the runs that are finished.
+    """Write ``results/<study>/`` from the runs that are finished, and those that were collected before.
 
     runs.csv
         A line a run: data set, arm, seed, accuracy at the end and as the mean of the last ten
@@ -30,12 +34,10 @@ def collect(study: Study, runs: list[PlannedRun], folder: Path, results: Path, c
     epochs.csv
         A line an epoch of a run: losses, accuracy (0 to 1), rate, seconds, mean norm and median
         cosine distance of the first layer's filters.
-    filters.npz
-        For each run, by its name: the first layer at about 25 epochs (S, F, C, kh, kw), float32 at
-        the start and the end and float16 between; ``<name>.epochs`` says which, ``<name>.distances``
-        (epochs + 1, F) and ``<name>.norms`` hold every epoch, float16.
-    correct.npz
-        For each run, the images classified correctly at the end, as packed bits.
+    runs/<run>.npz
+        The record of each run, for `patchinit.runs.read_result`: the first layer at about 25
+        epochs, every filter's norm and distance by epoch, the images classified correctly at the
+        end, settings, versions, hardware.
     manifest.json
         Settings, seeds, versions, hardware, digests of code and files, dates, the command.
 
@@ -47,6 +49,7 @@ def collect(study: Study, runs: list[PlannedRun], folder: Path, results: Path, c
     folder : path
         Of the runs' folders.
     results : path
+        What was collected on another machine or another day and lies there already stays.
     command : str
         That was given, for the manifest.
 
@@ -62,21 +65,19 @@ def collect(study: Study, runs: list[PlannedRun], folder: Path, results: Path, c
     StorageError
         The folder can't be written.
     """
-    found = {}
+    found, contents = {}, {}
     for run in runs:
-        path = folder / run.name / "result.npz"
-        if path.exists():
-            found[run.name] = (run, read_result(path))
-            if difference := found[run.name][1].settings.differences(run.settings):
+        if path := record_path(run, folder, results):
+            content = path.read_bytes()
+            result = unpack_result(content, path)
+            if difference := result.settings.differences(run.settings):
                 raise RunRefused(f"{path} is of other settings than the study's ({difference}); move it away")
+            found[run.name] = (run, result)
+            contents[f"runs/{run.name}.npz"] = content
     if not found:
         raise RunRefused(f"no run of {study.name!r} is finished in {folder}; make some: patchinit run {study.name}")
-    contents = {
-        "runs.csv": _table(_run_row(run, result) for run, result in found.values()),
-        "epochs.csv": _table(row for run, result in found.values() for row in _epoch_rows(run, result)),
-        "filters.npz": _arrays(_filters, found),
-        "correct.npz": _arrays(lambda name, result: {name: np.packbits(result.correct)}, found),
-    }
+    contents["runs.csv"] = _table(_run_row(run, result) for run, result in found.values())
+    contents["epochs.csv"] = _table(row for run, result in found.values() for row in _epoch_rows(run, result))
     manifest = _manifest(study, runs, found, contents, command)
     contents["manifest.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
     return _replace_folder(results / study.name, contents)
@@ -123,16 +124,6 @@ def _short(value: float) -> str:
     return f"{float(value):.6g}"
 
 
-def _filters(name: str, result: Result) -> dict[str, np.ndarray]:
-    return {
-        name: result.filters[1:-1].astype(np.float16),
-        f"{name}.ends": result.filters[[0, -1]].astype(np.float32),
-        f"{name}.epochs": result.filter_epochs,
-        f"{name}.distances": result.distances.astype(np.float16),
-        f"{name}.norms": result.norms.astype(np.float16),
-    }
-
-
 def _table(rows) -> bytes:
     rows = list(rows)
     text = io.StringIO()
@@ -140,13 +131,6 @@ def _table(rows) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def _arrays(of: Callable[[str, Result], dict[str, np.ndarray]], found: dict) -> bytes:
-    buffer = io.BytesIO()
-    arrays = {key: value for name, (_, result) in found.items() for key, value in of(name, result).items()}
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def _manifest(study: Study, runs: list[PlannedRun], found: dict, contents: dict, command: str) -> dict:
@@ -184,6 +168,7 @@ def _replace_folder(folder: Path, contents: dict[str, bytes]) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for name, content in contents.items():
+            (aside / name).parent.mkdir(exist_ok=True)
             (aside / name).write_bytes(content)
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from .collecting import record_path
 from .runs import Load, RunRefused, checkpoint_epoch, execute, load, read_result
 from .storage import FolderBusy
 from .studies import PlannedRun
@@ -33,12 +34,12 @@ class State:
     accuracy: float | None = None  #: 0 to 1, at the end
 
 
-def state(run: PlannedRun, folder: Path) -> State:
-    """How far a run is, from what lies in its folder."""
+def state(run: PlannedRun, folder: Path, results: Path) -> State:
+    """How far a run is, from what lies in its folder or was collected before."""
     here = folder / run.name
     try:
-        if (here / "result.npz").exists():
-            result = read_result(here / "result.npz")
+        if path := record_path(run, folder, results):
+            result = read_result(path)
             kind = "diverged" if result.diverged else "finished"
             return State(kind, len(result.epochs), result.epochs[-1].test_accuracy)
         if (here / "checkpoint").exists():

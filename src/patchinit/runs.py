@@ -44,10 +44,10 @@ class Result:
 
     settings: Settings
     epochs: list[Epoch]
-    norms: np.ndarray  #: (epochs + 1, F), norm of each filter of the first layer, the start first
-    distances: np.ndarray  #: (epochs + 1, F), its cosine distance from the start
+    norms: np.ndarray  #: (epochs + 1, F), norm of each filter of the first layer, the start first; half precision
+    distances: np.ndarray  #: (epochs + 1, F), its cosine distance from the start; half precision
     filter_epochs: np.ndarray  #: (S,), epochs after which the first layer was kept
-    filters: np.ndarray  #: (S, F, C, kh, kw)
+    filters: np.ndarray  #: (S, F, C, kh, kw), float32; between the first and the last of half precision
     correct: np.ndarray  #: bool (N,), for each image evaluated at the end
     final_loss: float  #: cross-entropy on these images
     diverged: bool  #: the loss was not finite, and the run ended there
@@ -197,9 +197,10 @@ class _Run:
             np.array(self.filter_epochs), np.stack(self.filters), correct.cpu().numpy(), final_loss, diverged,
             self.about,
         )  # fmt: skip
-        write_whole(self.folder / "result.npz", pack_result(result))
+        content = pack_result(result)
+        write_whole(self.folder / "result.npz", content)
         (self.folder / "checkpoint").unlink(missing_ok=True)
-        return result
+        return unpack_result(content)  # what every later reader sees
 
     def _look_at_filters(self, epoch: int) -> None:
         weight = self.trainer.first.weight.detach().cpu()
@@ -313,12 +314,14 @@ def pack_result(result: Result) -> bytes:
         "diverged": result.diverged,
         "about": result.about,
     }
+    # Half precision where only figures are made of it (relative error 5e-4): hundreds of runs are to fit into git.
+    half = {name: getattr(result, name).astype(np.float16) for name in ("norms", "distances", "filters")}
+    ends = result.filters[[0, -1]].astype(np.float32)
     table = {f"epochs.{f.name}": np.array([getattr(e, f.name) for e in result.epochs]) for f in fields(Epoch)}
-    arrays = {name: getattr(result, name) for name in ("norms", "distances", "filter_epochs", "filters")}
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer, text=np.array(json.dumps(text)), correct=np.packbits(result.correct),
-        n_correct=np.array(len(result.correct)), **table, **arrays,
+        n_correct=np.array(len(result.correct)), filter_epochs=result.filter_epochs, ends=ends, **half, **table,
     )  # fmt: skip
     return buffer.getvalue()
 
@@ -329,10 +332,12 @@ def unpack_result(content: bytes, source: object = "result") -> Result:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             text = json.loads(str(arrays["text"]))
             columns = [arrays[f"epochs.{field.name}"].tolist() for field in fields(Epoch)]
+            norms, distances, filters = (arrays[name].astype(np.float32) for name in ("norms", "distances", "filters"))
+            filters[[0, -1]] = arrays["ends"]
             correct = np.unpackbits(arrays["correct"], count=int(arrays["n_correct"])).astype(bool)
             return Result(
                 Settings.from_json(json.dumps(text["settings"])), [Epoch(*row) for row in zip(*columns, strict=True)],
-                arrays["norms"], arrays["distances"], arrays["filter_epochs"], arrays["filters"], correct,
+                norms, distances, arrays["filter_epochs"], filters, correct,
                 text["final_loss"], text["diverged"], text["about"],
             )  # fmt: skip
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:

@@ -41,6 +41,7 @@ class PlannedRun:
     """One run of a study."""
 
     name: str  #: unique in the study; the name of its folder
+    study: str
     arm: str
     settings: Settings
 
@@ -154,7 +155,7 @@ def plan(study: Study, seeds: range | None = None, **overrides: object) -> list[
             for arm, own in study.arms.items():
                 values = study.common | own | {k: v for k, v in overrides.items() if k != "datasets"}
                 name = f"{dataset}--{_slug(arm)}--seed-{seed}"
-                runs.append(PlannedRun(name, arm, Settings(dataset=dataset, seed=seed, **values)))
+                runs.append(PlannedRun(name, study.name, arm, Settings(dataset=dataset, seed=seed, **values)))
     return runs
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -180,22 +181,17 @@ class Trainer:
 
     def _captured_step(self, indices: Tensor, moves: Tensor) -> Callable[[Tensor, Tensor], None]:
         """The step for batches of one size, as a CUDA graph that reads its indices from a fixed place."""
-        # Warming up trains. What it changed is put back in place, for the graph holds addresses.
-        before = {name: value.clone() for name, value in self._tensors().items()}
         fixed_indices, fixed_moves = indices.clone(), moves.clone()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self._step_eagerly(fixed_indices, fixed_moves)
-        torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step_eagerly(fixed_indices, fixed_moves)
-        with torch.no_grad():
-            for name, value in self._tensors().items():
-                # The optimiser's state, absent before its first step, starts from zero.
-                value.copy_(before[name]) if name in before else value.zero_()
+        with self._undone():
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(3):  # warms up: cuDNN chooses its algorithms, the optimiser makes its state
+                    self._step_eagerly(fixed_indices, fixed_moves)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph):
+                self._step_eagerly(fixed_indices, fixed_moves)
 
         def replay(indices: Tensor, moves: Tensor) -> None:
             fixed_indices.copy_(indices)
@@ -204,12 +200,22 @@ class Trainer:
 
         return replay
 
-    def _tensors(self) -> dict[object, Tensor]:
-        """Every tensor that a step changes."""
-        tensors = dict(self.model.state_dict(keep_vars=True))
-        for index, state in enumerate(self.optimizer.state.values()):
-            tensors |= {(index, name): value for name, value in state.items() if isinstance(value, Tensor)}
-        return {**tensors, "loss_sum": self.loss_sum}
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Afterwards every tensor that a step changes has its old value, at the same address."""
+
+        def tensors() -> dict[object, Tensor]:
+            found: dict[object, Tensor] = dict(self.model.state_dict(keep_vars=True))
+            for index, state in enumerate(self.optimizer.state.values()):
+                found |= {(index, name): value for name, value in state.items() if isinstance(value, Tensor)}
+            return found | {"loss_sum": self.loss_sum}
+
+        before = {name: value.detach().clone() for name, value in tensors().items()}
+        yield
+        with torch.no_grad():
+            for name, value in tensors().items():
+                # The optimiser's state, absent before its first step, starts from zero.
+                value.copy_(before[name]) if name in before else value.zero_()
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
