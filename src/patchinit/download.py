@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -20,21 +22,30 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
     OSError
         The host can't be reached, answers with an error, or stays silent for `silence` seconds
         (TimeoutError); path is then removed.
+    ValueError
+        The url is none.
     """
     state = {"received": 0, "total": None, "error": None}
 
     def transfer() -> None:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "patchinit"})
-            with urllib.request.urlopen(request, timeout=silence) as response, path.open("wb") as file:
-                state["total"] = response.length
-                while chunk := response.read1(1 << 16):
-                    file.write(chunk)
-                    state["received"] += len(chunk)
+            with urllib.request.urlopen(request, timeout=silence) as response:
+                if state["error"] is not None:  # given up while the host was looked for
+                    return
+                with path.open("wb") as file:
+                    state["total"] = response.length
+                    while chunk := response.read1(1 << 16):
+                        file.write(chunk)
+                        state["received"] += len(chunk)
             if response.length:  # what the header promised and the connection did not deliver
                 raise ConnectionError(f"the connection closed {response.length} bytes early")
-        except OSError as error:
+        except http.client.HTTPException as error:
+            state["error"] = ConnectionError(f"{type(error).__name__}: {error}")
+        except (OSError, ValueError) as error:
             state["error"] = error
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
 
     # In a thread of its own: a look-up of the host's name, or one address after another, can hang
     # for far longer than any timeout that urlopen takes.

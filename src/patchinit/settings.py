@@ -38,25 +38,25 @@ class Settings:
 
     dataset: str = "cifar10"  #: "cifar10", "fashion_mnist", or an offline stand-in
     method: str = "glorot_uniform"  #: initialises the first layer (or all); one of METHODS
-    norm: float | str | None = None  #: Euclidean norm of each filter; "keep": Glorot's; None: the method's own
-    layers: str = "first"  #: which are initialised by the method: "first" or "all"
+    norm: float | str | None = None  #: Euclidean norm of each filter; "keep" is Glorot's, None the method's own
+    layers: str = "first"  #: "first" or "all", which the method initialises
     others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"
     frozen: bool = False  #: the first layer is never trained
     seed: int = 0  #: of the images, the weights and the order; runs of equal seed are paired
     n_images: int = 100  #: images that the filters are learned from, drawn anew for each seed
-    n_train: int | None = None  #: training images, drawn anew for each seed; None: all
+    n_train: int | None = None  #: training images, drawn anew for each seed; None is all
     label_share: float = 1.0  #: share of the training images whose labels are used; the steps stay as many
-    n_held_out: int = 0  #: training images, the same for every seed, to evaluate on; 0: evaluate on the test split
-    n_evaluate: int | None = None  #: images, the first ones, that an epoch is evaluated on; None: all (as at the end)
+    n_held_out: int = 0  #: training images to evaluate on, the same for every seed; 0 takes the test split
+    n_evaluate: int | None = None  #: images, the first ones, that an epoch is evaluated on; None is all (as at the end)
     epochs: int = 250
     learning_rate: float = 1e-3  #: for the first drop_after epochs
     drop_after: int = 200  #: epochs; a tenth of the learning rate afterwards
     batch_size: int = 128  #: images
     optimizer: str = "adam"  #: "adam" (no decay), or "sgd" with momentum 0.9
-    augmentation: str = "none"  #: "flip_crop": mirrored or not, and moved by up to 4 pixels
+    augmentation: str = "none"  #: "none" or "flip_crop", mirrored at random and moved by up to 4 pixels
     widths: tuple[int, ...] = (64,) * 10  #: filters of the blocks after the first
     head: str = "average"  #: "average" of each map, or "flatten", before the linear layer
-    precision: str = "fp32"  #: "bf16": convolutions in bfloat16, weights and normalisation in fp32
+    precision: str = "fp32"  #: "fp32" or "bf16", which has convolutions in bfloat16, weights and normalisation in fp32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))

@@ -25,7 +25,7 @@ class Study:
 
     name: str
     question: str  #: what it is to answer
-    arms: dict[str, dict]  #: by name: the settings in which the arm differs from `common`
+    arms: dict[str, dict]  #: by name, the settings in which the arm differs from `common`
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = BOTH
     n_seeds: int = 5

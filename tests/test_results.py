@@ -1,0 +1,84 @@
+"""What is committed in results/ hangs together, and one cheap entry of it comes out again."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from patchinit.runs import prepare, read_result
+from patchinit.studies import STUDIES, plan
+from patchinit.training import Trainer
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = sorted(path.parent for path in ROOT.glob("results/*/manifest.json"))
+each = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@each
+def test_manifest_and_tables_agree(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert present == {*manifest["files"], "manifest.json"}
+    runs, epochs = rows(folder / "runs.csv"), rows(folder / "epochs.csv")
+    assert len(runs) == manifest["runs_finished"] == len({row["run"] for row in runs})
+    assert sorted({int(row["seed"]) for row in runs}) == manifest["seeds"]
+    assert manifest["reduced"] == STUDIES[folder.name].reduced
+    for row in runs:
+        part = [line for line in epochs if line["run"] == row["run"]]
+        assert [int(line["epoch"]) for line in part] == list(range(int(row["epochs"]) + 1))
+
+
+@each
+def test_tables_against_the_records(folder):
+    """Accuracy from the bits and the filters' turn, computed here with numpy alone."""
+    for row in rows(folder / "runs.csv"):
+        record = read_result(folder / "runs" / f"{row['run']}.npz")
+        assert float(row["final_accuracy"]) == pytest.approx(record.correct.mean(), abs=1e-6)
+        start, end = (record.filters[i].reshape(len(record.filters[0]), -1).astype(float) for i in (0, -1))
+        cosine = (start * end).sum(1) / np.linalg.norm(start, axis=1) / np.linalg.norm(end, axis=1)
+        assert float(row["median_distance"]) == pytest.approx(np.median(1 - cosine), rel=2e-3, abs=1e-6)
+        assert float(row["start_norm"]) == pytest.approx(np.linalg.norm(start, axis=1).mean(), rel=1e-3)
+        last = [epoch.test_accuracy for epoch in record.epochs][-10:]
+        assert float(row["last_ten_accuracy"]) == pytest.approx(np.mean(last), abs=2e-6)
+
+
+@each
+def test_records_are_of_the_study(folder):
+    planned = {run.name: run for run in plan(STUDIES[folder.name], range(100))}
+    for row in rows(folder / "runs.csv"):
+        assert not read_result(folder / "runs" / f"{row['run']}.npz").settings.differences(planned[row["run"]].settings)
+
+
+@each
+def test_start_comes_out_again(folder, real_data, monkeypatch):
+    """The filters of each arm's first seed, learned anew; k-means only to the last digits of its sums."""
+    monkeypatch.setenv("PATCHINIT_DATA", str(real_data))
+    for row in rows(folder / "runs.csv"):
+        if row["seed"] == "0":
+            record = read_result(folder / "runs" / f"{row['run']}.npz")
+            again = prepare(record.settings)[0].first_layer.weight.detach().numpy()
+            np.testing.assert_allclose(record.filters[0], again, atol=1e-3, err_msg=row["run"])
+
+
+def test_an_epoch_comes_out_again(real_data, monkeypatch):
+    """The first epoch of the cheapest run on record."""
+    folder = ROOT / "results/paper-small"
+    if folder not in FOLDERS:
+        pytest.skip("results/paper-small is not there: patchinit run paper-small, patchinit collect paper-small")
+    monkeypatch.setenv("PATCHINIT_DATA", str(real_data))
+    record = read_result(folder / "runs/fashion_mnist--glorot_uniform--seed-0.npz")
+    model, train_set, test_set = prepare(record.settings)
+    torch.set_num_threads(1)
+    loss = Trainer(model, train_set, test_set, record.settings).train_epoch()
+    assert loss == pytest.approx(record.epochs[0].train_loss, rel=0.01)
