@@ -23,7 +23,7 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
         The host can't be reached, answers with an error, or stays silent for `silence` seconds
         (TimeoutError); path is then removed.
     ValueError
-        The url is none.
+        Not an address that can be opened.
     """
     state = {"received": 0, "total": None, "error": None}
 
