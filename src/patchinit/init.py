@@ -237,7 +237,7 @@ def initialize_first_layer_(
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
-    probe = check_images(images[:2] if isinstance(images, Tensor) else images)
+    probe = check_images(images[:2] if isinstance(images, Tensor) and images.ndim == 4 else images)
     with _undisturbed(model):
         name, layer = _convolutions(model, probe, first_only=True)[0]
         _check_layer(name, layer)
@@ -297,13 +297,15 @@ def initialize_all_layers_(
                 _check_layer(name, layer)
             for name, layer in layers:
                 bounded = method in (*_FROM_MOMENTS, "random_orthonormal")
-                if too_many == "keep" and bounded and len(layer.weight) > layer.weight[0].numel():
+                beyond = bounded and len(layer.weight) > layer.weight[0].numel()
+                if too_many == "keep" and beyond:
                     continue
                 try:
                     inputs = _input_of(model, layer, images)
                     banks[name] = _bank_for(layer, inputs, method, norm, generator, max_patches)
                 except ValueError as error:
-                    raise ValueError(f"layer {name!r}: {error}. too_many='keep' leaves such layers alone") from error
+                    way_out = ". too_many='keep' leaves such layers alone" if beyond else ""
+                    raise ValueError(f"layer {name!r}: {error}{way_out}") from error
                 set_filters_(layer, banks[name])
     except BaseException:
         model.load_state_dict(before)  # all or nothing
@@ -336,6 +338,11 @@ def _check_layer(name: str, layer: nn.Module) -> None:
         raise ValueError(
             f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part of the channels; "
             "initialise it by hand with set_filters_, or use a network without groups"
+        )
+    if layer.dilation[0] != layer.dilation[1]:
+        raise ValueError(
+            f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across are known to the patches; "
+            "initialise it by hand with set_filters_"
         )
 
 
@@ -390,7 +397,7 @@ def _input_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
 
 
 def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 @contextmanager
