@@ -70,13 +70,13 @@ def filter_grid(
         Weight at the ends of the colour scale; default: the largest magnitude in the bank.
     title : str, optional
     """
+    filters = filters.detach().cpu()
     n_filters, channels, height, width = filters.shape
-    if channels not in (1, 3):
-        raise ValueError(f"filters have C={channels} channels; only 1 or 3 can be shown as images")
+    _check_channels("filters", channels)
     scale = float(filters.abs().max()) if scale is None else scale
     n_cols = min(n_filters, 16) if n_cols is None else n_cols
     n_rows = -(-n_filters // n_cols)
-    shown = (filters.detach().cpu() / (scale or 1)).clamp(-1, 1).permute(0, 2, 3, 1)  # (F, kh, kw, C)
+    shown = (filters / (scale or 1)).clamp(-1, 1).permute(0, 2, 3, 1)  # (F, kh, kw, C)
     for index, picture in enumerate(shown.numpy()):
         left, bottom = index % n_cols, n_rows - 1 - index // n_cols
         extent = (left + 0.05, left + 0.95, bottom + 0.05, bottom + 0.95)
@@ -100,6 +100,7 @@ def patch_grid(patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: s
     patches : Tensor of shape (P, C, h, w)
         uint8 (divided by 255) or floats in [0, 1]; C = 1 or 3.
     """
+    _check_channels("patches", patches.shape[1])
     patches = patches / 255 if patches.dtype == torch.uint8 else patches
     n_cols = min(len(patches), 16) if n_cols is None else n_cols
     n_rows = -(-len(patches) // n_cols)
@@ -124,7 +125,9 @@ def activation_strip(weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axe
     unit : str
         What the values are, written at the left.
     """
+    _check_channels("patches", patches.shape[1])
     n = len(patches)
+    weight = weight.detach()
     top = (weight / weight.abs().max()).permute(1, 2, 0).numpy()
     middle = n / 2 - 0.6
     if top.shape[2] == 3:
@@ -172,6 +175,11 @@ def seed_curves(values: Tensor, *, ax: Axes, method: str, x: Tensor | None = Non
     ax.plot(x, values.T, color=color, linewidth=0.8, alpha=0.4)
     ax.plot(x, values.mean(0), color=color, linewidth=2, label=METHOD_LABELS[method])
     return ax
+
+
+def _check_channels(what: str, channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"{what} have C={channels} channels; only 1 or 3 can be shown as images")
 
 
 def _show_patch(ax: Axes, patch: Tensor, left: float, bottom: float, side: float) -> None:
