@@ -1,0 +1,146 @@
+"""Measures against closed forms and independent computations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patchinit.filters import random_orthonormal
+from patchinit.measures import cosine_distance, cosine_similarity, effective_rank, match, overlaps, responses
+from patchinit.patches import extract_patches
+
+
+@pytest.fixture
+def filters(generator):
+    return torch.randn(8, 3, 3, 3, generator=generator)
+
+
+@pytest.fixture
+def orthonormal(generator):
+    return random_orthonormal((27, 3, 3, 3), generator=generator).filters
+
+
+def test_distance_is_0_unchanged_1_orthogonal_2_reversed(orthonormal):
+    close = {"atol": 1e-6, "rtol": 0}
+    expected = torch.ones(27, dtype=torch.float64)
+    torch.testing.assert_close(cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close)
+    torch.testing.assert_close(cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close)
+    torch.testing.assert_close(cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close)
+
+
+@settings(deadline=None, max_examples=40)
+@given(angle=st.floats(0, math.pi), scale=st.floats(1e-3, 1e3))
+def test_similarity_is_the_cosine_of_the_angle(angle, scale):
+    a = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 1, 1, 2)
+    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(1, 1, 1, 2)
+    assert cosine_similarity(a, b).item() == pytest.approx(math.cos(angle), abs=1e-12)
+
+
+def test_similarity_equals_torchs_and_broadcasts(filters, generator):
+    others = torch.randn(8, 3, 3, 3, generator=generator)
+    expected = F.cosine_similarity(filters.flatten(1).double(), others.flatten(1).double())
+    torch.testing.assert_close(cosine_similarity(filters, others), expected)
+    one = cosine_similarity(filters[:1], others)
+    assert one.shape == (8,) and one[3].item() == pytest.approx(cosine_similarity(filters[:1], others[3:4]).item())
+
+
+def test_a_zero_filter_has_no_angle(filters):
+    filters[2] = 0
+    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [i == 2 for i in range(8)]
+
+
+@pytest.mark.parametrize("noise", range(5))
+def test_similarity_never_leaves_its_range(noise):
+    """Rounding would carry parallel vectors beyond 1, where arccos is not defined."""
+    a = torch.rand(500, 3, 3, 3, generator=torch.Generator().manual_seed(noise))
+    for b in (a, -a, a * 0.1):
+        assert cosine_similarity(a, b).abs().max() <= 1 and cosine_similarity(a, b).acos().isfinite().all()
+
+
+def test_overlaps_are_every_pair_once(filters):
+    flat = filters.flatten(1).double().numpy()
+    expected = [
+        flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j]) for i in range(8) for j in range(i + 1, 8)
+    ]
+    np.testing.assert_allclose(overlaps(filters), expected, atol=1e-12)
+
+
+def test_overlaps_of_an_orthonormal_bank_are_zero(orthonormal):
+    assert overlaps(orthonormal).shape == (351,) and overlaps(orthonormal).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("n", [1, 5, 27])
+def test_effective_rank_of_orthogonal_filters_is_their_number(orthonormal, n):
+    scales = torch.rand(n, 1, 1, 1, generator=torch.Generator().manual_seed(n)) + 0.1
+    assert effective_rank(orthonormal[:n] * scales) == pytest.approx(n, rel=1e-5)
+
+
+def test_effective_rank_of_parallel_filters_is_1(filters):
+    parallel = filters[:1] * torch.tensor([1.0, -2.0, 0.3, 9.0])[:, None, None, None]
+    assert effective_rank(parallel) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("twins", [1, 3])
+def test_effective_rank_in_between(orthonormal, twins):
+    """One direction `twins + 1` times and one once: exp of the entropy of those shares."""
+    share = (twins + 1) / (twins + 2)
+    expected = math.exp(-share * math.log(share) - (1 - share) * math.log(1 - share))
+    bank = orthonormal[[0] * (twins + 1) + [1]]
+    assert effective_rank(bank) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_match_recovers_a_permutation(filters, generator, signed):
+    order = torch.randperm(8, generator=generator)
+    shuffled = torch.empty_like(filters)
+    shuffled[order] = filters * torch.linspace(0.5, 3, 8)[:, None, None, None]
+    found, similarity = match(filters, shuffled, signed=signed)
+    assert torch.equal(found, order)
+    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
+
+
+def test_match_without_signs_sees_through_reversal(filters, generator):
+    order = torch.randperm(8, generator=generator)
+    signs = torch.tensor([1.0, -1, -1, 1, -1, 1, 1, -1])[:, None, None, None]
+    reversed_ = torch.empty_like(filters)
+    reversed_[order] = filters * signs
+    found, similarity = match(filters, reversed_, signed=False)
+    assert torch.equal(found, order)
+    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
+    assert match(filters, reversed_)[1].sum() < 7.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_match_is_the_best_of_all_permutations(seed):
+    from itertools import permutations
+
+    a, b = torch.randn(2, 5, 1, 2, 2, generator=torch.Generator().manual_seed(seed))
+    cosines = F.normalize(a.flatten(1).double()) @ F.normalize(b.flatten(1).double()).T
+    best = max(sum(cosines[i, j].item() for i, j in enumerate(order)) for order in permutations(range(5)))
+    order, similarity = match(a, b)
+    assert similarity.sum().item() == pytest.approx(best)
+    torch.testing.assert_close(cosine_similarity(a, b[order]), similarity)
+
+
+def test_responses_are_what_conv2d_computes(images, filters):
+    maps = F.conv2d(images, filters)  # (N, F, rows, cols)
+    expected = maps.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "function, a, b, words",
+    [
+        (cosine_similarity, (4, 3, 3, 3), (4, 1, 3, 3), r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)"),
+        (cosine_distance, (4, 3, 3, 3), (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
+        (match, (4, 3, 3, 3), (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
+        (responses, (4, 3, 3, 3), (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(function, a, b, words):
+    with pytest.raises(ValueError, match=words + "; they should agree"):
+        function(torch.ones(a), torch.ones(b))
