@@ -23,11 +23,12 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test check benchmarks data links lock clean distclean venv chapters binder-check FORCE
+.PHONY: help book test test-cluster check benchmarks data links lock clean distclean venv chapters binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make test        run the tests'
+	@echo 'make test-cluster  run a study on a Ray cluster here and kill a node (minutes)'
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
@@ -98,6 +99,10 @@ data: .venv/.installed
 
 test: .venv/.installed
 	@$(PY) -m pytest -n $(TEST_JOBS)
+
+# A Ray cluster of several nodes on this machine, one of which is killed.
+test-cluster: .venv/.installed
+	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/test_cluster.py
 
 benchmarks: .venv/.installed
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done

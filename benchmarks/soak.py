@@ -46,7 +46,7 @@ def work(folder: Path, epochs: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30, help="at least as many (default: 30)")
-    parser.add_argument("--epochs", type=int, default=400, help="of each of the six runs (default: 400)")
+    parser.add_argument("--epochs", type=int, default=150, help="of each of the six runs (default: 150)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -55,7 +55,6 @@ def main() -> int:
         return 0
 
     from patchinit.runs import read_result
-    from patchinit.running import run_here
 
     moments = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,9 +83,10 @@ def main() -> int:
         told = Counter(line for line in log.read_text().splitlines() if line != "ready")
         repeated = sum(told.values()) - len(told)
         runs = study(options.epochs)
-        run_here(runs, alone)
-        differing = [run.name for run in runs if not same(*(read_result(w / run.name / "result.npz") for w in (killed, alone)))]
-        left = [path for run in runs for path in (killed / run.name).iterdir() if path.name not in ("result.npz", "lock")]
+        subprocess.run([*command[:3], str(alone), *command[4:]], stdout=subprocess.DEVNULL, check=True)
+        pairs = {run.name: [read_result(w / run.name / "result.npz") for w in (killed, alone)] for run in runs}
+        differing = [name for name, pair in pairs.items() if not same(*pair)]
+        left = [path for path in killed.glob("*/*") if path.name not in ("result.npz", "lock")]
     print(f"kills                      {kills}")
     print(f"epochs of the study        {len(runs) * options.epochs}")
     print(f"epochs announced           {len(told)}")

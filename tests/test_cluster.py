@@ -1,6 +1,7 @@
 """A real Ray cluster of several nodes on this machine, one of which is killed."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from patchinit.runs import execute, read_result
 from patchinit.running import Progress
 from patchinit.studies import Study, plan
 
-ray = pytest.importorskip("ray", reason="needs Ray: pip install 'patchinit[ray]'")
 STUDY = Study(
     "on-ray", "", {"glorot_uniform": {"method": "glorot_uniform"}, "kmeans": {"method": "kmeans"}},
     {"epochs": 12, "n_train": 256, "batch_size": 32, "n_images": 10, "n_evaluate": 64, "widths": (4, 4)},
@@ -36,10 +36,13 @@ class KillOnce(Progress):
         self.ended.append(run.name)
 
 
+# Minutes, most of them for starting Ray's processes: not a part of every test run.
+@pytest.mark.skipif(not os.environ.get("PATCHINIT_CLUSTER"), reason="takes minutes: run `make test-cluster`")
 # Ray leaves sockets and processes to the garbage collector; none of it is this project's.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning:ray", "ignore::DeprecationWarning")
 def test_a_killed_node_loses_no_run_and_repeats_none(tmp_path):
+    import ray
     from ray.cluster_utils import Cluster
 
     runs = plan(STUDY)

@@ -315,7 +315,8 @@ def pack_result(result: Result) -> bytes:
         "about": result.about,
     }
     # Half precision where only figures are made of it (relative error 5e-4): hundreds of runs are to fit into git.
-    half = {name: getattr(result, name).astype(np.float16) for name in ("norms", "distances", "filters")}
+    with np.errstate(over="ignore"):  # of a run that diverged
+        half = {name: getattr(result, name).astype(np.float16) for name in ("norms", "distances", "filters")}
     ends = result.filters[[0, -1]].astype(np.float32)
     table = {f"epochs.{f.name}": np.array([getattr(e, f.name) for e in result.epochs]) for f in fields(Epoch)}
     buffer = io.BytesIO()
