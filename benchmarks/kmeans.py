@@ -53,10 +53,17 @@ def exponent(sizes: list[int], times: list[float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000], metavar="N", help="images")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--max-iter", type=int, default=300, help="cap on the iterations of both (default: 300, as in make_filters)"
+        "--sizes", type=int, nargs="+", default=[100, 1_000, 10_000], metavar="N", help="images"
+    )
+    parser.add_argument(
+        "--max-iter",
+        type=int,
+        default=300,
+        help="cap on the iterations of both (default: 300, as in make_filters)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="100 and 300 images, 20 iterations")
@@ -68,11 +75,15 @@ def main() -> None:
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(given.seed))
     judges, order = order[:500], order[500:]
     if not 1 <= sizes[0] <= sizes[-1] <= len(order):
-        parser.error(f"--sizes should be between 1 and {len(order):,}, what {data.name} has beside 500 to judge by")
+        parser.error(
+            f"--sizes should be between 1 and {len(order):,}, what {data.name} has beside 500 to judge by"
+        )
     held_out = standardize_patches(sample_patches(data.images[judges], KERNEL, 100_000)).patches.flatten(1)
 
     print(f"{data.name}, {CLUSTERS} clusters of 3x3 patches, at most {max_iter} iterations")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}\n")
+    print(
+        f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}\n"
+    )
     print(f"{'':8} {'images':>8} {'patches':>11} {'seconds':>9} {'CPU s':>8} {'iterations':>11} {'loss':>8}")
     for name, way in (("sampled", sampled), ("all", every)):
         way(data.images[order[: min(20, sizes[0])]], 5, given.seed)  # starts the threads
@@ -87,8 +98,8 @@ def main() -> None:
             cpu.append(time.process_time() - used_before)
             loss = torch.cdist(held_out, centroids).square().amin(1).mean().item()
             reached = "*" if n_iter >= max_iter else " "
-            row = f"{name:8} {size:8,} {used:11,} {seconds:9.1f} {cpu[-1]:8.1f} {n_iter:10}{reached} {loss:8.3f}"
-            print(row, flush=True)
+            cost = f"{seconds:9.1f} {cpu[-1]:8.1f} {n_iter:10}{reached}"
+            print(f"{name:8} {size:8,} {used:11,} {cost} {loss:8.3f}", flush=True)
         if len(sizes) > 1:
             last = exponent(sizes[-2:], cpu[-2:])
             print(f"{name:8} time ~ images^{exponent(sizes, cpu):.2f}, ^{last:.2f} between the two largest\n")

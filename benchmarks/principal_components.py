@@ -102,9 +102,13 @@ def largest_angle(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=50_000, metavar="N", help="images (default: 50000)")
-    parser.add_argument("--quick", action="store_true", help="2,000 images: seconds, and 0.5 GB for the plain way")
+    parser.add_argument(
+        "--quick", action="store_true", help="2,000 images: seconds, and 0.5 GB for the plain way"
+    )
     parser.add_argument("--step", choices=["prepare", "streamed", "plain"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -112,7 +116,9 @@ def main() -> None:
     if n_images < 1:
         parser.error(f"--images {n_images} should be at least 1")
     if given.step:
-        step = prepare(given.folder, n_images) if given.step == "prepare" else measure(given.step, given.folder)
+        step = (
+            prepare(given.folder, n_images) if given.step == "prepare" else measure(given.step, given.folder)
+        )
         print(json.dumps(step))
         return
 
@@ -130,7 +136,8 @@ def main() -> None:
     for way, result in results.items():
         print(f"{way:10} {result['seconds']:9.1f} {result['bytes'] / 1e9:20.2f}")
     ours, theirs = results["streamed"], results["plain"]
-    print(f"\ntime: 1/{theirs['seconds'] / ours['seconds']:.1f}; largest angle between the components: {angle:.3f} degrees")
+    ratio = theirs["seconds"] / ours["seconds"]
+    print(f"\ntime: 1/{ratio:.1f}; largest angle between the components: {angle:.3f} degrees")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every chapter runs to its end on stand-ins; its install cell finds the repository; examples in docstrings run."""
+"""Chapters run to their end on stand-ins; their install cell finds the repository; docstrings' examples run."""
 
 import doctest
 import http.server
@@ -32,8 +32,8 @@ SMALL = {
         "n_draws": 2, "readout_images": 100,
     },
     "04": {
-        "n_images": 20, "n_filters": 6, "n_patches": 800, "n_repeats": 2, "cluster_counts": [3, 6], "n_small": 200,
-        "outlier_shares": [0.2], "n_runs": 2,
+        "n_images": 20, "n_filters": 6, "n_patches": 800, "n_repeats": 2, "cluster_counts": [3, 6],
+        "n_small": 200, "outlier_shares": [0.2], "n_runs": 2,
     },
     "05": {"n_images": 20, "n_draws": 2},
     "06": {"n_images": 20, "n_train": 64, "n_test": 32, "epochs": 2, "width": 4},
@@ -71,7 +71,9 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
 
 
 def install_cells(chapter):
-    return [cell.source for cell in nbformat.read(chapter, as_version=4).cells if cell.source.startswith(INSTALL)]
+    return [
+        cell.source for cell in nbformat.read(chapter, as_version=4).cells if cell.source.startswith(INSTALL)
+    ]
 
 
 def test_install_cell_is_the_same_in_every_chapter():
@@ -103,7 +105,7 @@ def sessions():
 
 @pytest.fixture
 def install(tmp_path):
-    """Runs the install cell where a stub stands for pip; returns pip's arguments, or None if it was not run."""
+    """Runs the install cell with a stub for pip; returns pip's arguments, or None if it was not run."""
     stub = tmp_path / "stub" / "pip"
     stub.mkdir(parents=True)
     record = tmp_path / "arguments.json"
@@ -115,7 +117,11 @@ def install(tmp_path):
     )
 
     def run(*, module_present=False, fails=False, **environment):
-        known = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "SYSTEMROOT", "LD_LIBRARY_PATH")}
+        known = {
+            key: value
+            for key, value in os.environ.items()
+            if key in ("PATH", "HOME", "SYSTEMROOT", "LD_LIBRARY_PATH")
+        }
         places = [str(stub.parent)]
         if module_present:
             places.append(str(ROOT / "src"))

@@ -14,7 +14,14 @@ from sklearn.datasets import load_digits, load_sample_images
 from torchvision import datasets
 
 from patchinit import data
-from patchinit.data import DatasetDamaged, DatasetUnavailable, Images, StandInWarning, default_root, load_images
+from patchinit.data import (
+    DatasetDamaged,
+    DatasetUnavailable,
+    Images,
+    StandInWarning,
+    default_root,
+    load_images,
+)
 
 CIFAR_FILES = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch", "batches.meta"]
 
@@ -80,7 +87,9 @@ def test_digits_keep_brightness_and_label():
 
 
 def test_sample_draws_without_replacement_and_keeps_labels():
-    whole = Images(torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1), torch.arange(50), ("a",), "x", "train")
+    whole = Images(
+        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1), torch.arange(50), ("a",), "x", "train"
+    )
     one, two = (whole.sample(30, generator=torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(one.images.flatten().long(), one.labels) and len(one.labels.unique()) == 30
     assert torch.equal(one.labels, two.labels)
@@ -89,7 +98,9 @@ def test_sample_draws_without_replacement_and_keeps_labels():
 
 @pytest.mark.parametrize("n", [0, -1, 51])
 def test_impossible_samples_are_named(n):
-    whole = Images(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50).long(), ("a",), "things", "test")
+    whole = Images(
+        torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50).long(), ("a",), "things", "test"
+    )
     with pytest.raises(ValueError, match=f"n={n} should be between 1 and 50, the test images of things"):
         whole.sample(n)
 
@@ -109,7 +120,9 @@ def test_names_are_escaped_in_html():
 
 @pytest.mark.parametrize("default, instead", [("cifar10", "photos"), ("fashion_mnist", "digits")])
 def test_default_is_replaced_with_warning_and_banner(tmp_path, default, instead):
-    with pytest.warns(StandInWarning, match=f"{default} is not in .* downloading is off. Using '{instead}' instead"):
+    with pytest.warns(
+        StandInWarning, match=f"{default} is not in .* downloading is off. Using '{instead}' instead"
+    ):
         found = load_images(default=default, root=tmp_path)
     assert (found.name, found.stand_in_for) == (instead, default)
     assert torch.equal(found.images, load_images(instead).images)
@@ -123,7 +136,10 @@ def test_default_is_replaced_with_warning_and_banner(tmp_path, default, instead)
 @pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_named_set_is_never_replaced(tmp_path, name, split):
-    with warnings.catch_warnings(), pytest.raises(DatasetUnavailable, match=f"{name} is not in .* downloading is off"):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(DatasetUnavailable, match=f"{name} is not in .* downloading is off"),
+    ):
         warnings.simplefilter("error")
         load_images(name, split, root=tmp_path)
 
@@ -131,7 +147,9 @@ def test_a_named_set_is_never_replaced(tmp_path, name, split):
 def test_root_that_cannot_be_written_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(DatasetUnavailable, match="cifar10 is not in .*data, and that folder can't be written"):
+    with pytest.raises(
+        DatasetUnavailable, match="cifar10 is not in .*data, and that folder can't be written"
+    ):
         load_images("cifar10", root=blocked / "data", download=True)
 
 
@@ -194,7 +212,9 @@ def test_a_booby_trapped_pickle_is_never_executed(cifar, tmp_path, file, name):
     trapped = cifar / "cifar-10-batches-py" / file
     trapped.write_bytes(pickle.dumps(Trap(marker)))
     for split in ("train", "test"):
-        with pytest.raises(DatasetDamaged, match=f"{file} is damaged: its md5 .*Delete this file and load again"):
+        with pytest.raises(
+            DatasetDamaged, match=f"{file} is damaged: its md5 .*Delete this file and load again"
+        ):
             load_images(name, split, root=cifar)  # nor is a damaged default replaced by a stand-in
     assert not marker.exists()
     pickle.loads(trapped.read_bytes()).close()
@@ -214,7 +234,9 @@ def test_real_files_have_the_published_digests_and_sizes(real_data, tmp_path):
     content[-1] ^= 1
     damaged.unlink()
     damaged.write_bytes(content)
-    with pytest.raises(DatasetDamaged, match="t10k-labels-idx1-ubyte is damaged: its sha256 .*Delete this file"):
+    with pytest.raises(
+        DatasetDamaged, match="t10k-labels-idx1-ubyte is damaged: its sha256 .*Delete this file"
+    ):
         load_images("fashion_mnist", root=tmp_path)
 
 
@@ -251,7 +273,9 @@ def test_greyscale_keeps_one_channel(tmp_path):
 
 def test_one_colour_image_makes_all_colour_whatever_the_values(tmp_path):
     grey = draw(tmp_path, labels=["a"], mode="L")
-    Image.fromarray(np.full((6, 9, 3), 7, dtype=np.uint8)).save(tmp_path / "a" / "9.png")  # grey in value only
+    Image.fromarray(np.full((6, 9, 3), 7, dtype=np.uint8)).save(
+        tmp_path / "a" / "9.png"
+    )  # grey in value only
     images = load_images(tmp_path).images
     assert images.shape == (3, 3, 6, 9)
     assert all(np.array_equal(images[:2, channel].numpy(), grey) for channel in range(3))
@@ -287,7 +311,9 @@ def test_several_sizes_are_refused_or_resized(tmp_path):
 def test_unreadable_image_is_named(tmp_path):
     draw(tmp_path)
     (tmp_path / "cat" / "broken.png").write_bytes(b"no image")
-    with pytest.raises(DatasetDamaged, match=r"cat/broken\.png can't be read as an image .*; repair or remove it"):
+    with pytest.raises(
+        DatasetDamaged, match=r"cat/broken\.png can't be read as an image .*; repair or remove it"
+    ):
         load_images(tmp_path)
 
 
@@ -313,7 +339,10 @@ def test_folder_without_images_is_named(tmp_path, classes):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"name": "cifar"}, "name='cifar' is neither one of .*'cifar10', 'fashion_mnist', 'photos', 'digits'.*folder"),
+        (
+            {"name": "cifar"},
+            "name='cifar' is neither one of .*'cifar10', 'fashion_mnist', 'photos', 'digits'.*folder",
+        ),
         ({"name": "no/such/folder"}, "name='no/such/folder' is neither one of"),
         ({"name": "photos", "split": "valid"}, r"split='valid' should be one of \('train', 'test'\)"),
         ({"default": "photos"}, r"default='photos' should be one of \('cifar10', 'fashion_mnist'\)"),

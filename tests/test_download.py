@@ -252,7 +252,9 @@ def test_an_incomplete_data_set_is_fetched_anew(published, tmp_path):
 def test_a_data_set_that_does_not_come_is_unavailable(published, tmp_path, way, words):
     name, publish = published
     publish(way)
-    with pytest.raises(DatasetUnavailable, match=rf"{name} is not in .* could not be fetched \(http.*({words})"):
+    with pytest.raises(
+        DatasetUnavailable, match=rf"{name} is not in .* could not be fetched \(http.*({words})"
+    ):
         load_images(name, root=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -272,6 +274,8 @@ def test_a_damaged_archive_is_refused_and_not_kept(published, server, tmp_path, 
     publish("whole")
     last = list(server.files)[-1]
     server.files[last] = server.files[last][:-1] + b"?"
-    with pytest.raises(DatasetDamaged, match=rf"{last} gave a file that is not the published one .*md5.*try again"):
+    with pytest.raises(
+        DatasetDamaged, match=rf"{last} gave a file that is not the published one .*md5.*try again"
+    ):
         load_images(name if named else None, default=name, root=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []

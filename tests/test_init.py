@@ -8,7 +8,14 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from patchinit import METHODS, from_images_, initialize_all_layers_, initialize_first_layer_, make_filters, set_filters_
+from patchinit import (
+    METHODS,
+    from_images_,
+    initialize_all_layers_,
+    initialize_first_layer_,
+    make_filters,
+    set_filters_,
+)
 from patchinit.filters import FilterBank
 from patchinit.init import glorot_uniform_, lsuv_, orthogonal_
 from patchinit.models import SimpleConv
@@ -73,7 +80,9 @@ def test_set_filters_writes_weight_and_zeroes_bias(wrap):
     assert torch.equal(layer.weight, filters) and not layer.bias.any()
     assert layer.weight.requires_grad and layer.weight.is_leaf
     set_filters_(nn.Conv2d(3, 5, 2, bias=False), filters)
-    with pytest.raises(ValueError, match=r"filters have shape \(5, 3, 2, 2\), the layer's weight \(5, 3, 3, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"filters have shape \(5, 3, 2, 2\), the layer's weight \(5, 3, 3, 3\)"
+    ):
         set_filters_(nn.Conv2d(3, 5, 3), filters)
 
 
@@ -103,7 +112,9 @@ def test_lsuv_gives_every_convolution_unit_variance(images):
     model = lsuv_(small(), images, generator=seeded())
     first = model[0](images)
     second = model[4](normalised(first).relu())
-    assert first.std().item() == pytest.approx(1, abs=1e-4) and second.std().item() == pytest.approx(1, abs=1e-4)
+    assert first.std().item() == pytest.approx(1, abs=1e-4) and second.std().item() == pytest.approx(
+        1, abs=1e-4
+    )
     assert not model[0].bias.any()
     with pytest.raises(ValueError, match="layer '0' has outputs of standard deviation 0.0; use other images"):
         lsuv_(small(), torch.zeros_like(images))
@@ -157,7 +168,9 @@ class Normalise(nn.Module):
     """A fixed normalisation, as published networks have it."""
 
     def forward(self, images):
-        return (images - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / torch.tensor([0.2, 0.1, 0.4])[:, None, None]
+        return (images - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / torch.tensor([0.2, 0.1, 0.4])[
+            :, None, None
+        ]
 
 
 @pytest.mark.parametrize("method", ["principal_components", "kmeans"])
@@ -233,7 +246,7 @@ def test_modes_are_left_one_by_one(images):
 @pytest.mark.parametrize("method", ["principal_components", "kmeans", "random_orthonormal"])
 @pytest.mark.parametrize("training", [True, False])
 def test_all_layers_by_hand(images, method, training):
-    """The second layer sees the maps of the first one's new filters, normalised by these images, without dropout."""
+    """The second layer sees the maps of the new first one, normalised by these images, without dropout."""
     model = small().train(training)
     before = state(model)
     banks = initialize_all_layers_(model, images, method, generator=seeded(5))
@@ -300,18 +313,48 @@ BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_
 @pytest.mark.parametrize(
     "model, change, options, words",
     [
-        (conv(3, 4, 3), lambda x: x, {"method": "pca"}, f"method='pca' is unknown; choose one of {', '.join(METHODS)}"),
-        (conv(3, 28, 3), lambda x: x, {}, r"n_filters=28 .* 1 and 27, the C\*kh\*kw = 3\*3\*3.*ask for fewer, or use"),
+        (
+            conv(3, 4, 3),
+            lambda x: x,
+            {"method": "pca"},
+            f"method='pca' is unknown; choose one of {', '.join(METHODS)}",
+        ),
+        (
+            conv(3, 28, 3),
+            lambda x: x,
+            {},
+            r"n_filters=28 .* 1 and 27, the C\*kh\*kw = 3\*3\*3.*ask for fewer, or use",
+        ),
         (conv(3, 3, 3, groups=3), lambda x: x, {}, r"layer '0' is grouped \(groups=3\).*set_filters_"),
-        (nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3)), lambda x: x, {}, "'1' is a Conv1d; only 2-D convolutions"),
+        (
+            nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3)),
+            lambda x: x,
+            {},
+            "'1' is a Conv1d; only 2-D convolutions",
+        ),
         (nn.Sequential(nn.Flatten(), nn.Linear(768, 4)), lambda x: x, {}, "Sequential ran no convolution"),
         (nn.Flatten(), lambda x: x, {}, "Flatten ran no convolution on these images"),
         (conv(3, 4, 3), lambda x: x * torch.nan, {}, "images holds NaN or infinite values; remove or repair"),
         (conv(3, 4, 3), lambda x: x[:0], {}, r"images has shape \(0, 3, 16, 16\).*at least one image"),
         (conv(3, 4, 3), lambda x: x[0], {}, r"images has shape \(3, 16, 16\); 4 axes .*images\[None\]"),
-        (conv(3, 4, 3), lambda x: (x * 255).int(), {}, "images has dtype torch.int32; pass uint8 .*images.float"),
-        (conv(3, 4, 3), lambda x: x.numpy(), {}, "images is a ndarray; pass a torch.Tensor.*torch.from_numpy"),
-        (conv(3, 4, 3), lambda x: x * 0 + 0.3, {}, "all 2352 patches are constant.*images with some contrast"),
+        (
+            conv(3, 4, 3),
+            lambda x: (x * 255).int(),
+            {},
+            "images has dtype torch.int32; pass uint8 .*images.float",
+        ),
+        (
+            conv(3, 4, 3),
+            lambda x: x.numpy(),
+            {},
+            "images is a ndarray; pass a torch.Tensor.*torch.from_numpy",
+        ),
+        (
+            conv(3, 4, 3),
+            lambda x: x * 0 + 0.3,
+            {},
+            "all 2352 patches are constant.*images with some contrast",
+        ),
         (conv(3, 4, 3), lambda x: x, {"norm": -1}, "norm=-1 should be positive and finite"),
         (conv(3, 4, 3, dilation=(1, 2)), lambda x: x, {}, r"layer '0' has dilation=\(1, 2\).*equal"),
     ],
@@ -326,7 +369,9 @@ def test_what_cannot_be_done_is_named_and_changes_nothing(images, function, mode
 
 
 def test_a_kernel_larger_than_the_images_is_named(images):
-    with pytest.raises(ValueError, match=r"kernel_size=\(5, 5\).* 5x5 pixels, more than the images' 4x4; use a smaller"):
+    with pytest.raises(
+        ValueError, match=r"kernel_size=\(5, 5\).* 5x5 pixels, more than the images' 4x4; use a smaller"
+    ):
         initialize_first_layer_(conv(3, 4, 5), images[..., :4, :4])
 
 
@@ -349,5 +394,7 @@ def test_unknown_answers_to_too_many_are_named(images):
 
 
 def test_more_clusters_than_patches_is_named(images):
-    with pytest.raises(ValueError, match="n_filters=5 should be between 1 and 4, the patches.*pass more images"):
+    with pytest.raises(
+        ValueError, match="n_filters=5 should be between 1 and 4, the patches.*pass more images"
+    ):
         initialize_first_layer_(conv(3, 5, 3), check_images(images[:1, :, :4, :4]), "random_patches")

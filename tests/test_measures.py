@@ -45,7 +45,9 @@ def test_similarity_equals_torchs_and_broadcasts(filters, generator):
     expected = F.cosine_similarity(filters.flatten(1).double(), others.flatten(1).double())
     torch.testing.assert_close(cosine_similarity(filters, others), expected)
     one = cosine_similarity(filters[:1], others)
-    assert one.shape == (8,) and one[3].item() == pytest.approx(cosine_similarity(filters[:1], others[3:4]).item())
+    assert one.shape == (8,) and one[3].item() == pytest.approx(
+        cosine_similarity(filters[:1], others[3:4]).item()
+    )
 
 
 def test_a_zero_filter_has_no_angle(filters):
@@ -64,7 +66,9 @@ def test_similarity_never_leaves_its_range(noise):
 def test_overlaps_are_every_pair_once(filters):
     flat = filters.flatten(1).double().numpy()
     expected = [
-        flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j]) for i in range(8) for j in range(i + 1, 8)
+        flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j])
+        for i in range(8)
+        for j in range(i + 1, 8)
     ]
     np.testing.assert_allclose(overlaps(filters), expected, atol=1e-12)
 
@@ -135,8 +139,18 @@ def test_responses_are_what_conv2d_computes(images, filters):
 @pytest.mark.parametrize(
     "function, a, b, words",
     [
-        (cosine_similarity, (4, 3, 3, 3), (4, 1, 3, 3), r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)"),
-        (cosine_distance, (4, 3, 3, 3), (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
+        (
+            cosine_similarity,
+            (4, 3, 3, 3),
+            (4, 1, 3, 3),
+            r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)",
+        ),
+        (
+            cosine_distance,
+            (4, 3, 3, 3),
+            (4, 3, 5, 5),
+            r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)",
+        ),
         (match, (4, 3, 3, 3), (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
         (responses, (4, 3, 3, 3), (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
     ],

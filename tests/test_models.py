@@ -42,7 +42,7 @@ def test_eleven_blocks_give_logits(head, channels, side, n_classes):
 
 
 def test_the_network_is_what_the_paper_describes():
-    """Convolution, normalisation, ReLU in each block; no padding, stride 1, no bias that normalisation would undo."""
+    """Convolution, normalisation, ReLU a block; no padding, stride 1, no bias: normalisation would undo it."""
     model = SimpleConv(1, widths=(6, 5))
     kinds = [type(module) for module in model.features]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * 3
@@ -66,13 +66,19 @@ def test_heads_by_hand():
 
 @pytest.mark.parametrize("head", ["average", "flatten"])
 def test_smallest_images(head):
-    assert SimpleConv(widths=(2,) * 10, head=head, image_size=23).eval()(torch.rand(1, 3, 23, 23)).shape == (1, 10)
+    assert SimpleConv(widths=(2,) * 10, head=head, image_size=23).eval()(torch.rand(1, 3, 23, 23)).shape == (
+        1,
+        10,
+    )
 
 
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"image_size": 22}, "image_size=22 is too small: 11 unpadded 3x3 blocks take away 22 pixels; at least 23"),
+        (
+            {"image_size": 22},
+            "image_size=22 is too small: 11 unpadded 3x3 blocks take away 22 pixels; at least 23",
+        ),
         ({"image_size": 4, "widths": (3,)}, "image_size=4 is too small: 2 unpadded .* or fewer widths"),
         ({"head": "mean"}, "head='mean' should be 'average' or 'flatten'"),
         ({"head": "flatten"}, "head='flatten' needs image_size"),

@@ -44,7 +44,9 @@ CALLS = {
     "patch_grid": lambda ax: patch_grid(rand(5, 3, 4, 4), ax=ax, title="t"),
     "patch_grid grey": lambda ax: patch_grid(rand(5, 1, 4, 4), ax=ax),
     "activation_strip": lambda ax: activation_strip(rand(3, 3, 3) - 0.5, rand(4, 3, 3, 3), rand(4), ax=ax),
-    "activation_strip grey": lambda ax: activation_strip(rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax),
+    "activation_strip grey": lambda ax: activation_strip(
+        rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax
+    ),
     "spectrum": lambda ax: spectrum(torch.tensor([3.0, 1.0, 0.0]), ax=ax),
     "seed_curves": lambda ax: seed_curves(rand(3, 5), ax=ax, method="kmeans"),
 }
@@ -142,7 +144,12 @@ def test_patches_of_8_bits_are_those_over_255():
 def test_strip_writes_every_value_and_what_it_is(ax):
     activation_strip(rand(3, 3, 3), rand(3, 3, 3, 3), torch.tensor([-0.25, 0.0, 1.5]), ax=ax, unit="cosine")
     written = [text.get_text() for text in ax.texts]
-    assert {"−0.25", "-0.25"} & set(written) and "+1.50" in written and "cosine" in written and "patch" in written
+    assert (
+        {"−0.25", "-0.25"} & set(written)
+        and "+1.50" in written
+        and "cosine" in written
+        and "patch" in written
+    )
     assert len(ax.images) == 4
 
 
