@@ -1,4 +1,4 @@
-"""Chapters run to their end on stand-ins; their install cell finds the repository; docstrings' examples run."""
+"""Chapters run to their end on stand-ins; their install cell finds the repository; docstring examples run."""
 
 import doctest
 import http.server

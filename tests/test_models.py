@@ -42,7 +42,7 @@ def test_eleven_blocks_give_logits(head, channels, side, n_classes):
 
 
 def test_the_network_is_what_the_paper_describes():
-    """Convolution, normalisation, ReLU a block; no padding, stride 1, no bias: normalisation would undo it."""
+    """Convolution, normalisation, ReLU; no padding, stride 1, no bias, which normalisation would undo."""
     model = SimpleConv(1, widths=(6, 5))
     kinds = [type(module) for module in model.features]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * 3
