@@ -105,7 +105,8 @@ test-cluster: .venv/.installed
 	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/test_cluster.py
 
 benchmarks: .venv/.installed
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@for command in 'principal_components.py' 'kmeans.py --max-iter 10' 'training.py' 'soak.py'; do \
+	  echo "== $$command"; $(PY) benchmarks/$$command || exit 1; done
 
 # repo2docker has an environment of its own: it is no part of the book.
 binder-check: .venv/.installed
