@@ -145,12 +145,7 @@ def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = Non
     ----------
     Glorot and Bengio (2010).
     """
-    for module in model.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-            nn.init.xavier_uniform_(module.weight, generator=generator)
-            if module.bias is not None:
-                module.bias.zero_()
-    return model
+    return _fill_(model, nn.init.xavier_uniform_, generator)
 
 
 @torch.no_grad()
@@ -162,9 +157,14 @@ def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -
     Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
     """
+    return _fill_(model, nn.init.orthogonal_, generator)
+
+
+def _fill_(model: nn.Module, fill: Callable[..., Tensor], generator: torch.Generator | None) -> nn.Module:
+    """Fill every convolution's and linear layer's weight, in order; biases become zero."""
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-            nn.init.orthogonal_(module.weight, generator=generator)
+            fill(module.weight, generator=generator)
             if module.bias is not None:
                 module.bias.zero_()
     return model
