@@ -17,6 +17,8 @@ PAPER_ARMS: dict[str, dict] = {  # the paper's four, and a rotation that knows n
 }
 SHORT = {"epochs": 30, "drop_after": 24}  # the schedule at an eighth of its length
 NORMS = (0.25, 0.5, 1.0, 2.0, 5.0)
+# A tenth of the images, narrow layers and few epochs: what a CPU can do.
+REDUCED = {"n_train": 5_000, "n_evaluate": 2_000, "widths": (32,) * 10, "epochs": 15, "drop_after": 12}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,20 @@ def _norm_arms() -> dict[str, dict]:
     }
 
 
+def _few_norm_arms() -> dict[str, dict]:
+    """What shows the course with the norm in the fewest runs; the methods' own norms are in paper-small."""
+    arms = _norm_arms()
+    return {
+        name: arms[name]
+        for name in (
+            "glorot_uniform at norm 1", "principal_components at Glorot's norm", "kmeans at Glorot's norm",
+            "random_orthonormal at Glorot's norm", "glorot_uniform at norm 0.25", "principal_components at norm 0.25",
+            "glorot_uniform at norm 5", "principal_components at norm 5", "glorot_uniform, SGD",
+            "principal_components, SGD", "glorot_uniform at norm 1, SGD", "principal_components at Glorot's norm, SGD",
+        )
+    }  # fmt: skip
+
+
 def _label_arms() -> dict[str, dict]:
     return {
         f"{name}, {share:.0%} of the labels": arm | {"label_share": share}
@@ -124,9 +140,15 @@ STUDIES = {
         Study("inits", "Other starts, and components of fewer and more images.", _OTHER_STARTS, SHORT),
         Study(
             "paper-small", "The paper's arms on a tenth of the images, for a CPU. No finding about full runs.",
-            PAPER_ARMS,
-            {"n_train": 5_000, "n_evaluate": 2_000, "widths": (32,) * 10, "epochs": 15, "drop_after": 12},
-            n_seeds=3,
+            PAPER_ARMS, REDUCED, n_seeds=3,
+        ),
+        Study(
+            "norms-small", "Norms beside those of paper-small, for a CPU. No finding about full runs.",
+            _few_norm_arms(), REDUCED, n_seeds=3,
+        ),
+        Study(
+            "frozen-small", "The paper's arms with a first layer never trained, for a CPU. No finding about full runs.",
+            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()}, REDUCED, n_seeds=3,
         ),
     )
 }  # fmt: skip
