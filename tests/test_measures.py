@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchinit.filters import random_orthonormal
-from patchinit.measures import cosine_distance, cosine_similarity, effective_rank, match, overlaps, responses
+from patchinit.measures import (
+    cosine_distance,
+    cosine_similarity,
+    effective_rank,
+    match,
+    noise_distance,
+    overlaps,
+    principal_angles,
+    response_correlation,
+    responses,
+    roughness,
+)
 from patchinit.patches import extract_patches
 
 
@@ -158,3 +169,99 @@ def test_responses_are_what_conv2d_computes(images, filters):
 def test_shapes_that_do_not_fit_are_named(function, a, b, words):
     with pytest.raises(ValueError, match=words + "; they should agree"):
         function(torch.ones(a), torch.ones(b))
+
+
+# --- How filters change ----------------------------------------------------------------------------
+
+
+def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
+    """Mean cosine distance of 400 filters of 27 weights after steps whose gradients hold no information.
+
+    The gradient is that of a loss behind normalisation: at right angles to the filter, and smaller
+    the longer the filter is.
+    """
+    weight = torch.nn.Parameter(F.normalize(torch.randn(400, 27, generator=generator), dim=1) * norm)
+    start = weight.detach().clone()
+    stepper = optimizer([weight], lr=rates[0], **options)
+    for rate in rates:
+        stepper.param_groups[0]["lr"] = rate
+        length = weight.detach().norm(dim=1, keepdim=True)
+        gradient = noise * torch.randn(400, 27, generator=generator) / length
+        along = (gradient * weight.detach()).sum(1, keepdim=True) / length**2
+        weight.grad = gradient - along * weight.detach()
+        stepper.step()
+    return cosine_distance(start.reshape(400, 3, 3, 3), weight.detach().reshape(400, 3, 3, 3)).mean().item()
+
+
+@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
+def test_null_is_what_noise_does_under_adam(norm, generator):
+    rates = [2e-3] * 2_500 + [2e-4] * 500  # the paper's schedule, shorter
+    seen = moved_by_noise(torch.optim.Adam, norm, rates, generator)
+    assert noise_distance(norm, sum(rate**2 for rate in rates), 27) == pytest.approx(seen, rel=0.1)
+
+
+@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_null_is_what_noise_does_under_sgd(norm, momentum, generator):
+    rates = [0.02 * (1 - momentum)] * 600
+    seen = moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum)
+    squared = sum((rate / (1 - momentum)) ** 2 for rate in rates)
+    expected = noise_distance(norm, squared, 27, optimizer="sgd", gradient_noise=0.5)
+    assert expected == pytest.approx(seen, rel=0.15)
+
+
+def test_null_grows_with_steps_and_falls_with_the_norm():
+    steps = np.array([0.0, 1e-3, 1e-2, 1e6])
+    for optimizer in ("adam", "sgd"):
+        course = noise_distance(1.0, steps, 27, optimizer=optimizer)
+        assert course[0] == 0 and (np.diff(course) > 0).all() and 0.9 < course[-1] < 1
+        small = noise_distance(1.0, 1e-6, 27, optimizer=optimizer) / noise_distance(2.0, 1e-6, 27, optimizer=optimizer)
+        assert small == pytest.approx({"adam": 4, "sgd": 16}[optimizer], rel=1e-3)
+    with pytest.raises(ValueError, match="norm=0"):
+        noise_distance(0, 1e-3, 27)
+    with pytest.raises(ValueError, match="optimizer='rmsprop'"):
+        noise_distance(1, 1e-3, 27, optimizer="rmsprop")
+
+
+def test_response_correlation_is_that_of_the_responses(filters, generator):
+    patches = torch.randn(5_000, 3, 3, 3, generator=generator).cumsum(1)
+    others = filters + 0.5 * torch.randn(8, 3, 3, 3, generator=generator)
+    seen = [
+        np.corrcoef(a, b)[0, 1]
+        for a, b in zip(responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True)
+    ]
+    covariance = torch.from_numpy(np.cov(patches.flatten(1).T.double().numpy()))
+    np.testing.assert_allclose(response_correlation(filters, others, covariance), seen, atol=1e-5)
+
+
+def test_response_correlation_counts_only_directions_that_patches_have(filters):
+    """What is added along a direction without variance does not change a response."""
+    covariance = torch.diag(torch.tensor([1.0] * 26 + [0.0]))
+    moved = filters.clone()
+    moved[:, 2, 2, 2] += 100
+    torch.testing.assert_close(response_correlation(filters, moved, covariance), torch.ones(8).double())
+    assert cosine_distance(filters, moved).min() > 0.5
+    torch.testing.assert_close(
+        response_correlation(filters, moved, torch.eye(27)), 1 - cosine_distance(filters, moved)
+    )
+    with pytest.raises(ValueError, match="covariance has shape"):
+        response_correlation(filters, moved, torch.eye(9))
+    with pytest.raises(ValueError, match="they should agree"):
+        response_correlation(filters, moved[:3], covariance)
+
+
+def test_principal_angles_in_a_plane(orthonormal):
+    """Two planes that share a line: 0 degrees, and the angle that they were built with."""
+    turned = orthonormal[:2].clone()
+    turned[1] = math.cos(0.3) * orthonormal[1] + math.sin(0.3) * orthonormal[2]
+    expected = torch.tensor([math.degrees(0.3), 0.0], dtype=torch.float64)
+    torch.testing.assert_close(principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0)
+    assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
+
+
+def test_roughness_of_known_pictures(generator):
+    chess = (torch.arange(9) % 2 * 2.0 - 1).reshape(1, 1, 3, 3)
+    assert roughness(torch.ones(1, 3, 3, 3)).item() == 0
+    assert roughness(chess).item() == pytest.approx(2)
+    assert roughness(torch.randn(4_000, 3, 3, 3, generator=generator)).mean().item() == pytest.approx(1, abs=0.02)
+    torch.testing.assert_close(roughness(5 * chess), roughness(chess))

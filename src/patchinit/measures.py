@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.linalg import subspace_angles
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -33,6 +35,128 @@ def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
     `cosine_similarity`.
     """
     return 1 - cosine_similarity(before, after)
+
+
+def noise_distance(
+    norm: float,
+    squared_rates: float | np.ndarray,
+    n_weights: int,
+    *,
+    optimizer: str = "adam",
+    gradient_noise: float = 1.0,
+) -> float | np.ndarray:
+    """Expected cosine distance of a filter that only noise has moved: the null without information.
+
+    Behind batch normalisation the loss does not depend on a filter's norm, so its gradient is at
+    right angles to it, and each random step turns it and makes it longer. Under Adam a coordinate's
+    step has the size of the learning rate whatever the gradient's; then, with d weights, the squared
+    norm grows by d lr^2 a step and the angle diffuses at d lr^2 / norm^2:
+
+        distance = 1 - (1 + d sum(lr^2) / norm^2)^(-1/2).
+
+    Under SGD the gradient itself falls with the norm, as s / norm in each coordinate, and
+
+        distance = 1 - (1 + 2 d s^2 sum(lr^2) / norm^4)^(-1/4).
+
+    Parameters
+    ----------
+    norm : float
+        Of the filter at the start, > 0.
+    squared_rates : float or array
+        Sum over all steps of the squared learning rate; for SGD with momentum m, of
+        (rate / (1 - m))^2.
+    n_weights : int
+        d, weights of the filter, >= 2.
+    optimizer : str
+        "adam" or "sgd".
+    gradient_noise : float
+        s, standard deviation of the gradient in each coordinate at norm 1; of SGD only.
+
+    Returns
+    -------
+    float or array
+        0 to 1.
+
+    References
+    ----------
+    The step behind normalisation: van Laarhoven (2017), "L2 regularization versus batch and weight
+    normalization". `tests/test_measures.py` holds both formulas against simulated noise.
+    """
+    if not norm > 0 or n_weights < 2:
+        raise ValueError(f"norm={norm} should be > 0 and n_weights={n_weights} at least 2")
+    if optimizer == "adam":
+        return 1 - (1 + n_weights * squared_rates / norm**2) ** -0.5
+    if optimizer == "sgd":
+        return 1 - (1 + 2 * n_weights * gradient_noise**2 * squared_rates / norm**4) ** -0.25
+    raise ValueError(f"optimizer={optimizer!r} should be 'adam' or 'sgd'")
+
+
+def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> Tensor:
+    """Correlation of two filters' responses over all patches, pair by pair.
+
+    w0' S w / sqrt(w0' S w0  w' S w), with S the covariance of the patches. The cosine weighs every
+    direction alike; this one only those that the images have, so a filter may turn far and still
+    respond as before.
+
+    Parameters
+    ----------
+    before, after : Tensor of shape (F, C, kh, kw)
+    covariance : Tensor of shape (d, d)
+        d = C * kh * kw, order as in ``filter.flatten()``.
+
+    Returns
+    -------
+    Tensor of shape (F,)
+        From -1 to 1; NaN where a filter does not respond at all.
+    """
+    if before.shape != after.shape:
+        raise ValueError(f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree")
+    a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
+    if covariance.shape != (a.shape[1],) * 2:
+        raise ValueError(f"covariance has shape {tuple(covariance.shape)}; filters of {a.shape[1]} weights need a square")
+    shared = ((a @ covariance) * b).sum(1)
+    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(-1, 1)
+
+
+def principal_angles(a: Tensor, b: Tensor) -> Tensor:
+    """Angles between the spaces that two banks span, in degrees, largest first.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (F, C, kh, kw)
+        Linearly independent filters; the banks may differ in F.
+
+    Returns
+    -------
+    Tensor of shape (min(F, F'),)
+        0 to 90; all 0 if one space holds the other.
+
+    References
+    ----------
+    Bjorck and Golub (1973), "Numerical methods for computing angles between linear subspaces".
+    """
+    angles = subspace_angles(a.flatten(1).double().T.numpy(), b.flatten(1).double().T.numpy())
+    return torch.from_numpy(np.rad2deg(angles))
+
+
+def roughness(filters: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring weights over twice the mean squared weight, filter by filter.
+
+    0 for a constant filter, 1 on average for weights drawn independently, towards 2 for a chessboard.
+
+    Parameters
+    ----------
+    filters : Tensor of shape (F, C, kh, kw)
+        Larger than 1x1.
+
+    Returns
+    -------
+    Tensor of shape (F,)
+    """
+    filters = filters.double()
+    down, across = filters.diff(dim=2).flatten(1), filters.diff(dim=3).flatten(1)
+    differences = torch.cat([down, across], dim=1).square().mean(1)
+    return differences / (2 * filters.flatten(1).square().mean(1))
 
 
 def overlaps(filters: Tensor) -> Tensor:
