@@ -153,15 +153,14 @@ def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
     return spread * float(TTestPower().solve_power(nobs=n, alpha=0.05, power=wanted, alternative="two-sided"))
 
 
-def joint_interval(
-    correct: np.ndarray, baseline: np.ndarray | None = None, *, n_draws: int = 2_000, seed: int = 0, level: float = 0.95
-) -> Interval:
+def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95) -> Interval:
     """Mean accuracy, or its paired difference, with seeds and test images resampled together.
 
     A t interval over seeds takes the test images as given; this one also counts that another test
-    set would have been drawn. Both are resampled with replacement, independently, and the spread
-    of the resampled means, corrected for the few seeds, takes the place of the standard error:
-    with infinitely many images the result is the t interval.
+    set would have been drawn. Both are resampled with replacement, independently. The spread of the
+    resampled mean, corrected for the few seeds, takes the place of the standard error: if images
+    made no difference the result would be the t interval. The spread is worked out exactly, as that
+    of infinitely many resamplings, so nothing is drawn.
 
     Parameters
     ----------
@@ -169,8 +168,6 @@ def joint_interval(
         Whether each test image was classified correctly, a line a seed.
     baseline : bool array of shape (S, N), optional
         Of the same seeds and images; given, the difference is returned.
-    n_draws : int
-        Resamplings.
 
     Returns
     -------
@@ -186,24 +183,25 @@ def joint_interval(
     ----------
     Owen (2007), "The pigeonhole bootstrap".
     """
-    values = np.asarray(correct, dtype=np.float32)
+    values = np.asarray(correct, dtype=float)
     if baseline is not None:
         if np.shape(baseline) != values.shape:
             raise ValueError(f"correct has shape {values.shape}, baseline {np.shape(baseline)}; they should agree")
-        values = values - np.asarray(baseline, dtype=np.float32)
+        values = values - np.asarray(baseline, dtype=float)
     n_seeds, n_images = values.shape
-    estimate = 100 * float(values.mean(dtype=np.float64))
+    estimate = 100 * float(values.mean())
     if n_seeds == 1:
         return Interval(estimate, -math.inf, math.inf, 1)
-    rng = np.random.default_rng(seed)
-    means = np.empty(n_draws)
-    for start in range(0, n_draws, 100):  # a block at a time: 100 x N counts
-        size = min(100, n_draws - start)
-        seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size)
-        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size).astype(np.float32)
-        means[start : start + size] = (seeds * (images @ values.T)).sum(1) / (n_seeds * n_images)
-    error = 100 * means.std(ddof=1) * math.sqrt(n_seeds / (n_seeds - 1))
-    half = float(stats.t.ppf(0.5 + level / 2, n_seeds - 1) * error)
+    # How often a seed or image is drawn has mean 1 and second moments I + (1 - 1/n) 11'; sum them over all pairs.
+    seeds, images, total = 1 - 1 / n_seeds, 1 - 1 / n_images, values.sum()
+    second = (
+        np.square(values).sum()
+        + images * np.square(values.sum(axis=1)).sum()
+        + seeds * np.square(values.sum(axis=0)).sum()
+        + seeds * images * total**2
+    )
+    variance = max(second - total**2, 0.0) / (n_seeds * n_images) ** 2
+    half = float(100 * stats.t.ppf(0.5 + level / 2, n_seeds - 1) * math.sqrt(variance / seeds))
     return Interval(estimate, estimate - half, estimate + half, n_seeds)
 
 

@@ -1,0 +1,224 @@
+"""What was collected, as arrays: the full runs if there are any, else the reduced ones."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .measures import cosine_distance, noise_distance
+from .runs import Result, read_result
+from .settings import Settings
+from .studies import STUDIES, plan
+
+DATASET_LABELS = {"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}
+_N_IMAGES = {"cifar10": 50_000, "fashion_mnist": 60_000}
+
+
+class NoResults(FileNotFoundError):
+    """No folder of results; the text says how to get one."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The finished runs of one arm on one data set, a line a seed. S seeds, E epochs, F filters, N test images."""
+
+    name: str
+    dataset: str
+    results: tuple[Result, ...]  #: by seed
+
+    @property
+    def settings(self) -> Settings:
+        """Of the first seed; the others differ from it in the seed alone."""
+        return self.results[0].settings
+
+    @property
+    def seeds(self) -> list[int]:
+        return [result.settings.seed for result in self.results]
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """(S, E), test accuracy after each epoch in percent."""
+        return 100 * np.array([[epoch.test_accuracy for epoch in result.epochs] for result in self.results])
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Bool (S, N), at the end."""
+        return np.stack([result.correct for result in self.results])
+
+    @property
+    def final(self) -> np.ndarray:
+        """(S,), accuracy at the end in percent."""
+        return 100 * self.correct.mean(axis=1)
+
+    @property
+    def norms(self) -> np.ndarray:
+        """(S, E + 1, F), of each filter, the start first."""
+        return np.stack([result.norms for result in self.results])
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(S, E + 1, F), cosine distance of each filter from its start."""
+        return np.stack([result.distances for result in self.results])
+
+    @functools.cached_property
+    def final_distances(self) -> np.ndarray:
+        """(S, F), at the end, from the filters themselves (the course over epochs is kept in half precision)."""
+        return np.stack(
+            [
+                cosine_distance(torch.from_numpy(result.filters[0]), torch.from_numpy(result.filters[-1])).numpy()
+                for result in self.results
+            ]
+        )
+
+    @property
+    def turned(self) -> np.ndarray:
+        """(S,), median over the filters of the cosine distance at the end."""
+        return np.median(self.final_distances, axis=1)
+
+    @property
+    def squared_rates(self) -> np.ndarray:
+        """(E + 1,), sum of the squared learning rates of all steps until after each epoch: what noise feeds on."""
+        settings = self.settings
+        n_images = settings.n_train or _N_IMAGES.get(settings.dataset, 0) - settings.n_held_out
+        steps = -(-n_images // settings.batch_size)
+        rates = [settings.rate(epoch) for epoch in range(1, settings.epochs + 1)]
+        return np.concatenate([[0.0], np.cumsum(np.square(rates)) * steps])
+
+    def noise(self, norm: float | None = None) -> np.ndarray:
+        """(E + 1,), expected distance if only noise had moved a filter under Adam, from the mean norm at the start."""
+        norm = float(self.norms[:, 0].mean()) if norm is None else norm
+        return noise_distance(norm, self.squared_rates, self.results[0].filters[0, 0].size)
+
+    def among(self, seeds: list[int]) -> Arm:
+        """Only the runs of some seeds."""
+        return Arm(self.name, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The finished runs of one study, or of several that share their settings."""
+
+    studies: tuple[str, ...]
+    arms: dict[tuple[str, str], Arm]  #: by data set and name of the arm
+    manifests: tuple[dict, ...]
+    n_planned: int
+    n_diverged: int  #: left out of `arms`
+
+    @property
+    def reduced(self) -> bool:
+        """Too small to decide a claim about full runs."""
+        return any(manifest["reduced"] for manifest in self.manifests)
+
+    @property
+    def n_finished(self) -> int:
+        return sum(manifest["runs_finished"] for manifest in self.manifests)
+
+    def has(self, dataset: str, *names: str) -> bool:
+        """Whether all these arms have runs, with at least one seed in common."""
+        return all((dataset, name) in self.arms for name in names) and bool(
+            set.intersection(*(set(self.arms[dataset, name].seeds) for name in names))
+        )
+
+    def paired(self, dataset: str, *names: str) -> tuple[Arm, ...]:
+        """The arms, each with the seeds that all of them have.
+
+        Raises
+        ------
+        KeyError
+            An arm without runs, or no seed in common; `has` tells beforehand.
+        """
+        if not self.has(dataset, *names):
+            raise KeyError(f"{', '.join(names)} on {dataset} have no seed in common in {', '.join(self.studies)}")
+        arms = [self.arms[dataset, name] for name in names]
+        seeds = sorted(set.intersection(*(set(arm.seeds) for arm in arms)))
+        return tuple(arm.among(seeds) for arm in arms)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets with runs, CIFAR-10 first."""
+        present = {dataset for dataset, _ in self.arms}
+        return [name for name in DATASET_LABELS if name in present] + sorted(present - set(DATASET_LABELS))
+
+    def describe(self) -> str:
+        """One sentence: which runs, how many, and whether they are reduced."""
+        settings = next(iter(self.arms.values())).settings
+        seeds = sorted({seed for arm in self.arms.values() for seed in arm.seeds})
+        hardware = sorted({name for manifest in self.manifests for name in manifest["hardware"]})
+        images = "all training images" if settings.n_train is None else f"{settings.n_train:,} training images"
+        text = (
+            f"{'Reduced runs' if self.reduced else 'Full runs'} ({' and '.join(self.studies)}): {self.n_finished} of "
+            f"{self.n_planned} runs, {len(seeds)} seed{'s'[: len(seeds) > 1]}, {settings.epochs} epochs of {images}, "
+            f"made on {'; '.join(hardware)}."
+        )
+        if self.n_diverged:
+            text += f" {self.n_diverged} diverged and are left out."
+        return text
+
+
+def find_results(folder: str | os.PathLike | None = None) -> Path:
+    """The folder of collected results: the one given, or ``results/`` here or in a folder above.
+
+    Raises
+    ------
+    NoResults
+        There is none.
+    """
+    if folder is not None:
+        if not Path(folder).is_dir():
+            raise NoResults(f"results={str(folder)!r} is no folder; name the one that `patchinit collect` wrote to")
+        return Path(folder)
+    here = Path.cwd()
+    for place in (here, *here.parents):
+        if any(place.glob("results/*/manifest.json")):
+            return place / "results"
+    raise NoResults(
+        f"no results/ in {here} or above it; clone the book's repository and start there, or name the folder "
+        "that `patchinit collect` wrote to"
+    )
+
+
+def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
+    """All finished runs of the studies named; None if nothing of them was collected.
+
+    Raises
+    ------
+    NoResults
+        There is no folder of results at all.
+    """
+    root = find_results(folder)
+    present = [name for name in studies if (root / name / "manifest.json").exists()]
+    if not present:
+        return None
+    found: dict[tuple[str, str], dict[int, Result]] = {}
+    manifests, n_planned, n_diverged = [], 0, 0
+    for name in present:
+        manifest = json.loads((root / name / "manifest.json").read_text(encoding="utf-8"))
+        manifests.append(manifest)
+        n_planned += manifest["runs_planned"]
+        for run in plan(STUDIES[name], range(max(manifest["seeds"]) + 1)):
+            path = root / name / "runs" / f"{run.name}.npz"
+            if path.exists():
+                result = read_result(path)
+                if result.diverged:
+                    n_diverged += 1
+                else:
+                    found.setdefault((run.settings.dataset, run.arm), {})[run.settings.seed] = result
+    arms = {key: Arm(key[1], key[0], tuple(by[seed] for seed in sorted(by))) for key, by in found.items()}
+    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged) if arms else None
+
+
+def best_runs(study: str, folder: str | os.PathLike | None = None) -> Runs | None:
+    """The full runs of a study; without any, its reduced ones, with those of paper-small that stand beside them."""
+    full = read_runs(study, folder=folder)
+    if full is not None or f"{study}-small" not in STUDIES:
+        return full
+    small = read_runs(f"{study}-small", folder=folder)
+    if small is None or study != "norms":
+        return small
+    return read_runs("paper-small", "norms-small", folder=folder)

@@ -1,0 +1,84 @@
+"""Results with a known outcome, written by the code that writes real ones."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from patchinit.collecting import collect
+from patchinit.runs import Result, pack_result, snapshot_epochs
+from patchinit.settings import Settings
+from patchinit.studies import STUDIES, plan
+from patchinit.training import Epoch
+
+N_TEST = 2_000
+ABOUT = {
+    "begun": "2026-01-01T00:00:00Z", "hardware": "a machine that is not", "python": "3", "torch": "2", "numpy": "2",
+    "scikit-learn": "1", "code": "0",
+}  # fmt: skip
+
+OfArm = Callable[[str, str], float]  # (data set, arm) -> value
+
+
+def write_study(
+    root: Path,
+    name: str,
+    *,
+    accuracy: OfArm = lambda dataset, arm: 80.0,
+    slowness: OfArm = lambda dataset, arm: 5.0,
+    distance: Callable[[str, str, np.ndarray], np.ndarray] = lambda dataset, arm, index: 0.1 + 0 * index,
+    rough: OfArm = lambda dataset, arm: 1.0,
+    noise: float = 0.05,
+    seeds: range | None = None,
+    keep: Callable[[Settings, str], bool] = lambda settings, arm: True,
+) -> Path:
+    """``root/results/name`` with runs that end at ``accuracy`` percent, to within ``noise`` points between seeds.
+
+    ``slowness`` is the number of epochs in which the way to the end falls to a third, ``distance``
+    each filter's cosine distance at the end (index 0 to 1 over the bank), ``rough`` how much of
+    independent noise the filters hold beside a constant.
+    """
+    runs = plan(STUDIES[name], seeds)
+    folder = root / f"synthetic-{name}"
+    for run in runs:
+        if keep(run.settings, run.arm):
+            rng = np.random.default_rng(zlib.crc32(run.name.encode()))
+            end = accuracy(run.settings.dataset, run.arm) + noise * rng.standard_normal()
+            result = _result(run.settings, run.arm, end, rng, slowness, distance, rough)
+            path = folder / run.name / "result.npz"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(pack_result(result))
+    return collect(STUDIES[name], runs, folder, root / "results", f"patchinit collect {name}")
+
+
+def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
+    n, channels, n_filters = settings.epochs, *((1, 9) if settings.dataset == "fashion_mnist" else (3, 27))
+    times = np.arange(1, n + 1)
+    course = end * (1 - np.exp(-times / slowness(settings.dataset, arm))) / (
+        1 - np.exp(-n / slowness(settings.dataset, arm))
+    )
+    epochs = [Epoch(int(t), 1.0, 1.0, float(a / 100), settings.rate(int(t)), 1.0) for t, a in zip(times, course, strict=True)]
+    d = channels * 9
+    amount = rough(settings.dataset, arm)
+    start = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
+    norm = settings.norm if isinstance(settings.norm, float) else 0.45 if "glorot" in arm or "Glorot" in arm else 1.0
+    start *= norm / np.linalg.norm(start, axis=1, keepdims=True)
+    # Turned by the angle whose cosine distance is wanted, towards a direction at right angles.
+    across = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
+    across -= (across * start).sum(1, keepdims=True) / norm**2 * start
+    across *= norm / np.linalg.norm(across, axis=1, keepdims=True)
+    wanted = distance(settings.dataset, arm, np.linspace(0, 1, n_filters)) * np.exp(0.02 * rng.standard_normal())
+    shares = np.concatenate([[0.0], 1 - np.exp(-times / 5)])
+    distances = shares[:, None] * wanted
+    keep = np.array(snapshot_epochs(n))
+    cosines = 1 - distances[keep][:, :, None]
+    filters = cosines * start + np.sqrt(1 - cosines**2) * across
+    correct = np.zeros(N_TEST, dtype=bool)
+    correct[: round(end / 100 * N_TEST)] = True
+    return Result(
+        settings, epochs, np.full((n + 1, n_filters), norm, dtype=np.float32), distances.astype(np.float32), keep,
+        filters.reshape(len(keep), n_filters, channels, 3, 3).astype(np.float32), correct, 1.0, False, ABOUT,
+    )  # fmt: skip
