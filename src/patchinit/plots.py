@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
+from scipy import stats
 from torch import Tensor
 
 # Okabe and Ito's palette, told apart by readers with any colour vision; grey for what knows nothing.
@@ -160,20 +161,40 @@ def spectrum(
     return ax
 
 
-def seed_curves(values: Tensor, *, ax: Axes, method: str, x: Tensor | None = None) -> Axes:
+def seed_curves(
+    values: Tensor | np.ndarray,
+    *,
+    ax: Axes,
+    method: str,
+    x: Tensor | np.ndarray | None = None,
+    interval: bool = False,
+    label: str | None = None,
+    **line,
+) -> Axes:
     """Every seed's curve thin, their mean thick, in the method's colour.
 
     Parameters
     ----------
-    values : Tensor of shape (S, E)
+    values : Tensor or array of shape (S, E)
         S seeds, E epochs.
-    x : Tensor of shape (E,), optional
+    x : Tensor or array of shape (E,), optional
         Default: 1 to E.
+    interval : bool
+        Shade the mean's 95 % interval (Student's t), at each epoch by itself; from two seeds on.
+    label : str, optional
+        Default: the method's.
+    **line
+        Passed on to the thick line.
     """
-    x = torch.arange(1, values.shape[1] + 1) if x is None else x
-    color = METHOD_COLORS[method]
-    ax.plot(x, values.T, color=color, linewidth=0.8, alpha=0.4)
-    ax.plot(x, values.mean(0), color=color, linewidth=2, label=METHOD_LABELS[method])
+    values = np.asarray(values)
+    x = np.arange(1, values.shape[1] + 1) if x is None else x
+    line = {"color": METHOD_COLORS[method], "linewidth": 2, "label": label or METHOD_LABELS[method]} | line
+    mean = values.mean(0)
+    if interval and len(values) > 1:
+        half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
+        ax.fill_between(x, mean - half, mean + half, color=line["color"], alpha=0.18, linewidth=0)
+    ax.plot(x, values.T, color=line["color"], linewidth=0.8, alpha=0.4)
+    ax.plot(x, mean, **line)
     return ax
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 import os
 from dataclasses import dataclass
@@ -159,6 +160,15 @@ class Runs:
         if self.n_diverged:
             text += f" {self.n_diverged} diverged and are left out."
         return text
+
+    def _repr_html_(self) -> str:
+        if not self.reduced:
+            return f'<p class="data-source">{html.escape(self.describe())}</p>'
+        return (
+            '<div class="admonition important"><p class="admonition-title">Reduced runs</p><p>'
+            f"{html.escape(self.describe())} They are too small and too short to decide a claim about the paper's full "
+            "runs, and no verdict is drawn from them.</p></div>"
+        )
 
 
 def find_results(folder: str | os.PathLike | None = None) -> Path:
