@@ -14,7 +14,7 @@ TEST_JOBS ?= 2
 
 CHAPTERS := $(sort $(wildcard notebooks/*.ipynb))
 EXECUTED := $(CHAPTERS:%=_build/executed/%)
-MODULE := $(shell find src/patchinit -name '*.py' 2>/dev/null)
+MODULE := $(shell find src/patchinit -name '*.py' -o -name '*.js' -o -name '*.css' 2>/dev/null)
 RESULTS := $(shell find results -type f 2>/dev/null)
 
 # Without cached bytecode every start of a kernel or of Sphinx takes ten seconds more.

@@ -84,7 +84,7 @@ def main() -> int:
         repeated = sum(told.values()) - len(told)
         runs = study(options.epochs)
         subprocess.run([*command[:3], str(alone), *command[4:]], stdout=subprocess.DEVNULL, check=True)
-        pairs = {run.name: [read_result(w / run.name / "result.npz") for w in (killed, alone)] for run in runs}
+        pairs = {run.name: [read_result(w / run.place / "result.npz") for w in (killed, alone)] for run in runs}
         differing = [name for name, pair in pairs.items() if not same(*pair)]
         left = [path for path in killed.glob("*/*") if path.name not in ("result.npz", "lock")]
     print(f"kills                      {kills}")

@@ -39,7 +39,7 @@ def write_study(
 
     ``slowness`` is the number of epochs in which the way to the end falls to a third, ``distance``
     each filter's cosine distance at the end (index 0 to 1 over the bank), ``rough`` how much of
-    independent noise the filters hold beside a constant.
+    independent noise the filters hold beside a constant, which is one cosine wave.
     """
     runs = plan(STUDIES[name], seeds)
     folder = root / f"synthetic-{name}"
@@ -48,7 +48,7 @@ def write_study(
             rng = np.random.default_rng(zlib.crc32(run.name.encode()))
             end = accuracy(run.settings.dataset, run.arm) + noise * rng.standard_normal()
             result = _result(run.settings, run.arm, end, rng, slowness, distance, rough)
-            path = folder / run.name / "result.npz"
+            path = folder / run.place / "result.npz"
             path.parent.mkdir(parents=True)
             path.write_bytes(pack_result(result))
     return collect(STUDIES[name], runs, folder, root / "results", f"patchinit collect {name}")

@@ -38,6 +38,8 @@ SMALL = {
     "05": {"n_images": 20, "n_draws": 2},
     "06": {"n_images": 20, "n_train": 64, "n_test": 32, "epochs": 2, "width": 4},
     "07": {"n_images": 20, "n_seeds": 2, "n_train": 32, "n_test": 16, "epochs": 1, "width": 4},
+    "09": {"n_patch_images": 20},
+    "10": {"n_train": 32, "epochs": 1, "width": 4},
 }  # fmt: skip
 
 
@@ -63,7 +65,8 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     code = [cell for cell in executed.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     html = "".join(output.get("data", {}).get("text/html", "") for cell in code for output in cell.outputs)
-    assert "could not be had where this page was made" in html
+    if any("load_images" in cell.source for cell in code):  # chapter 8 reads results alone
+        assert "could not be had where this page was made" in html
     assert not (tmp_path / "empty").exists(), "nothing was fetched"
 
 

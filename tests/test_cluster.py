@@ -62,13 +62,13 @@ def test_a_killed_node_loses_no_run_and_repeats_none(tmp_path):
     assert repeated <= 6
     torch.set_num_threads(1)
     for run in runs:
-        here = execute(run.settings, tmp_path / "here" / run.name)
-        there = read_result(tmp_path / "ray" / run.name / "result.npz")
+        here = execute(run.settings, tmp_path / "here" / run.place)
+        there = read_result(tmp_path / "ray" / run.place / "result.npz")
         assert np.array_equal(here.filters, there.filters) and np.array_equal(here.correct, there.correct)
         assert [dataclasses.replace(e, seconds=0) for e in here.epochs] == [
             dataclasses.replace(e, seconds=0) for e in there.epochs
         ]
-        assert not (tmp_path / "ray" / run.name / "checkpoint").exists()
+        assert not (tmp_path / "ray" / run.place / "checkpoint").exists()
 
 
 def test_without_ray_the_way_out_is_named(tmp_path, monkeypatch):

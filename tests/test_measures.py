@@ -8,19 +8,22 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import digamma
+from scipy.stats import chi2
 
 from patchinit.filters import random_orthonormal
 from patchinit.measures import (
     cosine_distance,
     cosine_similarity,
+    cosine_terms,
     effective_rank,
     match,
     noise_distance,
+    noise_quantile,
     overlaps,
     principal_angles,
     response_correlation,
     responses,
-    roughness,
 )
 from patchinit.patches import extract_patches
 
@@ -175,7 +178,7 @@ def test_shapes_that_do_not_fit_are_named(function, a, b, words):
 
 
 def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
-    """Mean cosine distance of 400 filters of 27 weights after steps whose gradients hold no information.
+    """Cosine distances of 400 filters of 27 weights after steps whose gradients hold no information.
 
     The gradient is that of a loss behind normalisation: at right angles to the filter, and smaller
     the longer the filter is.
@@ -190,24 +193,33 @@ def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
         along = (gradient * weight.detach()).sum(1, keepdim=True) / length**2
         weight.grad = gradient - along * weight.detach()
         stepper.step()
-    return cosine_distance(start.reshape(400, 3, 3, 3), weight.detach().reshape(400, 3, 3, 3)).mean().item()
+    return cosine_distance(start.reshape(400, 3, 3, 3), weight.detach().reshape(400, 3, 3, 3))
 
 
 @pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
 def test_null_is_what_noise_does_under_adam(norm, generator):
     rates = [2e-3] * 2_500 + [2e-4] * 500  # the paper's schedule, shorter
     seen = moved_by_noise(torch.optim.Adam, norm, rates, generator)
-    assert noise_distance(norm, sum(rate**2 for rate in rates), 27) == pytest.approx(seen, rel=0.1)
+    squared = sum(rate**2 for rate in rates)
+    assert noise_distance(norm, squared, 27) == pytest.approx(seen.mean().item(), rel=0.1)
+    low, high = (noise_quantile(norm, squared, 27, share) for share in (0.025, 0.975))
+    assert 0.9 < np.mean((low < seen.numpy()) & (seen.numpy() < high)) < 0.99
 
 
 @pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_null_is_what_noise_does_under_sgd(norm, momentum, generator):
     rates = [0.02 * (1 - momentum)] * 600
-    seen = moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum)
+    seen = moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum).mean().item()
     squared = sum((rate / (1 - momentum)) ** 2 for rate in rates)
     expected = noise_distance(norm, squared, 27, optimizer="sgd", gradient_noise=0.5)
     assert expected == pytest.approx(seen, rel=0.15)
+
+
+def test_quantiles_of_the_null_are_chi_squared_for_small_angles():
+    """|noise|^2 / 2 across the 26 directions at right angles to the filter, and 0 before the first step."""
+    low = noise_quantile(2.0, np.array([0.0, 1e-8]), 27, 0.1)
+    assert low[0] == 0 and low[1] == pytest.approx(chi2.ppf(0.1, 26) * 1e-8 / 2**2 / 2, rel=1e-3)
 
 
 def test_null_grows_with_steps_and_falls_with_the_norm():
@@ -259,9 +271,26 @@ def test_principal_angles_in_a_plane(orthonormal):
     assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
 
 
-def test_roughness_of_known_pictures(generator):
-    chess = (torch.arange(9) % 2 * 2.0 - 1).reshape(1, 1, 3, 3)
-    assert roughness(torch.ones(1, 3, 3, 3)).item() == 0
-    assert roughness(chess).item() == pytest.approx(2)
-    assert roughness(torch.randn(4_000, 3, 3, 3, generator=generator)).mean().item() == pytest.approx(1, abs=0.02)
-    torch.testing.assert_close(roughness(5 * chess), roughness(chess))
+def test_cosine_terms_of_known_filters(generator):
+    i = torch.arange(3, dtype=torch.float64)
+    wave = torch.cos(math.pi * (i + 0.5) * 2 / 3)[:, None] * torch.cos(math.pi * (i + 0.5) / 3)
+    red_minus_blue = torch.stack([wave, 0 * wave, -wave])[None]
+    assert cosine_terms(red_minus_blue).item() == pytest.approx(1)
+    assert cosine_terms(torch.ones(1, 3, 3, 3)).item() == pytest.approx(1)
+    two = red_minus_blue / red_minus_blue.norm() + torch.ones(1, 3, 3, 3) / 27**0.5
+    assert cosine_terms(two).item() == pytest.approx(2)
+    torch.testing.assert_close(cosine_terms(7 * two), cosine_terms(two))
+    for channels in (1, 3):
+        noise = torch.randn(4_000, channels, 3, 3, generator=generator)
+        # Shares of the energy of d normal weights have a Dirichlet distribution, whose mean entropy is known.
+        expected = digamma(9 * channels / 2 + 1) - digamma(1.5)
+        assert cosine_terms(noise).log().mean().item() == pytest.approx(expected, abs=0.02)
+    with pytest.raises(ValueError, match="C=2"):
+        cosine_terms(torch.ones(1, 2, 3, 3))
+
+
+def test_smoothness_could_not_tell_bases_apart(orthonormal, generator):
+    """Why no mean of squared differences: over an orthonormal basis it is a trace, the same for all."""
+    other = random_orthonormal((27, 3, 3, 3), generator=generator).filters
+    energy = [bank.diff(dim=2).square().sum() + bank.diff(dim=3).square().sum() for bank in (orthonormal, other)]
+    torch.testing.assert_close(*energy)

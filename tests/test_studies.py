@@ -109,20 +109,32 @@ def test_from_plan_to_tables(tiny, capsys):
     assert float(row["start_norm"]) == pytest.approx(2, rel=1e-3)
 
 
+def test_studies_with_arms_of_one_name_do_not_meet(tiny, monkeypatch, capsys):
+    """`paper` and `norms` both have an arm "glorot_uniform", and one folder for all runs is the default."""
+    longer = dataclasses.replace(TINY, name="longer", common=TINY.common | {"epochs": 3})
+    monkeypatch.setitem(STUDIES, "longer", longer)
+    for study in ("tiny", "longer"):
+        assert main(["run", study, "--seeds", "1", "--datasets", "digits", "--quiet", "--device", "cpu"]) == 0
+        assert main(["status", study, "--seeds", "1", "--datasets", "digits"]) == 0
+    assert "3/3" in capsys.readouterr().out
+    ours, theirs = (set(run.place for run in plan(study)) for study in (TINY, longer))
+    assert not ours & theirs and {run.name for run in plan(TINY)} == {run.name for run in plan(longer)}
+
+
 def test_collected_runs_are_not_made_again_and_stay(tiny, capsys):
     """Another machine's results lie in results/; this one makes the other seed and adds it."""
     main(["run", "tiny", "--seeds", "1", "--quiet", "--device", "cpu"])
     main(["collect", "tiny"])
     (tiny / "runs").rename(tiny / "elsewhere")
     main(["run", "tiny", "--datasets", "digits", "--quiet", "--device", "cpu"])
-    assert sorted(path.name for path in (tiny / "runs").iterdir()) == [
+    assert sorted(path.name for path in (tiny / "runs/tiny").iterdir()) == [
         "digits--PC-at-norm-2--seed-1", "digits--glorot_uniform--seed-1",
     ]  # fmt: skip
     capsys.readouterr()
     main(["collect", "tiny"])
     assert "6 of 8 runs" in capsys.readouterr().out
     kept = tiny / "results/tiny/runs/photos--glorot_uniform--seed-0.npz"
-    assert kept.read_bytes() == (tiny / "elsewhere/photos--glorot_uniform--seed-0/result.npz").read_bytes()
+    assert kept.read_bytes() == (tiny / "elsewhere/tiny/photos--glorot_uniform--seed-0/result.npz").read_bytes()
 
 
 def test_parts_share_the_work_out(tiny, capsys):
@@ -139,13 +151,14 @@ def test_side_by_side_makes_each_run_once(tmp_path):
     run_side_by_side(runs, tmp_path / "two", 2)
     run_here(runs, tmp_path / "one")
     for run in runs:
-        two, one = (read_result(tmp_path / where / run.name / "result.npz") for where in ("two", "one"))
+        two, one = (read_result(tmp_path / where / run.place / "result.npz") for where in ("two", "one"))
         assert np.array_equal(two.filters, one.filters) and two.final_loss == pytest.approx(one.final_loss, rel=1e-5)
 
 
 def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
     runs = plan(TINY, range(1))
-    (tmp_path / runs[2].name).write_text("in the way")
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / runs[2].place).write_text("in the way")
     with pytest.raises(RuntimeError, match=f"StorageError: .*{runs[2].name} can't be used"):
         run_side_by_side(runs, tmp_path, 2)
 
@@ -179,7 +192,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         # The pipe closes once the last process that holds it has ended.
         process.stdout.read()
-    unfinished = [path for path in (tmp_path / "runs").iterdir() if not (path / "result.npz").exists()]
+    unfinished = [path for path in (tmp_path / "runs/tiny").iterdir() if not (path / "result.npz").exists()]
     assert unfinished
 
 

@@ -220,11 +220,11 @@ def test_diverged_runs_are_counted_and_left_out(tmp_path):
 
     folder = write_study(tmp_path, "paper-small", seeds=range(2))
     run = plan(STUDIES["paper-small"])[0]
-    broken = tmp_path / "synthetic-paper-small" / run.name / "result.npz"
+    broken = tmp_path / "synthetic-paper-small" / run.place / "result.npz"
     result = read_result(broken)
     broken.write_bytes(pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3])))
     collect(
-        STUDIES["paper-small"], plan(STUDIES["paper-small"], range(2)), broken.parents[1], folder.parent, "collect"
+        STUDIES["paper-small"], plan(STUDIES["paper-small"], range(2)), broken.parents[2], folder.parent, "collect"
     )
     runs = read_runs("paper-small", folder=folder.parent)
     assert runs.n_diverged == 1 and runs.arms["cifar10", "glorot_uniform"].seeds == [1]

@@ -60,7 +60,8 @@ def before_after(before: Tensor, after: Tensor, distances: Tensor, *, ax: Axes, 
     """Three lines of filters, before training, after it, and their difference, with the cosine distance beneath each.
 
     Each filter is shown at norm 1, since only its direction matters behind batch normalisation;
-    the difference is that of the two, on the same scale. Colours as in `patchinit.plots.filter_grid`.
+    the difference of the two is made stronger by the whole number written beside it. Colours as in
+    `patchinit.plots.filter_grid`.
 
     Parameters
     ----------
@@ -73,7 +74,9 @@ def before_after(before: Tensor, after: Tensor, distances: Tensor, *, ax: Axes, 
         raise ValueError(f"before has C={channels} channels; only 1 or 3 can be shown as images")
     unit = [torch.nn.functional.normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
     scale = float(torch.stack(unit).abs().quantile(0.995))
-    for line, bank in enumerate((*unit, unit[1] - unit[0])):
+    difference = unit[1] - unit[0]
+    factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
+    for line, bank in enumerate((*unit, factor * difference)):
         bottom = 2.1 - 1.05 * line
         for index, picture in enumerate((bank / scale).clamp(-1, 1).permute(0, 2, 3, 1).numpy()):
             extent = (index + 0.05, index + 0.95, bottom, bottom + 0.9)
@@ -81,11 +84,11 @@ def before_after(before: Tensor, after: Tensor, distances: Tensor, *, ax: Axes, 
                 ax.imshow((picture + 1) / 2, extent=extent)
             else:
                 ax.imshow(picture[..., 0], extent=extent, cmap="RdBu_r", norm=Normalize(-1, 1))
-        text = ("before", "after", "difference")[line]
+        text = ("before", "after", f"difference ×{factor}")[line]
         ax.text(-0.2, bottom + 0.45, text, ha="right", va="center", fontsize="small")
     for index, value in enumerate(distances.tolist()):
         rotation = 90 if n > 12 else 0
-        ax.text(index + 0.5, -0.12, f"{value:.3f}", ha="center", va="top", fontsize="x-small", rotation=rotation)
+        ax.text(index + 0.5, -0.12, f"{value:.4f}", ha="center", va="top", fontsize="x-small", rotation=rotation)
     ax.set(xlim=(0, n), ylim=(-1.0 if n > 12 else -0.5, 3.05), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(False)
     if title:

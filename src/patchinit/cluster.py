@@ -127,12 +127,12 @@ def run_on_ray(
             mine = []
             for run in runs:
                 try:
-                    held.enter_context(only_here(folder / run.name))
+                    held.enter_context(only_here(folder / run.place))
                     mine.append(run)
                 except FolderBusy:
                     continue  # another driver or process is at it
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            paths = {run.name: folder / run.name / "checkpoint" for run in mine}
+            paths = {run.name: folder / run.place / "checkpoint" for run in mine}
             checkpoints = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
             board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote(checkpoints)
             data = {
@@ -173,12 +173,12 @@ def _gather(waiting: dict, folder: Path, board, progress: Progress | None) -> No
         for reference in done:
             run = waiting.pop(reference)
             try:
-                write_whole(folder / run.name / "result.npz", ray.get(reference))
+                write_whole(folder / run.place / "result.npz", ray.get(reference))
             except ray.exceptions.RayError as error:
                 failed.append(f"{run.name}: {error.cause if hasattr(error, 'cause') else error}")
                 continue
             ray.get(board.forget.remote(run.name))
-            (folder / run.name / "checkpoint").unlink(missing_ok=True)
+            (folder / run.place / "checkpoint").unlink(missing_ok=True)
             if progress:
                 progress.finished(run, seen.get(run.name, 0))
     if failed:

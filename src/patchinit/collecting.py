@@ -19,7 +19,7 @@ from .studies import PlannedRun, Study
 
 def record_path(run: PlannedRun, folder: Path, results: Path) -> Path | None:
     """Where the record of a finished run lies: among the runs, or in what was collected before; None: nowhere."""
-    for path in (folder / run.name / "result.npz", results / run.study / "runs" / f"{run.name}.npz"):
+    for path in (folder / run.place / "result.npz", results / run.study / "runs" / f"{run.name}.npz"):
         if path.exists():
             return path
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import stats
+from scipy.fft import dctn
 from scipy.linalg import subspace_angles
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -91,6 +93,22 @@ def noise_distance(
     raise ValueError(f"optimizer={optimizer!r} should be 'adam' or 'sgd'")
 
 
+def noise_quantile(norm: float, squared_rates: float | np.ndarray, n_weights: int, share: float) -> float | np.ndarray:
+    """Distance that a share of filters stays below which only noise under Adam has moved.
+
+    For a diffusion on the sphere in d dimensions both moments of the cosine are known:
+    E cos = g^(-(d-1)/2d) and E cos^2 = 1/d + (1 - 1/d) / g, with g = 1 + d sum(lr^2) / norm^2.
+    The distance is taken to have a gamma distribution with these moments: exact (a chi-squared) for
+    small angles. Parameters as for `noise_distance`; `share` from 0 to 1.
+    """
+    rest, growth = 1 - 1 / n_weights, np.log1p(n_weights * np.asarray(squared_rates, dtype=float) / norm**2)
+    mean = -np.expm1(-rest * growth / 2)
+    variance = rest * np.expm1(-growth) - np.expm1(-rest * growth)  # without the loss of digits that 1 - ... brings
+    moved = mean > 0
+    mean, variance = np.where(moved, mean, 1.0), np.where(moved, np.maximum(variance, 1e-300), 1.0)
+    return np.where(moved, stats.gamma.ppf(share, mean**2 / variance, scale=variance / mean), 0.0)
+
+
 def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> Tensor:
     """Correlation of two filters' responses over all patches, pair by pair.
 
@@ -139,24 +157,33 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     return torch.from_numpy(np.rad2deg(angles))
 
 
-def roughness(filters: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring weights over twice the mean squared weight, filter by filter.
+def cosine_terms(filters: Tensor) -> Tensor:
+    """How many cosine waves a filter is made of, filter by filter: 1 for a single wave of one colour.
 
-    0 for a constant filter, 1 on average for weights drawn independently, towards 2 for a chessboard.
+    The exponential of the entropy of a filter's energy over the separable cosines of the kernel
+    (the discrete cosine transform), times brightness and the two opponent colours if C = 3. Noise of
+    d independent weights has about 0.48 d of them. A bank's *mean smoothness* would not do: it is
+    the same for every orthonormal basis.
 
     Parameters
     ----------
     filters : Tensor of shape (F, C, kh, kw)
-        Larger than 1x1.
+        C = 1 or 3.
 
     Returns
     -------
     Tensor of shape (F,)
+        1 to C * kh * kw.
     """
-    filters = filters.double()
-    down, across = filters.diff(dim=2).flatten(1), filters.diff(dim=3).flatten(1)
-    differences = torch.cat([down, across], dim=1).square().mean(1)
-    return differences / (2 * filters.flatten(1).square().mean(1))
+    channels = filters.shape[1]
+    if channels not in (1, 3):
+        raise ValueError(f"filters have C={channels} channels; opponent colours are defined for 1 or 3")
+    waves = torch.from_numpy(dctn(filters.double().numpy(), axes=(2, 3), norm="ortho"))
+    if channels == 3:
+        opponent = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+        waves = torch.einsum("oc,fchw->fohw", opponent / opponent.norm(dim=1, keepdim=True), waves)
+    energy = waves.flatten(1).square()
+    return torch.special.entr(energy / energy.sum(1, keepdim=True)).sum(1).exp()
 
 
 def overlaps(filters: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .measures import cosine_distance, noise_distance
+from .measures import cosine_distance, noise_distance, noise_quantile
 from .runs import Result, read_result
 from .settings import Settings
 from .studies import STUDIES, plan
@@ -95,6 +95,11 @@ class Arm:
         """(E + 1,), expected distance if only noise had moved a filter under Adam, from the mean norm at the start."""
         norm = float(self.norms[:, 0].mean()) if norm is None else norm
         return noise_distance(norm, self.squared_rates, self.results[0].filters[0, 0].size)
+
+    def noise_band(self) -> np.ndarray:
+        """(E + 1, 2), between which 95 % of such filters would lie."""
+        norm, size = float(self.norms[:, 0].mean()), self.results[0].filters[0, 0].size
+        return np.stack([noise_quantile(norm, self.squared_rates, size, q) for q in (0.025, 0.975)], axis=1)
 
     def among(self, seeds: list[int]) -> Arm:
         """Only the runs of some seeds."""

@@ -36,7 +36,7 @@ class State:
 
 def state(run: PlannedRun, folder: Path, results: Path) -> State:
     """How far a run is, from what lies in its folder or was collected before."""
-    here = folder / run.name
+    here = folder / run.place
     try:
         if path := record_path(run, folder, results):
             result = read_result(path)
@@ -118,7 +118,7 @@ def run_here(
                     on_epoch(name, epoch)
 
             try:
-                execute(run.settings, folder / run.name, device=device, load=load, on_epoch=count)
+                execute(run.settings, folder / run.place, device=device, load=load, on_epoch=count)
             except FolderBusy:
                 busy.append(run)
                 continue

@@ -31,7 +31,7 @@ class Interval:
 
     def __format__(self, spec: str) -> str:
         """``f"{interval:+.2f}"`` is "+0.12 [-0.30, +0.54]", with proper minus signs."""
-        if not math.isfinite(self.low + self.high):
+        if not math.isfinite(self.high):
             return f"{self.estimate:{spec}} [no interval from {self.n} run]".replace("-", "\u2212")
         text = f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
         return text.replace("-", "\u2212")
@@ -71,6 +71,12 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
         return Interval(mean, -math.inf, math.inf, 1)
     half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def geometric_interval(values: ArrayLike) -> Interval:
+    """Geometric mean with the t interval of the logarithms: for positive values that differ by factors."""
+    on_scale = mean_interval(np.log(values))
+    return Interval(math.exp(on_scale.estimate), math.exp(on_scale.low), math.exp(on_scale.high), on_scale.n)
 
 
 def p_value(differences: ArrayLike) -> float:
@@ -154,13 +160,13 @@ def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
 
 
 def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95) -> Interval:
-    """Mean accuracy, or its paired difference, with seeds and test images resampled together.
+    """Mean accuracy, or its paired difference, when other seeds and another test set might have been drawn.
 
-    A t interval over seeds takes the test images as given; this one also counts that another test
-    set would have been drawn. Both are resampled with replacement, independently. The spread of the
-    resampled mean, corrected for the few seeds, takes the place of the standard error: if images
-    made no difference the result would be the t interval. The spread is worked out exactly, as that
-    of infinitely many resamplings, so nothing is drawn.
+    A t interval over seeds takes the test images as given; here both are random. What resampling
+    seeds and images together estimates is worked out exactly: with the mean squares of seeds,
+    images and their interaction, the variance of the mean is (MS_seeds + MS_images -
+    MS_interaction) / (S N), and Satterthwaite's formula gives its degrees of freedom. If images
+    made no difference, this would be the t interval.
 
     Parameters
     ----------
@@ -181,7 +187,8 @@ def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, l
 
     References
     ----------
-    Owen (2007), "The pigeonhole bootstrap".
+    Owen (2007), "The pigeonhole bootstrap", on resampling both, which counts the interaction three
+    times; Satterthwaite (1946), "An approximate distribution of estimates of variance components".
     """
     values = np.asarray(correct, dtype=float)
     if baseline is not None:
@@ -192,16 +199,18 @@ def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, l
     estimate = 100 * float(values.mean())
     if n_seeds == 1:
         return Interval(estimate, -math.inf, math.inf, 1)
-    # How often a seed or image is drawn has mean 1 and second moments I + (1 - 1/n) 11'; sum them over all pairs.
-    seeds, images, total = 1 - 1 / n_seeds, 1 - 1 / n_images, values.sum()
-    second = (
-        np.square(values).sum()
-        + images * np.square(values.sum(axis=1)).sum()
-        + seeds * np.square(values.sum(axis=0)).sum()
-        + seeds * images * total**2
+    by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    rest = values - by_seed - by_image + values.mean()
+    # Each term is an estimate of a variance of the mean, with its degrees of freedom.
+    seeds, images = by_seed.var(ddof=1) / n_seeds, by_image.var(ddof=1) / n_images
+    interaction = np.square(rest).sum() / ((n_seeds - 1) * (n_images - 1)) / (n_seeds * n_images)
+    variance = max(seeds + images - interaction, seeds, images)
+    if variance == 0:
+        return Interval(estimate, estimate, estimate, n_seeds)
+    freedom = variance**2 / (
+        seeds**2 / (n_seeds - 1) + images**2 / (n_images - 1) + interaction**2 / ((n_seeds - 1) * (n_images - 1))
     )
-    variance = max(second - total**2, 0.0) / (n_seeds * n_images) ** 2
-    half = float(100 * stats.t.ppf(0.5 + level / 2, n_seeds - 1) * math.sqrt(variance / seeds))
+    half = float(100 * stats.t.ppf(0.5 + level / 2, freedom) * math.sqrt(variance))
     return Interval(estimate, estimate - half, estimate + half, n_seeds)
 
 

@@ -42,10 +42,15 @@ class Study:
 class PlannedRun:
     """One run of a study."""
 
-    name: str  #: unique in the study; the name of its folder
+    name: str  #: unique in the study
     study: str
     arm: str
     settings: Settings
+
+    @property
+    def place(self) -> str:
+        """Its folder below that of all runs; studies may have runs of the same name."""
+        return f"{self.study}/{self.name}"
 
 
 def _pilot_arms() -> dict[str, dict]:
