@@ -11,7 +11,7 @@ from .verdicts import NO, OPEN, YES, Finding
 
 
 def say(**values: object) -> None:
-    """Keep numbers and words for the text of the page, where ``{glue:text}`name` `` shows them."""
+    """Keep numbers and words for the text of the page, which shows them by the role `glue`."""
     for key, value in values.items():
         glue(key, value.item() if hasattr(value, "item") else value, display=False)
 

@@ -84,7 +84,7 @@ class Arm:
 
     @property
     def squared_rates(self) -> np.ndarray:
-        """(E + 1,), sum of the squared learning rates of all steps until after each epoch: what noise feeds on."""
+        """(E + 1,), sum of the squared learning rates of all steps until after each epoch; noise feeds on it."""
         settings = self.settings
         n_images = settings.n_train or _N_IMAGES.get(settings.dataset, 0) - settings.n_held_out
         steps = -(-n_images // settings.batch_size)

@@ -73,7 +73,7 @@ class Comparison:
     joint: Interval  #: over seeds and test images together
     p_holm: float  #: adjusted for all comparisons of the table
     p_equivalent: float  #: that the difference lies within +-MARGIN
-    correlation: float  #: of the two arms over seeds: what the pairing buys
+    correlation: float  #: of the two arms over seeds, which is what the pairing buys
     paper: float | None  #: the paper's difference
 
     @property
@@ -135,7 +135,7 @@ def findings(
     layers: Runs | None = None,
     labels: Runs | None = None,
 ) -> dict[int, Finding]:
-    """The findings on claims 1 to 11 and 24 to 26, by number.
+    """The findings on claims 1 to 11, 20 and 24 to 26, by number.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def findings(
         finding.claim: finding
         for finding in (
             *accuracy_findings(paper), speed_finding(paper), *change_findings(paper, norms, frozen),
-            layer_finding(layers), label_finding(labels), simplicity_finding(paper),
+            basis_finding(paper), layer_finding(layers), label_finding(labels), simplicity_finding(paper),
         )
     }  # fmt: skip
 
@@ -224,7 +224,7 @@ class Speed:
     horizon: int  #: epochs of the area
     area: Interval  #: difference of the mean accuracy up to there, pp
     area_p: float
-    epochs: dict[float, Interval]  #: by share of Glorot's final accuracy: difference of the first epoch there
+    epochs: dict[float, Interval]  #: difference of the first epoch past each share of Glorot's final accuracy
     never: dict[float, int]  #: runs of either arm that never got there
     log_rank: dict[float, float]  #: p
 
@@ -384,7 +384,7 @@ def _frozen_gain(frozen: Runs | None, dataset: str) -> tuple[str, str]:
     return {1: YES, -1: NO, 0: NO if equivalence_p(differences) < 0.05 else OPEN}[gain.sign], text
 
 
-# --- Claims 24 to 26 -------------------------------------------------------------------------------
+# --- Claims 20 and 24 to 26 -------------------------------------------------------------------------------
 
 
 def _paired_finding(claim: int, runs: Runs | None, study: str, pairs: list[tuple[str, str]], what: str) -> Finding:
@@ -401,6 +401,12 @@ def _paired_finding(claim: int, runs: Runs | None, study: str, pairs: list[tuple
         readings.append({1: YES, -1: NO, 0: close}[interval.sign])
         evidence.append(f"{what} on {label}: {interval:+.2f} pp, n = {interval.n}")
     return _conclude(claim, all_of(readings), evidence, (runs,), study)
+
+
+def basis_finding(paper: Runs | None) -> Finding:
+    """Claim 20, once trained: components against random orthonormal filters, which differ from them in the axes alone."""
+    pairs = [("principal_components", "random_orthonormal")]
+    return _paired_finding(20, paper, "paper", pairs, "components minus random orthonormal filters")
 
 
 def layer_finding(layers: Runs | None) -> Finding:
