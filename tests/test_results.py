@@ -83,3 +83,33 @@ def test_an_epoch_comes_out_again(real_data, monkeypatch):
     torch.set_num_threads(1)
     loss = Trainer(model, train_set, test_set, record.settings).train_epoch()
     assert loss == pytest.approx(record.epochs[0].train_loss, rel=0.01)
+
+
+@each
+def test_differences_and_ranks_by_plain_numpy(folder):
+    """Table 1, distances and rank correlations again, from the files alone and with nothing of the module's statistics."""
+    from patchinit.results import read_runs
+    from patchinit.stats import rank_correlations
+    from patchinit.verdicts import compare
+
+    runs = read_runs(folder.name, folder=folder.parent)
+    table = {(row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")}
+    finals = {key: 100 * float(row["final_accuracy"]) for key, row in table.items()}
+    for row in compare(runs):
+        seeds = sorted(s for d, a, s in finals if (d, a) == (row.dataset, row.arm) and (d, "glorot_uniform", s) in finals)
+        differences = [finals[row.dataset, row.arm, s] - finals[row.dataset, "glorot_uniform", s] for s in seeds]
+        np.testing.assert_allclose(row.differences, differences, atol=2e-4)
+        assert row.interval.estimate == pytest.approx(sum(differences) / len(differences), abs=2e-4)
+    for (dataset, name), arm in runs.arms.items():
+        again = []
+        for seed in arm.seeds:
+            with np.load(folder / "runs" / f"{table[dataset, name, seed]['run']}.npz") as record:
+                start, end = (w.reshape(len(w), -1).astype(float) for w in record["ends"])
+            again.append(1 - (start * end).sum(1) / np.sqrt((start**2).sum(1) * (end**2).sum(1)))
+        np.testing.assert_allclose(arm.final_distances, again, atol=1e-6)
+        if arm.settings.frozen:  # nothing turned, so there is nothing to rank
+            assert np.abs(again).max() < 1e-6
+            continue
+        ranks = [np.corrcoef(np.argsort(np.argsort(d)), np.arange(len(d)))[0, 1] for d in np.array(again)]
+        # Two distances that differ in the last digit alone may change places.
+        np.testing.assert_allclose(rank_correlations(arm.final_distances), ranks, atol=0.01)
