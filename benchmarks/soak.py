@@ -32,6 +32,11 @@ def study(epochs: int):
     return plan(Study("soak", "", ARMS, COMMON | {"epochs": epochs}, datasets=("digits",), n_seeds=2))
 
 
+def say(name: str, epoch) -> None:
+    """In one write: two processes share the log, and pieces of their lines would mix."""
+    print(f"{name} {epoch.epoch}\n", end="", flush=True)
+
+
 def work(folder: Path, epochs: int) -> None:
     """What is killed: make the study, saying every epoch."""
     import torch
@@ -39,14 +44,14 @@ def work(folder: Path, epochs: int) -> None:
     from patchinit.running import run_here
 
     torch.set_num_threads(1)
-    print("ready", flush=True)
-    run_here(study(epochs), folder, on_epoch=lambda name, epoch: print(name, epoch.epoch, flush=True))
+    print("ready\n", end="", flush=True)
+    run_here(study(epochs), folder, on_epoch=say)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30, help="at least as many (default: 30)")
-    parser.add_argument("--epochs", type=int, default=150, help="of each of the six runs (default: 150)")
+    parser.add_argument("--epochs", type=int, default=300, help="of each of the six runs (default: 300)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -68,7 +73,7 @@ def main() -> int:
         processes, kills, begun = [start(), start()], 0, time.perf_counter()
         while any(process.poll() is None for process in processes):
             # From the time that a start takes to several epochs: some kills hit a process that has just begun.
-            time.sleep(moments.uniform(1, 20))
+            time.sleep(moments.uniform(1, 4))
             for index, process in enumerate(processes):
                 if kills < options.kills and process.poll() is None and moments.random() < 0.6:
                     os.kill(process.pid, signal.SIGKILL)
@@ -86,7 +91,7 @@ def main() -> int:
         subprocess.run([*command[:3], str(alone), *command[4:]], stdout=subprocess.DEVNULL, check=True)
         pairs = {run.name: [read_result(w / run.place / "result.npz") for w in (killed, alone)] for run in runs}
         differing = [name for name, pair in pairs.items() if not same(*pair)]
-        left = [path for path in killed.glob("*/*") if path.name not in ("result.npz", "lock")]
+        left = [path for path in killed.glob("*/*/*") if path.name not in ("result.npz", "lock")]
     print(f"kills                      {kills}")
     print(f"epochs of the study        {len(runs) * options.epochs}")
     print(f"epochs announced           {len(told)}")
