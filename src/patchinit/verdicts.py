@@ -1,4 +1,7 @@
-"""The verdict on each claim that rests on training runs, by rules that were fixed before the runs were made.
+"""The verdict on each claim that rests on training runs, by rules that were fixed before the runs were evaluated.
+
+Two are exceptions, set after the reduced runs had been seen and before any full one: that of claim
+26, and the trained part of claim 20.
 
 Each rule gives one of three readings of whatever runs there are. From reduced runs the verdict is
 "undecided" all the same: they are no test of a claim about full runs.
