@@ -126,12 +126,12 @@ def test_runs_of_a_seed_are_paired():
 
 
 def test_norm_changes_no_direction():
-    """Glorot at norm 1 has the directions of Glorot at its own norm; "keep" is Glorot's mean norm."""
+    """Glorot at norm 1 has the directions of Glorot at its own norm; "glorot" is Glorot's mean norm."""
     one = prepare(dataclasses.replace(SMALL, method="glorot_uniform", norm=1.0))[0].first_layer.weight
     own = prepare(dataclasses.replace(SMALL, method="glorot_uniform"))[0].first_layer.weight
     torch.testing.assert_close(cosine_distance(one, own), torch.zeros(27, dtype=torch.float64), atol=1e-6, rtol=0)
     torch.testing.assert_close(one.flatten(1).norm(dim=1), torch.ones(27))
-    kept = prepare(dataclasses.replace(SMALL, norm="keep"))[0].first_layer.weight.flatten(1).norm(dim=1)
+    kept = prepare(dataclasses.replace(SMALL, norm="glorot"))[0].first_layer.weight.flatten(1).norm(dim=1)
     # Glorot's variance 2 / (fan in + fan out), over 27 values, for 27 filters of 3x3x3.
     torch.testing.assert_close(kept, torch.full((27,), (27 * 2 / (27 + 243)) ** 0.5), rtol=0.1, atol=0)
 
@@ -241,7 +241,7 @@ def test_a_folder_is_held_by_one_process(tmp_path):
 
 
 def test_settings_survive_json():
-    settings = dataclasses.replace(SMALL, norm="keep", label_share=0.25)
+    settings = dataclasses.replace(SMALL, norm="glorot", label_share=0.25)
     assert Settings.from_json(settings.to_json()) == settings
     with pytest.raises(ValueError, match="unknown fields: colour"):
         Settings.from_json(json.dumps({"colour": 1}))
@@ -253,7 +253,7 @@ def test_settings_survive_json():
         ("dataset", "mnist", "should be one of cifar10"), ("method", "pca", "principal_components"),
         ("epochs", 0, ">= 1"), ("epochs", 1.5, "whole number"), ("batch_size", 1, ">= 2"), ("seed", -1, ">= 0"),
         ("learning_rate", 0.0, "> 0"), ("learning_rate", float("nan"), "> 0"), ("label_share", 0.0, "> 0 and <= 1"),
-        ("label_share", 1.5, "<= 1"), ("norm", "glorot", "'keep'"), ("norm", -1.0, "> 0"), ("n_train", 1, ">= 2"),
+        ("label_share", 1.5, "<= 1"), ("norm", "keep", "'glorot'"), ("norm", -1.0, "> 0"), ("n_train", 1, ">= 2"),
         ("widths", (), "at least one width"), ("precision", "fp16", "bf16"), ("optimizer", "lion", "adam"),
     ],
 )  # fmt: skip
@@ -276,6 +276,6 @@ def test_labels_save_no_steps():
     """A tenth of the labels: as many images an epoch, from a tenth of them."""
     model, train_set, test_set = prepare(SMALL)
     trainer = Trainer(model, train_set, test_set, dataclasses.replace(SMALL, label_share=0.125))
-    order, _ = trainer._draw(1)
+    order, _, _ = trainer._draw(1)
     assert len(order) == 96 and len(trainer.train_images) == 12
     assert torch.equal(order.bincount(), torch.full((12,), 8))

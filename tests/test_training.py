@@ -50,7 +50,7 @@ def test_equals_the_loop_that_everyone_writes(optimizer):
     else:
         plain_optimizer = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9)
     for epoch, rate in ((1, 0.01), (2, 0.001)):
-        order, _ = trainer._draw(epoch)
+        order, _, _ = trainer._draw(epoch)
         assert sorted(order.tolist()) == list(range(50))
         losses = []
         for start in range(0, 50, 16):
@@ -62,7 +62,7 @@ def test_equals_the_loop_that_everyone_writes(optimizer):
             loss.backward()
             plain_optimizer.step()
             losses += [loss.item()] * len(chosen)
-        assert trainer.train_epoch() == pytest.approx(np.mean(losses), abs=1e-5)
+        assert trainer.train_epoch() [0] == pytest.approx(np.mean(losses), abs=1e-5)
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, atol=1e-4, rtol=1e-3)
 
@@ -92,7 +92,7 @@ def test_order_depends_on_seed_and_epoch_alone():
 def test_a_batch_of_one_is_left_out():
     """17 images in batches of 16: the last one alone has no variance."""
     trainer = Trainer(make_model(), make_set(17), make_set(17), FEW)
-    assert math.isfinite(trainer.train_epoch())
+    assert math.isfinite(trainer.train_epoch()[0])
     with pytest.raises(ValueError, match="train_set has 1 images; at least 2"):
         Trainer(make_model(), make_set(1), make_set(17), FEW)
 
@@ -109,7 +109,7 @@ def test_bfloat16_is_near():
     losses = {}
     for precision in ("fp32", "bf16"):
         trainer = Trainer(make_model(), make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision))
-        losses[precision] = trainer.train_epoch()
+        losses[precision], _ = trainer.train_epoch()
         assert trainer.model.features[0].weight.dtype == torch.float32
     assert losses["fp32"] != losses["bf16"]
     assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.03)
@@ -130,7 +130,7 @@ def test_augmentation_is_pad_crop_mirror(mirrored, top, left):
 
 def test_augmentation_draws_every_move():
     settings = dataclasses.replace(FEW, augmentation="flip_crop")
-    _, moves = Trainer(make_model(), make_set(2000), make_set(8), settings)._draw(1)
+    _, moves, _ = Trainer(make_model(), make_set(2000), make_set(8), settings)._draw(1)
     assert moves.shape == (2000, 3)
     for column, n in ((0, 2), (1, 2 * MOVE + 1), (2, 2 * MOVE + 1)):
         counts = moves[:, column].bincount(minlength=n)
@@ -158,7 +158,7 @@ def test_mode_is_given_back(training):
 def test_what_capturing_a_step_does_is_undone(steps_before):
     """Warming up trains; the model, the optimiser and the sum of losses are as before, in the same place."""
     trainer = Trainer(make_model(), make_set(40), make_set(8), FEW)
-    batch = torch.arange(16), torch.zeros(16, 0, dtype=torch.int64)
+    batch = torch.arange(16), torch.zeros(16, 0, dtype=torch.int64), torch.arange(16) % 2
     for _ in range(steps_before):
         trainer._step_eagerly(*batch)
     reference = Trainer(make_model(), make_set(40), make_set(8), FEW)
@@ -183,5 +183,5 @@ def test_captured_step_equals_eager_step():
     losses = []
     for capture in (True, False):
         trainer = Trainer(make_model(), make_set(200), make_set(8), FEW, device="cuda", capture=capture)
-        losses.append([trainer.train_epoch() for _ in range(2)])
+        losses.append([trainer.train_epoch()[0] for _ in range(2)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -63,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
             sub.add_argument("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
             sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="only the I-th of N parts")
-            sub.add_argument("--precision", choices=("fp32", "bf16"), help="default: the study's")
             sub.add_argument("--ray", metavar="ADDRESS", help="hand the runs to a Ray cluster ('auto', 'local', HOST:PORT)")
             sub.add_argument("--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray")
             sub.add_argument("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
@@ -89,15 +88,7 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _planned(options: argparse.Namespace) -> list[PlannedRun]:
-    study = STUDIES[options.study]
-    overrides = {}
-    if options.datasets:
-        if unknown := set(options.datasets) - set(study.datasets):
-            raise ValueError(f"--datasets {','.join(unknown)} should be among {', '.join(study.datasets)}")
-        overrides["datasets"] = options.datasets
-    if getattr(options, "precision", None):
-        overrides["precision"] = options.precision
-    runs = plan(study, options.seeds, **overrides)
+    runs = plan(STUDIES[options.study], options.seeds, options.datasets)
     number, of = getattr(options, "part", (1, 1))
     return runs[number - 1 :: of]
 

@@ -257,6 +257,64 @@ def random_orthonormal(
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
+# Grey, blue against yellow, red against green: the colour axes of natural images, of most variance first.
+_OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
+
+
+def cosine_basis(
+    shape: tuple[int, int, int, int], *, norm: float | None = 1.0, generator: torch.Generator | None = None
+) -> FilterBank:
+    """Waves of the discrete cosine transform, in grey and in two opponent colours: tidy filters that need no data.
+
+    An orthonormal basis of what a filter can be, as principal components are one, and much like
+    theirs to the eye. Where components do better than these, the data has added something.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (F, C, kh, kw) with F at most C * kh * kw.
+    norm : float or None
+        None: the natural norm, 1.
+    generator : torch.Generator, optional
+        Unused: nothing is random.
+
+    Returns
+    -------
+    FilterBank
+        Slow waves before fast ones, and in each grey before colour. The constant grey filter comes
+        last, where components of standardised patches have it. Images of other than three channels
+        take a cosine transform over the channels as well.
+
+    References
+    ----------
+    Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
+    "Statistics of cone responses to natural images", for the colours.
+    """
+    n_filters, channels, height, width = _check_shape(shape)
+    check_n_filters(
+        n_filters,
+        channels * height * width,
+        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
+        "no more directions than that can be orthogonal to each other",
+    )
+    colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else _cosines(channels)
+    colours = colours / colours.norm(dim=1, keepdim=True)
+    waves = [
+        (down + across, colour, down, torch.einsum("c,h,w->chw", colours[colour], _cosines(height)[down], _cosines(width)[across]))
+        for colour in range(channels) for down in range(height) for across in range(width)
+    ]  # fmt: skip
+    constant, *others = sorted(waves, key=lambda wave: wave[:3])
+    basis = torch.stack([wave for *_, wave in (*others, constant)])
+    return FilterBank(with_norm(basis[:n_filters].float(), norm), "cosine_basis")
+
+
+def _cosines(n: int) -> Tensor:
+    """The n orthonormal waves of the discrete cosine transform (type II) as rows (n, n), the constant one first."""
+    places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
+    waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
+    return waves / waves.norm(dim=1, keepdim=True)
+
+
 def _check_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     if len(shape) != 4 or min(shape) < 1:
         raise ValueError(f"shape={tuple(shape)} should be (F, C, kh, kw), each at least 1")

@@ -31,6 +31,7 @@ _FROM_DATA: dict[str, Callable[..., FilterBank]] = {
 }
 _FROM_SHAPE: dict[str, Callable[..., FilterBank]] = {
     "random_orthonormal": filters.random_orthonormal,
+    "cosine_basis": filters.cosine_basis,
     "glorot_uniform": filters.glorot_uniform,
     "kaiming_normal": filters.kaiming_normal,
 }
@@ -296,7 +297,7 @@ def initialize_all_layers_(
             for name, layer in layers:
                 _check_layer(name, layer)
             for name, layer in layers:
-                bounded = method in (*_FROM_MOMENTS, "random_orthonormal")
+                bounded = method in (*_FROM_MOMENTS, "random_orthonormal", "cosine_basis")
                 beyond = bounded and len(layer.weight) > layer.weight[0].numel()
                 if too_many == "keep" and beyond:
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -28,6 +29,10 @@ class SimpleConv(nn.Module):
         which needs image_size.
     image_size : int or None
         H = W of the images; checked against the depth if given.
+    bias : bool
+        Convolutions have biases. The batch normalisation that follows subtracts them again.
+    bn_eps, bn_momentum : float
+        Of batch normalisation, in PyTorch's sense.
 
     Raises
     ------
@@ -44,6 +49,9 @@ class SimpleConv(nn.Module):
         widths: Sequence[int] = (64,) * 10,
         head: str = "average",
         image_size: int | None = None,
+        bias: bool = False,
+        bn_eps: float = 1e-5,
+        bn_momentum: float = 0.1,
     ):
         super().__init__()
         all_widths = [in_channels * 9 if first_width is None else first_width, *widths]
@@ -57,9 +65,8 @@ class SimpleConv(nn.Module):
             )
         blocks, channels = [], in_channels
         for width in all_widths:
-            # No bias: the batch normalisation that follows subtracts it again.
-            convolution = nn.Conv2d(channels, width, kernel_size=3, bias=False)
-            blocks += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            convolution = nn.Conv2d(channels, width, kernel_size=3, bias=bias)
+            blocks += [convolution, nn.BatchNorm2d(width, eps=bn_eps, momentum=bn_momentum), nn.ReLU(inplace=True)]
             channels = width
         self.features = nn.Sequential(*blocks)
         if head == "average":
@@ -76,6 +83,24 @@ class SimpleConv(nn.Module):
         """The first convolution, weight of shape (first_width, in_channels, 3, 3)."""
         return self.features[0]
 
+    @property
+    def first_normalization(self) -> nn.BatchNorm2d:
+        """The batch normalisation behind the first convolution."""
+        return self.features[1]
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits of shape (N, n_classes) for float images of shape (N, C, H, W)."""
         return self.head(self.features(images))
+
+    def forward_mixed(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """The same with the blocks after the first computed in `dtype`; the first block and the head stay in float32.
+
+        The first block holds the filters that the book is about, and filters of little variance suffer
+        most from few bits: a weak component's response is a hundredth of the pixels' own size. Its
+        normalisation is kept in float32 as well: backwards it takes the mean out of a gradient, and a
+        rounded gradient has a mean again, which the pixels' common brightness multiplies.
+        """
+        maps = self.features[:3](images)
+        with torch.autocast(images.device.type, dtype):
+            maps = self.features[3:](maps)
+        return self.head(maps.float())

@@ -81,7 +81,8 @@ def prepare(settings: Settings, load: Load = load) -> tuple[SimpleConv, Images, 
         train_set = everything.sample(settings.n_train, generator=settings.generator("training images"))
 
     channels, size = everything.images.shape[1:3]
-    model = SimpleConv(channels, len(everything.classes), widths=settings.widths, head=settings.head, image_size=size)
+    model = SimpleConv(channels, len(everything.classes), widths=settings.widths, head=settings.head, image_size=size,
+        bias=settings.bias, bn_eps=settings.bn_eps, bn_momentum=settings.bn_momentum)
     weights, filters = settings.generator("weights"), settings.generator("filters")
     glorot_uniform_(model, generator=weights)
     glorot_norm = model.first_layer.weight.detach().flatten(1).norm(dim=1).mean().item()
@@ -89,7 +90,7 @@ def prepare(settings: Settings, load: Load = load) -> tuple[SimpleConv, Images, 
         orthogonal_(model, generator=settings.generator("weights"))
     elif settings.others == "lsuv":
         lsuv_(model, images, generator=settings.generator("weights"))
-    norm = glorot_norm if settings.norm == "keep" else settings.norm
+    norm = {"glorot": glorot_norm, "own": None}.get(settings.norm, settings.norm)
     options = {"norm": norm, "generator": filters}
     if settings.layers == "all":
         # Components are at most C*9; wider layers than that keep the other layers' start.
@@ -191,7 +192,8 @@ class _Run:
                 self.on_epoch(epoch)
         if self.filter_epochs[-1] != self.trainer.epoch:
             self._keep_filters(self.trainer.epoch)
-        final_loss, correct = self.trainer.evaluate()
+        losses, correct = self.trainer.evaluate()
+        final_loss = losses.double().mean().item()
         result = Result(
             self.settings, self.epochs, np.stack(self.norms), np.stack(self.distances),
             np.array(self.filter_epochs), np.stack(self.filters), correct.cpu().numpy(), final_loss, diverged,

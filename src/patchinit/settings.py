@@ -19,7 +19,8 @@ _CHOICES = {
     "optimizer": ("adam", "sgd"),
     "augmentation": ("none", "flip_crop"),
     "head": ("average", "flatten"),
-    "precision": ("fp32", "bf16"),
+    "precision": ("fp32", "tf32", "bf16"),
+    "labels": ("true", "redrawn"),
 }
 _AT_LEAST = {"seed": 0, "n_images": 1, "epochs": 1, "drop_after": 0, "batch_size": 2, "n_held_out": 0}
 
@@ -38,13 +39,14 @@ class Settings:
 
     dataset: str = "cifar10"  #: "cifar10", "fashion_mnist", or an offline stand-in
     method: str = "glorot_uniform"  #: initialises the first layer (or all); one of METHODS
-    norm: float | str | None = None  #: Euclidean norm of each filter; "keep" is Glorot's, None the method's own
+    norm: float | str = "own"  #: Euclidean norm of each filter; "own" is the method's, "glorot" the mean of Glorot's
     layers: str = "first"  #: "first" or "all", which the method initialises
     others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"
     frozen: bool = False  #: the first layer is never trained
     seed: int = 0  #: of the images, the weights and the order; runs of equal seed are paired
     n_images: int = 100  #: images that the filters are learned from, drawn anew for each seed
     n_train: int | None = None  #: training images, drawn anew for each seed; None is all
+    labels: str = "true"  #: "true", or "redrawn" at random for every image in every epoch, so that only noise is learned
     label_share: float = 1.0  #: share of the training images whose labels are used; the steps stay as many
     n_held_out: int = 0  #: training images to evaluate on, the same for every seed; 0 takes the test split
     n_evaluate: int | None = None  #: images, the first ones, that an epoch is evaluated on; None is all (as at the end)
@@ -56,7 +58,13 @@ class Settings:
     augmentation: str = "none"  #: "none" or "flip_crop", mirrored at random and moved by up to 4 pixels
     widths: tuple[int, ...] = (64,) * 10  #: filters of the blocks after the first
     head: str = "average"  #: "average" of each map, or "flatten", before the linear layer
-    precision: str = "fp32"  #: "fp32" or "bf16", which has convolutions in bfloat16, weights and normalisation in fp32
+    bias: bool = False  #: convolutions have biases, which the normalisation behind them subtracts again
+    bn_eps: float = 1e-5  #: added to the variance in batch normalisation; Keras has 1e-3
+    bn_momentum: float = 0.1  #: weight of a new batch in its running statistics; Keras's momentum of 0.99 is 0.01 here
+    adam_eps: float = 1e-8  #: added to the denominator of Adam's step; Keras has 1e-7
+    #: "fp32" is IEEE throughout; "tf32" lets a GPU's convolutions and products use TF32; "bf16" has the blocks after the
+    #: first in bfloat16, while weights, the first block, the head and the loss stay in IEEE fp32
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -76,10 +84,12 @@ class Settings:
             raise ValueError(f"label_share={self.label_share} should be > 0 and <= 1")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths={self.widths} should have at least one width, each >= 1")
-        if isinstance(self.norm, str) and self.norm != "keep":
-            raise ValueError(f"norm={self.norm!r} should be a number > 0, 'keep' or None")
-        if isinstance(self.norm, (int, float)) and not 0 < self.norm < float("inf"):
-            raise ValueError(f"norm={self.norm} should be > 0 and finite, 'keep' or None")
+        named = isinstance(self.norm, str) and self.norm in ("own", "glorot")
+        if not named and not (isinstance(self.norm, (int, float)) and 0 < self.norm < float("inf")):
+            raise ValueError(f"norm={self.norm!r} should be a number > 0, 'own' or 'glorot'")
+        for name, below in (("bn_eps", float("inf")), ("adam_eps", float("inf")), ("bn_momentum", 1)):
+            if not 0 < getattr(self, name) < below:
+                raise ValueError(f"{name}={getattr(self, name)} should be > 0 and < {below}")
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 1."""
@@ -99,8 +109,13 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """The inverse of `to_json`; ValueError for a field that is not known."""
+        """The inverse of `to_json`; ValueError for a field that is not known.
+
+        Fields that records of an earlier version lack have their defaults, which is how those runs were made.
+        """
         values = json.loads(text)
+        if "norm" in values:  # as it was called in the first records
+            values["norm"] = {None: "own", "keep": "glorot"}.get(values["norm"], values["norm"])
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"settings have unknown fields: {', '.join(sorted(unknown))}; they are of another version")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .init import METHODS
 from .settings import Settings
@@ -30,12 +31,23 @@ class Study:
     arms: dict[str, dict]  #: by name, the settings in which the arm differs from `common`
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = BOTH
-    n_seeds: int = 5
+    n_seeds: int = 5  #: of each arm, but for those in `seeds`
+    seeds: dict[str, int] = field(default_factory=dict)  #: by arm, where it has another number of them
+    first: tuple[tuple[tuple[str, ...], range], ...] = ()  #: arms and seeds that are made before all others, in order
+    stage: str = ""  #: letter of the registered protocol's stage, if it is one
 
     @property
     def reduced(self) -> bool:
         """Whether it is too small to say anything about the paper's full runs."""
         return self.common.get("n_train") is not None
+
+    def seeds_of(self, arm: str) -> range:
+        """The seeds planned for an arm."""
+        return range(self.seeds.get(arm, self.n_seeds))
+
+    def settings(self, arm: str, dataset: str, seed: int) -> Settings:
+        """Of one run."""
+        return Settings(dataset=dataset, seed=seed, **self.common | self.arms[arm])
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,18 @@ class PlannedRun:
     def place(self) -> str:
         """Its folder below that of all runs; studies may have runs of the same name."""
         return f"{self.study}/{self.name}"
+
+    def record(self, folder: Path) -> Path:
+        """Where its record is written when it ends, below the folder of all runs."""
+        return folder / self.place / "result.npz"
+
+    def checkpoint(self, folder: Path) -> Path:
+        """Where it goes on from while it is under way, below the folder of all runs."""
+        return folder / self.place / "checkpoint"
+
+    def collected(self, results: Path) -> Path:
+        """Where its record lies among those that were collected."""
+        return results / self.study / "runs" / f"{self.name}.npz"
 
 
 def _pilot_arms() -> dict[str, dict]:
@@ -72,7 +96,7 @@ def _pilot_arms() -> dict[str, dict]:
 def _norm_arms() -> dict[str, dict]:
     arms = {name: dict(arm) for name, arm in PAPER_ARMS.items()}
     for method in ("principal_components", "kmeans", "random_patches", "random_orthonormal"):
-        arms[f"{method} at Glorot's norm"] = {"method": method, "norm": "keep"}
+        arms[f"{method} at Glorot's norm"] = {"method": method, "norm": "glorot"}
     for method in ("glorot_uniform", "principal_components"):
         for norm in NORMS:
             arms[f"{method} at norm {norm:g}"] = {"method": method, "norm": norm}
@@ -127,14 +151,90 @@ _OTHER_STARTS = {
     },
 }
 
+# The registered runs (book/protocol.md): ten blocks of 16 filters, what two cores can carry through 250 epochs.
+NARROW = {"widths": (16,) * 10, "precision": "bf16"}
+FULL_LENGTH = {"epochs": 250, "drop_after": 200}
+_ANCHOR = ("glorot_uniform", "principal_components")
+_FROZEN = ("principal_components", "random_orthonormal", "cosine_basis")
+
+
+def _grid_arms() -> dict[str, dict]:
+    return PAPER_ARMS | {
+        "cosine_basis": {"method": "cosine_basis"},
+        "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
+        "principal_components at Glorot's norm": {"method": "principal_components", "norm": "glorot"},
+        **{f"{method}, frozen": {"method": method, "frozen": True} for method in _FROZEN},
+        **{f"{method}, fp32": {"method": method, "precision": "fp32"} for method in _ANCHOR},
+    }
+
+
+_NULL_ARMS = {
+    "glorot_uniform": {"method": "glorot_uniform"},
+    "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
+    "random_orthonormal": {"method": "random_orthonormal"},
+    "principal_components": {"method": "principal_components"},
+}
+_KERAS = {
+    "batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7, "bias": True,
+}  # fmt: skip
+
+
+def _beyond_arms() -> dict[str, dict]:
+    arms = {
+        "glorot_uniform": {"method": "glorot_uniform"},
+        "principal_components": {"method": "principal_components"},
+        "principal_components, every layer": {"method": "principal_components", "layers": "all"},
+        "kmeans, every layer": {"method": "kmeans", "layers": "all"},
+        "glorot_uniform, Keras's defaults": {"method": "glorot_uniform", **_KERAS},
+        "principal_components, Keras's defaults": {"method": "principal_components", **_KERAS},
+    }
+    for share in (0.01, 0.1):
+        for method in _ANCHOR:
+            arms[f"{method}, {share:.0%} of the labels"] = {"method": method, "label_share": share}
+    return arms
+
+
 STUDIES = {
     study.name: study
     for study in (
         Study(
+            "anchor", "The paper's protocol, 250 epochs, on Fashion-MNIST in a narrow network.",
+            PAPER_ARMS, NARROW | FULL_LENGTH, ("fashion_mnist",), n_seeds=3, seeds=dict.fromkeys(_ANCHOR, 6),
+            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))), stage="A",
+        ),
+        Study(
+            "grid", "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
+            _grid_arms(), NARROW | SHORT, n_seeds=3, stage="B",
+            seeds={"glorot_uniform": 6, "principal_components": 6, "kmeans": 6, "random_patches": 5,
+                   "random_orthonormal": 4, "cosine_basis": 4},
+        ),
+        Study(
+            "null", "How far do filters turn when the labels are noise?",
+            _NULL_ARMS, NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"}, n_seeds=2, stage="C",
+        ),
+        Study(
+            "anchor-cifar10", "The paper's protocol, 250 epochs, on CIFAR-10 in a narrow network.",
+            PAPER_ARMS, NARROW | FULL_LENGTH, ("cifar10",), n_seeds=3, first=((_ANCHOR, range(3)),), stage="D",
+        ),
+        Study(
+            "beyond", "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
+            _beyond_arms(), NARROW | SHORT, n_seeds=3, stage="E",
+        ),
+        Study(
+            "precision", "Does bfloat16 change what is measured?",
+            {f"{method}, {precision}": {"method": method, "precision": precision}
+             for method in ("principal_components", "glorot_uniform") for precision in ("fp32", "bf16")},
+            {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8}, ("cifar10",), n_seeds=12,
+            seeds={"glorot_uniform, fp32": 6, "glorot_uniform, bf16": 6},
+        ),
+        Study(
             "pilot", "Which widths, augmentation and batch size come closest to the paper's accuracies?",
             _pilot_arms(), SHORT | {"n_held_out": 5_000}, n_seeds=1,
         ),
-        Study("paper", "The paper's experiment: Figures 6 to 9 and Table 1.", PAPER_ARMS, n_seeds=3),
+        Study(
+            "paper", "The paper's experiment, for a GPU: Figures 6 to 9 and Table 1.",
+            PAPER_ARMS, {"precision": "bf16"}, n_seeds=3,
+        ),
         Study("norms", "Do filters change by what they hold, or by how long they are?", _norm_arms(), SHORT),
         Study(
             "frozen", "How good are the first filters, if they are never trained?",
@@ -159,31 +259,45 @@ STUDIES = {
 }  # fmt: skip
 
 
-def plan(study: Study, seeds: range | None = None, **overrides: object) -> list[PlannedRun]:
-    """Every run of a study, one seed after the other, so that what is finished early can be compared.
+def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | None = None) -> list[PlannedRun]:
+    """Every run of a study, in the order in which they are made.
+
+    What the study puts first comes first; the rest goes one seed after the other, all data sets and
+    arms of it together, so that what is finished early can be compared.
 
     Parameters
     ----------
     study : Study
     seeds : range, optional
-        Default: the study's own number, from 0.
-    **overrides
-        Settings that replace the study's.
+        Of every arm. Default: what the study plans for each.
+    datasets : tuple of str, optional
+        Default: all of the study's.
 
     Raises
     ------
     ValueError
-        What `Settings` refuses.
+        A data set that the study has not, or what `Settings` refuses.
     """
-    seeds = range(study.n_seeds) if seeds is None else seeds
-    runs = []
-    for seed in seeds:
-        for dataset in overrides.get("datasets", study.datasets):
-            for arm, own in study.arms.items():
-                values = study.common | own | {k: v for k, v in overrides.items() if k != "datasets"}
-                name = f"{dataset}--{_slug(arm)}--seed-{seed}"
-                runs.append(PlannedRun(name, study.name, arm, Settings(dataset=dataset, seed=seed, **values)))
-    return runs
+    datasets = study.datasets if datasets is None else datasets
+    if unknown := set(datasets) - set(study.datasets):
+        raise ValueError(f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}")
+    wanted = {arm: study.seeds_of(arm) if seeds is None else seeds for arm in study.arms}
+    every_seed = range(max(of.stop for of in wanted.values()))
+    keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
+    for arms, of in (*study.first, (tuple(study.arms), every_seed)):
+        keys |= {
+            (seed, dataset, arm): None
+            for seed in of for dataset in datasets for arm in arms if seed in wanted[arm]
+        }  # fmt: skip
+    return [
+        PlannedRun(run_name(dataset, arm, seed), study.name, arm, study.settings(arm, dataset, seed))
+        for seed, dataset, arm in keys
+    ]
+
+
+def run_name(dataset: str, arm: str, seed: int) -> str:
+    """A run's name, unique in its study and fit for a folder."""
+    return f"{dataset}--{_slug(arm)}--seed-{seed}"
 
 
 def _slug(text: str) -> str:

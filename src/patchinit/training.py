@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,10 +17,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data import Images
+from .models import SimpleConv
 from .settings import Settings
 
 MOVE = 4  # pixels that an augmented image is moved by at most, in each direction
-_EVALUATION_BATCH = {"cpu": 500, "cuda": 5_000}
+_EVALUATION_BATCH = {"cpu": 500, "cuda": 2_000}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Epoch:
     test_accuracy: float  #: share, 0 to 1, after the epoch
     learning_rate: float
     seconds: float  #: training and evaluation
+    train_accuracy: float = math.nan  #: share of the epoch's images, 0 to 1, classified correctly as they were trained on
 
 
 @dataclass
@@ -49,12 +53,14 @@ class Trainer:
     The images lie on the device as uint8; batches are drawn, scaled to 0..1 and augmented there.
     The random numbers of an epoch depend on the settings' seed and the epoch alone and are drawn
     on the CPU, so the order of the images is the same on every device. On a GPU the whole step is
-    captured once as a CUDA graph and replayed.
+    captured once as a CUDA graph and replayed, and torch's flags for the precision of convolutions
+    and matrix products are set for the process, as the settings say.
 
     Parameters
     ----------
     model : nn.Module
-        Logits (N, classes) for float images (N, C, H, W).
+        Logits (N, classes) for float images (N, C, H, W). For precision "bf16" a `SimpleConv`, whose
+        first block and head stay in fp32.
     train_set, test_set : Images
     settings : Settings
         What concerns the training: epochs, rates, batch size, optimiser, augmentation, precision,
@@ -66,7 +72,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        Fewer than two labelled images, for which batch normalisation is not defined.
+        Fewer than two labelled images, for which batch normalisation is not defined; bf16 for
+        another network; TF32 on a device that is no GPU.
     """
 
     def __init__(
@@ -82,8 +89,13 @@ class Trainer:
         self.settings, self.epoch = settings, 0
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
-        layout = torch.channels_last if on_gpu else torch.contiguous_format
-        self.model = model.to(self.device, memory_format=layout)
+        self._check_precision(model)
+        if on_gpu:
+            self._prepare_gpu()
+        # Measured (benchmarks/training.py): on a CPU fp32 gains up to a seventh from channels last, bf16 nothing.
+        self.layout = torch.channels_last if on_gpu or settings.precision == "fp32" else torch.contiguous_format
+        self.model = model.to(self.device, memory_format=self.layout)
+        self.n_classes = len(train_set.classes)
         self.n_steps_over = len(train_set)  # images in an epoch, whatever share of them is labelled
         if settings.label_share < 1:
             n_labelled = max(2, round(settings.label_share * len(train_set)))
@@ -99,51 +111,98 @@ class Trainer:
         # A learning rate in the device's memory can be changed under a captured step.
         rate = torch.tensor(settings.learning_rate, device=self.device) if on_gpu else settings.learning_rate
         if settings.optimizer == "adam":
-            self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=True, capturable=on_gpu)
+            self.optimizer = torch.optim.Adam(parameters, lr=rate, eps=settings.adam_eps, fused=True, capturable=on_gpu)
         else:
             self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
-        self._steps: dict[int, Callable[[Tensor, Tensor], None]] = {}  # captured, by size of the batch
+        self.n_correct = torch.zeros((), device=self.device, dtype=torch.int64)
+        self._steps: dict[int, Callable[..., None]] = {}  # captured, by size of the batch
         self._capture = on_gpu if capture is None else capture
 
-    def train_epoch(self) -> float:
-        """One pass over the images in a new random order; returns the mean loss of its batches."""
+    def _check_precision(self, model: nn.Module) -> None:
+        precision = self.settings.precision
+        if precision == "bf16" and not isinstance(model, SimpleConv):
+            raise ValueError(
+                f"precision='bf16' needs a SimpleConv, of which it knows what to keep in fp32; this is a "
+                f"{type(model).__name__}, train it with precision='fp32'"
+            )
+        if precision == "tf32" and self.device.type != "cuda":
+            raise ValueError(f"precision='tf32' needs a GPU, and device={str(self.device)!r} has none; take 'fp32'")
+
+    def _prepare_gpu(self) -> None:
+        """Flags of the process: all that torch does on "the current device" is done on ours, in our precision."""
+        torch.cuda.set_device(self.device)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products are not repeatable
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        allowed = "tf32" if self.settings.precision == "tf32" else "ieee"
+        torch.backends.cudnn.conv.fp32_precision = allowed
+        torch.backends.cuda.matmul.fp32_precision = allowed
+
+    def train_epoch(self) -> tuple[float, float]:
+        """One pass over the images in a new random order.
+
+        Returns
+        -------
+        tuple of float
+            The mean loss of its batches, and the share of images that were classified correctly as
+            they were trained on, 0 to 1.
+        """
         self.epoch += 1
         self._set_rate(self.settings.rate(self.epoch))
         self.model.train()
         self.loss_sum.zero_()
-        order, moves = self._draw(self.epoch)
+        self.n_correct.zero_()
         seen = 0
-        for batch, move in zip(order.split(self.settings.batch_size), moves.split(self.settings.batch_size), strict=True):
-            if len(batch) < 2:
+        parts = (part.split(self.settings.batch_size) for part in self._draw(self.epoch))
+        for batch in zip(*parts, strict=True):
+            n = len(batch[0])
+            if n < 2:
                 continue  # batch normalisation has no variance to divide by in a batch of one
-            self._step(batch, move)
-            seen += len(batch)
-        return (self.loss_sum / seen).item()
+            self._step(*batch)
+            seen += n
+        return (self.loss_sum / seen).item(), self.n_correct.item() / seen
 
-    def evaluate(self, n: int | None = None) -> tuple[float, Tensor]:
-        """Mean cross-entropy, and which images were classified correctly, bool (n,), of the first n test images."""
+    def evaluate(self, n: int | None = None) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of each of the first n test images (n,), and which were classified correctly, bool (n,)."""
         n = n or len(self.test_images)
-        size = _EVALUATION_BATCH[self.device.type]
-        with self._autocast():
-            return _evaluate(self.model, self.test_images[:n], self.test_labels[:n], size)
+        size = _EVALUATION_BATCH.get(self.device.type, 500)
+        return _evaluate(self.model, self._logits, self.test_images[:n], self.test_labels[:n], size)
+
+    def first_gradient(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Gradient of the mean loss with respect to the first layer, (F, C, kh, kw), in fp32, and nothing is changed.
+
+        Batch normalisation takes the statistics of these images, as in a training step: only then does
+        the loss not depend on the filters' norms.
+        """
+        model = copy.deepcopy(self.model).train()
+        weight = next(module for module in model.modules() if isinstance(module, nn.Conv2d)).weight.requires_grad_()
+        images = _unit(images.to(self.device)).contiguous(memory_format=self.layout)
+        loss = F.cross_entropy(model(images), labels.to(self.device))
+        return torch.autograd.grad(loss, weight)[0].contiguous().cpu()
 
     def state_dict(self) -> dict:
         """All that the next epoch depends on; tensors, numbers and plain containers only."""
         return {"epoch": self.epoch, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict`. Raises what torch raises for a state of another model."""
-        rates = [group["lr"] for group in self.optimizer.param_groups]
+        """Go on from `state_dict`, which may be of another device. Raises what torch raises for one of another model."""
         self.model.load_state_dict(state["model"])
+        own = [{name: value for name, value in group.items() if name != "params"} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate  # a tensor of this device, not of the one that saved
+        for group, options in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(options)  # how the step is computed is this device's affair, not of the one that saved
+        for parameter, values in self.optimizer.state.items():
+            for name, value in values.items():
+                # Fused steps walk moments and weights in the order of memory, so moments need the weights' layout.
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(value)
+                elif isinstance(value, Tensor):
+                    values[name] = value.to(self.device)
         self.epoch = state["epoch"]
         self._steps.clear()  # they hold the addresses of the old state
 
-    def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
-        """Indices of the epoch's images in order (n,), and for each how it is mirrored and moved (n, 3)."""
+    def _draw(self, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices of the epoch's images in order (n,), how each is mirrored and moved (n, 3), and its label (n,)."""
         generator = self.settings.generator("order", epoch)
         n_labelled, n = len(self.train_images), self.n_steps_over
         passes = [torch.randperm(n_labelled, generator=generator) for _ in range(math.ceil(n / n_labelled))]
@@ -151,51 +210,60 @@ class Trainer:
         if self.settings.augmentation == "flip_crop":
             mirrored = torch.randint(2, (n, 1), generator=generator)
             moves = torch.cat([mirrored, torch.randint(2 * MOVE + 1, (n, 2), generator=generator)], dim=1)
-        return torch.cat(passes)[:n].to(self.device), moves.to(self.device)
+        order = torch.cat(passes)[:n].to(self.device)
+        labels = self.train_labels[order]
+        if self.settings.labels == "redrawn":
+            of_noise = self.settings.generator("redrawn labels", epoch)
+            labels = torch.randint(self.n_classes, (n,), generator=of_noise).to(self.device)
+        return order, moves.to(self.device), labels
 
-    def _batch(self, indices: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
+    def _batch(self, indices: Tensor, moves: Tensor) -> Tensor:
         images = self.train_images[indices]
         if moves.shape[1]:
             images = augment(images, moves)
-        images = _unit(images)
-        if self.device.type == "cuda":
-            images = images.contiguous(memory_format=torch.channels_last)
-        return images, self.train_labels[indices]
+        return _unit(images).contiguous(memory_format=self.layout)
 
-    def _step_eagerly(self, indices: Tensor, moves: Tensor) -> None:
-        images, labels = self._batch(indices, moves)
+    def _logits(self, images: Tensor) -> Tensor:
+        if self.settings.precision == "bf16":
+            return self.model.forward_mixed(images, torch.bfloat16)
+        return self.model(images)
+
+    def _step_eagerly(self, indices: Tensor, moves: Tensor, labels: Tensor) -> None:
+        images = self._batch(indices, moves)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
-            logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels)
+        logits = self._logits(images)
+        # loss and logits stay local: a graph that is captured must not outlive this call.
+        loss = F.cross_entropy(logits, labels)
         loss.backward()
         self.optimizer.step()
         self.loss_sum += loss.detach() * len(indices)
+        self.n_correct += (logits.detach().argmax(1) == labels).sum()
 
-    def _step(self, indices: Tensor, moves: Tensor) -> None:
+    def _step(self, *batch: Tensor) -> None:
         if not self._capture:
-            return self._step_eagerly(indices, moves)
-        if len(indices) not in self._steps:
-            self._steps[len(indices)] = self._captured_step(indices, moves)
-        self._steps[len(indices)](indices, moves)
+            return self._step_eagerly(*batch)
+        n = len(batch[0])
+        if n not in self._steps:
+            self._steps[n] = self._captured_step(*batch)
+        self._steps[n](*batch)
 
-    def _captured_step(self, indices: Tensor, moves: Tensor) -> Callable[[Tensor, Tensor], None]:
-        """The step for batches of one size, as a CUDA graph that reads its indices from a fixed place."""
-        fixed_indices, fixed_moves = indices.clone(), moves.clone()
+    def _captured_step(self, *batch: Tensor) -> Callable[..., None]:
+        """The step for batches of one size, as a CUDA graph that reads its batch from a fixed place."""
+        fixed = [part.clone() for part in batch]
         graph = torch.cuda.CUDAGraph()
         with self._undone():
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(3):  # warms up: cuDNN chooses its algorithms, the optimiser makes its state
-                    self._step_eagerly(fixed_indices, fixed_moves)
+                    self._step_eagerly(*fixed)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph):
-                self._step_eagerly(fixed_indices, fixed_moves)
+                self._step_eagerly(*fixed)
 
-        def replay(indices: Tensor, moves: Tensor) -> None:
-            fixed_indices.copy_(indices)
-            fixed_moves.copy_(moves)
+        def replay(*batch: Tensor) -> None:
+            for place, part in zip(fixed, batch, strict=True):
+                place.copy_(part)
             graph.replay()
 
         return replay
@@ -208,7 +276,7 @@ class Trainer:
             found: dict[object, Tensor] = dict(self.model.state_dict(keep_vars=True))
             for index, state in enumerate(self.optimizer.state.values()):
                 found |= {(index, name): value for name, value in state.items() if isinstance(value, Tensor)}
-            return found | {"loss_sum": self.loss_sum}
+            return found | {"loss_sum": self.loss_sum, "n_correct": self.n_correct}
 
         before = {name: value.detach().clone() for name, value in tensors().items()}
         yield
@@ -223,9 +291,6 @@ class Trainer:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-
-    def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
 
 def train(
@@ -266,30 +331,34 @@ def train(
 def run_epoch(trainer: Trainer) -> Epoch:
     """Train one epoch, evaluate, and say what was measured."""
     start = time.perf_counter()
-    train_loss = trainer.train_epoch()
-    test_loss, correct = trainer.evaluate(trainer.settings.n_evaluate)
+    train_loss, train_accuracy = trainer.train_epoch()
+    losses, correct = trainer.evaluate(trainer.settings.n_evaluate)
+    test_loss, accuracy = losses.double().mean().item(), correct.double().mean().item()
     seconds = time.perf_counter() - start
-    rate = trainer.settings.rate(trainer.epoch)
-    return Epoch(trainer.epoch, train_loss, test_loss, correct.double().mean().item(), rate, seconds)
+    return Epoch(
+        trainer.epoch, train_loss, test_loss, accuracy, trainer.settings.rate(trainer.epoch), seconds, train_accuracy
+    )
 
 
 def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
     """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is given back as it was."""
-    loss, correct = _evaluate(model, images.images, images.labels, batch_size)
-    return loss, correct.double().mean().item()
+    losses, correct = _evaluate(model, model, images.images, images.labels, batch_size)
+    return losses.double().mean().item(), correct.double().mean().item()
 
 
 @torch.no_grad()
-def _evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> tuple[float, Tensor]:
+def _evaluate(
+    model: nn.Module, logits_of: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor]:
     was_training = model.training
     model.eval()
     losses, correct = [], []
     for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        logits = model(_unit(batch)).float()
-        losses.append(F.cross_entropy(logits, truth, reduction="sum"))
+        logits = logits_of(_unit(batch)).float()
+        losses.append(F.cross_entropy(logits, truth, reduction="none"))
         correct.append(logits.argmax(1) == truth)
     model.train(was_training)
-    return (torch.stack(losses).double().sum() / len(images)).item(), torch.cat(correct)
+    return torch.cat(losses), torch.cat(correct)
 
 
 def augment(images: Tensor, moves: Tensor) -> Tensor:
