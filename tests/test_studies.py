@@ -69,7 +69,7 @@ def test_operations_against_counted_ones():
     from torch.utils.flop_counter import FlopCounterMode
 
     settings = Settings(widths=(8, 16))
-    model, _, _ = prepare(dataclasses.replace(settings, dataset="photos", n_images=10))
+    model, *_ = prepare(dataclasses.replace(settings, dataset="photos", n_images=10))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, 32, 32))
     head = 2 * 16 * 2
