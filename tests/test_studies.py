@@ -45,13 +45,52 @@ def rows(path):
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
 def test_plans_are_complete_paired_and_distinct(study):
     runs = plan(study)
-    assert len(runs) == len(study.arms) * len(study.datasets) * study.n_seeds
+    assert len(runs) == len(study.datasets) * sum(len(study.seeds_of(arm)) for arm in study.arms)
     assert len({run.name for run in runs}) == len(runs)
     assert len({run.settings for run in runs}) == len(runs), "two arms are the same run"
-    first = runs[: len(study.arms) * len(study.datasets)]
-    assert {run.settings.seed for run in first} == {0}  # all arms of a seed before the next seed
+    if not study.first:  # all arms of a seed before the next seed
+        seeds = [run.settings.seed for run in runs]
+        assert seeds == sorted(seeds)
     for run in runs:
         assert all(c.isalnum() or c in "-_." for c in run.name)
+
+
+def test_anchor_is_made_in_the_registered_order():
+    """book/protocol.md, stage A."""
+    two, three = ("glorot_uniform", "principal_components"), ("kmeans", "random_patches", "random_orthonormal")
+    blocks = [(two, (0, 1, 2, 3)), (three, (0,)), (two, (4, 5)), (three, (1, 2))]
+    expected = [(arm, seed) for arms, seeds in blocks for seed in seeds for arm in arms]
+    assert [(run.arm, run.settings.seed) for run in plan(STUDIES["anchor"])] == expected
+
+
+def test_stages_are_the_registered_ones():
+    """book/protocol.md: arms and seeds of the stages A to D, and what all their runs share."""
+    counts = {
+        "anchor": {"glorot_uniform": 6, "principal_components": 6, "kmeans": 3, "random_patches": 3, "random_orthonormal": 3},
+        "grid": {
+            "glorot_uniform": 6, "principal_components": 6, "kmeans": 6, "random_patches": 5, "random_orthonormal": 4,
+            "cosine_basis": 4, "glorot_uniform at norm 1": 3, "principal_components at Glorot's norm": 3,
+            "principal_components, frozen": 3, "random_orthonormal, frozen": 3, "cosine_basis, frozen": 3,
+            "glorot_uniform, fp32": 3, "principal_components, fp32": 3,
+        },
+        "null": dict.fromkeys(
+            ("glorot_uniform", "glorot_uniform at norm 1", "random_orthonormal", "principal_components"), 2
+        ),
+        "anchor-cifar10": dict.fromkeys(
+            ("glorot_uniform", "principal_components", "kmeans", "random_patches", "random_orthonormal"), 3
+        ),
+    }  # fmt: skip
+    lengths = {"anchor": (250, 200), "grid": (30, 24), "null": (3, 3), "anchor-cifar10": (250, 200)}
+    for name, wanted in counts.items():
+        study = STUDIES[name]
+        assert {arm: len(study.seeds_of(arm)) for arm in study.arms} == wanted
+        for run in plan(study):
+            settings = run.settings
+            assert (settings.epochs, settings.drop_after) == lengths[name]
+            assert settings.widths == (16,) * 10 and settings.batch_size == 128 and settings.augmentation == "none"
+            assert settings.precision == ("fp32" if "fp32" in run.arm else "bf16")
+            assert settings.labels == ("redrawn" if name == "null" else "true")
+            assert settings.n_train is None and settings.n_held_out == 0 and settings.n_evaluate is None
 
 
 def test_paper_study_is_the_papers_protocol():
@@ -59,7 +98,7 @@ def test_paper_study_is_the_papers_protocol():
         settings = run.settings
         assert (settings.epochs, settings.rate(200), settings.rate(201)) == (250, 1e-3, pytest.approx(1e-4))
         assert settings.n_images == 100 and settings.n_train is None and settings.n_held_out == 0
-        assert settings.layers == "first" and settings.others == "glorot_uniform" and settings.norm is None
+        assert settings.layers == "first" and settings.others == "glorot_uniform" and settings.norm == "own"
     arms = {run.settings.method for run in plan(STUDIES["paper"])}
     assert arms >= {"glorot_uniform", "principal_components", "kmeans", "random_patches"}
     assert not STUDIES["paper"].reduced and STUDIES["paper-small"].reduced
