@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-# Each library has a switch of its own. MKL's is the one that matters most: it takes torch's matrix
-# products, and on a processor that is not Intel's it knows no other path than this.
+# Each library has a switch of its own. MKL_CBWR is the one that changes torch's matrix products on
+# any processor: an AMD one with AVX-512 gave the same bits with and without the others.
 HELD_DOWN = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -24,7 +24,8 @@ def environment(*, held_down: bool, threads: int) -> dict[str, str]:
 
     A child that sets torch's threads itself should read their number from OMP_NUM_THREADS.
     """
-    ours = {key: value for key, value in os.environ.items() if key not in (*HELD_DOWN, "NPY_DISABLE_CPU_FEATURES")}
+    switches = (*HELD_DOWN, "NPY_DISABLE_CPU_FEATURES")
+    ours = {key: value for key, value in os.environ.items() if key not in switches}
     # Threads that wait sleep: where something else runs as well, those that spin cost tens of times more.
     ours |= dict.fromkeys(THREAD_COUNTS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
     if held_down:

@@ -15,11 +15,13 @@ from patchinit import METHODS, make_filters
 from patchinit.clusters import Clusters
 from patchinit.data import DatasetUnavailable, load_images
 
-SHAPES = {"photos": (20, 3, 3, 3), "mirrored": (12, 3, 3, 3), "drawings": (8, 1, 3, 3), "cifar10": (20, 3, 3, 3)}
+SHAPES = {
+    "photos": (20, 3, 3, 3), "mirrored": (12, 3, 3, 3), "drawings": (8, 1, 3, 3), "cifar10": (20, 3, 3, 3),
+}  # fmt: skip
 
 
 def data_sets():
-    """Images by name: natural, full of pairs of equals, full of exact ties, and the real ones if they are here."""
+    """Images by name: natural, full of pairs of equals, full of exact ties, and real ones if here."""
     draw = torch.Generator().manual_seed(1)
     photos = load_images("photos", "train").images
     photos = photos[torch.randperm(len(photos), generator=draw)[:24]]

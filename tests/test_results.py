@@ -86,7 +86,7 @@ def first_filters(settings):
 
 
 def check_clusters(recorded, again, settings, name):
-    """The records' clusters were made in float32, where a last bit chose the optimum: another one, as good."""
+    """The records' were made in float32, where a last bit chose the optimum: now another, as good."""
     np.testing.assert_allclose(again.flatten(1).norm(dim=1), recorded.flatten(1).norm(dim=1), rtol=1e-4)
     images = load_images(settings.dataset, "train").sample(
         settings.n_images, generator=settings.generator("filter images")

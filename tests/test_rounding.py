@@ -1,4 +1,4 @@
-"""Filters do not hang on the last bits of a sum: the same ones by another processor's paths and other threads."""
+"""Filters do not hang on the last bits of a sum: another processor's paths and threads give the same."""
 
 import subprocess
 import sys
@@ -21,14 +21,15 @@ CONFIGURATIONS = [(held_down, threads) for held_down in (False, True) for thread
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What the child found, by configuration. Where a processor has no AVX-512 they differ in MKL's path alone."""
+    """What the child found, by configuration. Without AVX-512 they differ in MKL's path alone."""
     results = {}
     for held_down in (False, True):
         folder = tmp_path_factory.mktemp("rounding")
         settings = environment(held_down=held_down, threads=2) | {"PATCHINIT_OFFLINE": "1"}
         done = subprocess.run(
-            [sys.executable, str(CHILD), str(folder)], env=settings, capture_output=True, text=True, timeout=300, check=False
-        )
+            [sys.executable, str(CHILD), str(folder)],
+            env=settings, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         print(done.stdout, end="")  # what was left out, and why
         for threads in (1, 2):
@@ -42,7 +43,9 @@ def found(tmp_path_factory):
 TOLERANCES = {"filters": 5e-6, "eigenvalues": 1e-11, "inertia": 1e-11, "shares": 0, "n_iter": 0}
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS[1:], ids=lambda c: f"{'held' if c[0] else 'native'}-{c[1]}")
+@pytest.mark.parametrize(
+    "configuration", CONFIGURATIONS[1:], ids=lambda c: f"{'held' if c[0] else 'native'}-{c[1]}"
+)
 def test_filters_are_the_same_by_any_path(found, configuration):
     one, two = found[CONFIGURATIONS[0]], found[configuration]
     assert one.keys() == two.keys() and len(one) > 50
@@ -61,7 +64,8 @@ def test_last_bits_tip_nothing_where_distances_tie(method, monkeypatch):
     def rounded_otherwise(seed):
         def moved(*arguments):
             rows, *rest = points(*arguments)
-            return rows * (1 + 1e-15 * np.random.default_rng(seed).standard_normal(rows.shape)), *rest
+            bits = np.random.default_rng(seed).standard_normal(rows.shape)
+            return rows * (1 + 1e-15 * bits), *rest
 
         return moved
 

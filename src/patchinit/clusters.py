@@ -131,7 +131,7 @@ def kmedoids(
     try:
         import kmedoids as package  # here, so that a machine without it can do all else
     except ImportError as error:
-        raise ImportError("k-medoids need the package kmedoids, which is not here: pip install kmedoids") from error
+        raise ImportError("k-medoids need a package that is not here: pip install kmedoids") from error
     if max_patches < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
     points, shape, constant_share = _points(patches, n_filters)

@@ -291,7 +291,8 @@ def _unfolded(batches, kernel_size, stride, dilation, batch_size) -> Iterator[Te
             check_images(batch)  # says what is wrong
         output_size(batch, kernel_size, stride, dilation)
         for part in batch.split(batch_size):
-            pixels = check_images(part).to(torch.float64, copy=True)  # a 1x1 kernel's columns are the pixels themselves
+            # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
+            pixels = check_images(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), kernel_size, strict=True):
                 pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
             windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)  # (n, C, kh, kw, rows, cols)
