@@ -1,10 +1,13 @@
 """Clusterings against scikit-learn, planted clusters and their own definitions."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from sklearn.cluster import KMeans
 
+from patchinit import clusters
 from patchinit.clusters import kmeans, kmedians, kmedoids
 from patchinit.patches import extract_patches, standardize_patches
 
@@ -40,7 +43,7 @@ def test_planted_clusters_are_found(planted, method, generator):
 def test_kmeans_is_scikit_learns(patches):
     bank = kmeans(patches, 8, norm=None, generator=torch.Generator().manual_seed(3))
     seed = int(torch.randint(2**31 - 1, (1,), generator=torch.Generator().manual_seed(3)))
-    rows = standardize_patches(patches).patches.flatten(1).numpy()
+    rows = standardize_patches(patches.double()).patches.flatten(1).numpy()
     fit = KMeans(8, n_init=1, random_state=seed).fit(rows)
     order = np.argsort(-np.bincount(fit.labels_), kind="stable")
     np.testing.assert_allclose(bank.filters.flatten(1), fit.cluster_centers_[order], atol=1e-5)
@@ -103,3 +106,34 @@ def test_more_clusters_than_patches_is_refused(images, method):
 def test_bad_options_are_named(patches, call, words):
     with pytest.raises(ValueError, match=words):
         call(patches)
+
+
+def test_equally_large_clusters_stay_in_the_order_of_their_seeds():
+    """Twice as many of one pattern as of the three others, which are equally many."""
+    patterns = torch.nn.functional.one_hot(torch.arange(4), 9).float().reshape(4, 1, 3, 3)
+    patches = patterns[torch.tensor([0, 1, 2, 3, 3] * 40)]
+    orders = set()
+    for seed in range(6):
+        bank = kmeans(patches, 4, norm=None, generator=torch.Generator().manual_seed(seed))
+        assert bank.shares.tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
+        drawn = int(torch.randint(2**31 - 1, (1,), generator=torch.Generator().manual_seed(seed)))
+        fit = KMeans(4, n_init=1, random_state=drawn).fit(clusters._points(patches, 4)[0])
+        by_seed = [pattern for pattern in fit.cluster_centers_.argmax(1).tolist() if pattern != 3]
+        assert bank.filters.flatten(1).argmax(1).tolist() == [3, *by_seed]
+        orders.add(tuple(by_seed))
+    assert len(orders) > 1, "the order should follow the seeds"
+
+
+def test_without_the_package_kmedoids_all_else_works(patches, generator, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kmedoids", None)  # as if it were not installed
+    with pytest.raises(ImportError, match="pip install kmedoids"):
+        kmedoids(patches, 4, generator=generator)
+    assert len(kmeans(patches, 4, generator=generator)) == len(kmedians(patches, 4, generator=generator)) == 4
+
+
+def test_the_patches_are_left_as_they_are(images, generator):
+    for patches in (extract_patches(images, 3), extract_patches(images.double(), 3)):
+        before = patches.clone()
+        for method in ALL:
+            method(patches, 4, generator=generator)
+        assert torch.equal(patches, before)

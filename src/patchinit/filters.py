@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .patches import PatchMoments, check_images, standardize_patches
+from .patches import PatchMoments, check_images, moments_of_columns, standardize_patches
+
+# Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
+SIGN_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,13 @@ def principal_components(
     Patches are standardised one by one (constant ones left out), then each of the d values over
     all patches ("at the feature level"); the filters are the leading eigenvectors of the covariance
     of the result, and the feature standardisation is not undone. Largest variance first; the entry
-    of largest magnitude in each filter is positive.
+    of largest magnitude in each filter is positive (the first of those within a thousandth of it).
+
+    The same patches give the same filters on every processor and number of threads, up to the
+    rounding of a float32, as long as the eigenvalues differ. Two that are nearly equal fix only the
+    plane of their filters: any rotation within it serves as well, and rounding chooses one. In
+    float64 rounding turns a filter by about 1e-14 of the largest eigenvalue over the gap to the
+    nearest, so gaps that matter are below a millionth of it.
 
     Parameters
     ----------
@@ -108,7 +117,8 @@ def pca_whitening(
 ) -> PrincipalComponents:
     """Whitening filters: eigenvectors of the raw patches' covariance, each over its standard deviation.
 
-    Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1.
+    Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1. Signs
+    and nearly equal eigenvalues as for `principal_components`.
 
     Parameters
     ----------
@@ -142,15 +152,10 @@ def pca_whitening(
 
 def moments_of(patches: Tensor, *, standardize: bool) -> PatchMoments:
     """`PatchMoments` of patches that are already extracted, shape (P, C, kh, kw)."""
-    dropped = 0
-    if standardize:
-        patches, constant = standardize_patches(patches)
-        dropped = int(constant.sum())
     flat = check_images(patches).flatten(1)
-    mean = flat.mean(0, dtype=torch.float64)
     # In pieces: a float64 copy of all patches at once would triple the memory.
-    products = sum(piece.T @ piece for piece in (part.double() - mean for part in flat.split(100_000)))
-    return PatchMoments(len(flat), dropped, tuple(patches.shape[1:]), mean, products / len(flat))
+    pieces = (part.to(torch.float64, copy=True).T[None] for part in flat.split(20_000))
+    return moments_of_columns(pieces, tuple(patches.shape[2:]), standardize=standardize)
 
 
 def _eigenvectors(moments: PatchMoments, covariance: Tensor, n_filters: int) -> tuple[Tensor, Tensor]:
@@ -165,14 +170,28 @@ def _eigenvectors(moments: PatchMoments, covariance: Tensor, n_filters: int) -> 
     )
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
-    largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
-    return (rows * largest.sign())[:n_filters], eigenvalues
+    return fix_signs(rows[:n_filters]), eigenvalues
+
+
+def fix_signs(rows: Tensor) -> Tensor:
+    """Rows (F, d) turned so that the entry of largest magnitude is positive in each.
+
+    Where the data is symmetric two entries can be equally large, and the last bit of a sum would
+    choose between them. So entries within a thousandth of the largest count as equally large, and
+    the first of them decides. A row of zeros stays as it is.
+    """
+    magnitudes = rows.abs()
+    close = magnitudes >= (1 - SIGN_TOLERANCE) * magnitudes.amax(1, keepdim=True)
+    deciding = rows.gather(1, close.byte().argmax(1, keepdim=True))  # argmax: the first of several
+    return torch.where(deciding < 0, -rows, rows)
 
 
 def random_patches(
     patches: Tensor, n_filters: int, *, norm: float | None = 1.0, generator: torch.Generator | None = None
 ) -> FilterBank:
     """Standardised patches drawn at random without replacement (the paper's section 3.4).
+
+    The same generator draws the same patches on every processor.
 
     Parameters
     ----------
