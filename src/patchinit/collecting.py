@@ -91,9 +91,9 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
             _write_changed(own / name, content)
         settle(own / "runs")
         settle(own)
-        before = read_manifest(own)
-        if before is None or _lasting(before) != _lasting(manifest):
-            write_whole(own / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+        text, before = json.dumps(manifest, indent=1) + "\n", read_manifest(own)
+        if before is None or _lasting(before) != _lasting(json.loads(text)):
+            write_whole(own / "manifest.json", text.encode())
         for path in (own / "runs").glob("*.npz"):
             if f"runs/{path.name}" not in contents:
                 path.unlink()  # of an arm that has another name now: the same bytes lie under that
