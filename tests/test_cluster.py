@@ -29,6 +29,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from test_cluster import STUDY
 from patchinit.cluster import run_on_ray
+from patchinit.running import Progress
 from patchinit.studies import plan
 
 class Told(Progress):
@@ -53,10 +54,11 @@ class Driver:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def __iter__(self):
-        for line in self.process.stdout:
-            if line.startswith(("epoch ", "ended ")):
-                kind, place, number = line.split()
-                yield kind, place, int(number)
+        with self.process.stdout:
+            for line in self.process.stdout:
+                if line.startswith(("epoch ", "ended ")):
+                    kind, place, number = line.split()
+                    yield kind, place, int(number)
 
 
 # Minutes, most of them for starting Ray's processes: not a part of every test run.
