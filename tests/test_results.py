@@ -79,9 +79,9 @@ def test_an_epoch_comes_out_again(real_data, monkeypatch):
         pytest.skip("results/paper-small is not there: patchinit run paper-small, patchinit collect paper-small")
     monkeypatch.setenv("PATCHINIT_DATA", str(real_data))
     record = read_result(folder / "runs/fashion_mnist--glorot_uniform--seed-0.npz")
-    model, train_set, test_set = prepare(record.settings)
+    model, train_set, test_set, *_ = prepare(record.settings)
     torch.set_num_threads(1)
-    loss = Trainer(model, train_set, test_set, record.settings).train_epoch()
+    loss, _ = Trainer(model, train_set, test_set, record.settings).train_epoch()
     assert loss == pytest.approx(record.epochs[0].train_loss, rel=0.01)
 
 

@@ -96,7 +96,7 @@ def test_record_agrees_with_the_run(tmp_path):
     record = execute(SMALL, tmp_path)
     again = read_result(tmp_path / "result.npz")
     assert same(record, again) and again.settings == SMALL and not again.diverged
-    model, _, _ = prepare(SMALL)
+    model, *_ = prepare(SMALL)
     start = model.first_layer.weight.detach()
     np.testing.assert_array_equal(record.filters[0], start)
     np.testing.assert_allclose(record.norms[-1], np.linalg.norm(record.filters[-1].reshape(27, -1), axis=1), rtol=1e-3)
@@ -115,12 +115,12 @@ def test_snapshots_are_about_25():
 def test_runs_of_a_seed_are_paired():
     """Arms share the other layers, the training images and the filter images; seeds share none of it."""
     arms = [prepare(dataclasses.replace(SMALL, method=m)) for m in ("glorot_uniform", "kmeans", "principal_components")]
-    for model, train_set, _ in arms[1:]:
+    for model, train_set, *_ in arms[1:]:
         assert torch.equal(train_set.images, arms[0][1].images)
         for name, value in model.state_dict().items():
             equal = torch.equal(value, arms[0][0].state_dict()[name])
             assert equal == (name != "features.0.weight"), name
-    other, images, _ = prepare(dataclasses.replace(SMALL, seed=1))
+    other, images, *_ = prepare(dataclasses.replace(SMALL, seed=1))
     assert not torch.equal(images.images, arms[0][1].images)
     assert not torch.equal(other.features[3].weight, arms[0][0].features[3].weight)
 
@@ -138,8 +138,8 @@ def test_norm_changes_no_direction():
 
 def test_held_out_images_are_not_trained_on():
     settings = dataclasses.replace(SMALL, n_held_out=50, n_train=None)
-    _, train_set, held_out = prepare(settings)
-    _, _, other_seed = prepare(dataclasses.replace(settings, seed=3))
+    _, train_set, held_out, *_ = prepare(settings)
+    _, _, other_seed, *_ = prepare(dataclasses.replace(settings, seed=3))
     everything, _, _ = runs.load("photos", "train")
     assert len(held_out) == 50 and len(train_set) == len(everything) - 50
     assert torch.equal(held_out.images, other_seed.images)
@@ -274,7 +274,7 @@ def test_generators_depend_on_seed_purpose_and_epoch_alone():
 
 def test_labels_save_no_steps():
     """A tenth of the labels: as many images an epoch, from a tenth of them."""
-    model, train_set, test_set = prepare(SMALL)
+    model, train_set, test_set, *_ = prepare(SMALL)
     trainer = Trainer(model, train_set, test_set, dataclasses.replace(SMALL, label_share=0.125))
     order, _, _ = trainer._draw(1)
     assert len(order) == 96 and len(trainer.train_images) == 12

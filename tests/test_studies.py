@@ -20,9 +20,11 @@ import torch
 from patchinit import collecting, running, studies
 from patchinit import runs as runs_module
 from patchinit.__main__ import main
+from patchinit.prepare import prepare
+from patchinit.record import pack_result, read_result
 from patchinit.results import read_runs
 from patchinit.running import Progress, WorkerFailed, run_here, run_side_by_side
-from patchinit.runs import execute, pack_result, prepare, read_result
+from patchinit.runs import execute
 from patchinit.settings import Settings
 from patchinit.storage import StorageError, only_here
 from patchinit.studies import STUDIES, Study, forward_flops, plan, share
@@ -51,15 +53,53 @@ def rows(path):
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
 def test_plans_are_complete_paired_and_distinct(study):
     runs = plan(study)
-    assert len(runs) == sum(len(study.seeds_of(arm)) for arm in study.arms) * len(study.datasets)
+    assert len(runs) == len(study.datasets) * sum(len(study.seeds_of(arm)) for arm in study.arms)
     assert len({run.name for run in runs}) == len(runs)
     assert len({run.settings for run in runs}) == len(runs), "two arms are the same run"
     if not study.first:  # all arms of a seed before the next seed
-        first = runs[: len(study.arms) * len(study.datasets)]
-        assert {run.settings.seed for run in first} == {0}
+        seeds = [run.settings.seed for run in runs]
+        assert seeds == sorted(seeds)
     for run in runs:
         assert study.run_of(run.settings) == run
         assert all(c.isalnum() or c in "-_." for c in run.name)
+
+
+def test_anchor_is_made_in_the_registered_order():
+    """book/protocol.md, stage A."""
+    two, three = ("glorot_uniform", "principal_components"), ("kmeans", "random_patches", "random_orthonormal")
+    blocks = [(two, (0, 1, 2, 3)), (three, (0,)), (two, (4, 5)), (three, (1, 2))]
+    expected = [(arm, seed) for arms, seeds in blocks for seed in seeds for arm in arms]
+    assert [(run.arm, run.settings.seed) for run in plan(STUDIES["anchor"])] == expected
+
+
+def test_stages_are_the_registered_ones():
+    """book/protocol.md: arms and seeds of the stages A to D, and what all their runs share."""
+    counts = {
+        "anchor": {"glorot_uniform": 6, "principal_components": 6, "kmeans": 3, "random_patches": 3, "random_orthonormal": 3},
+        "grid": {
+            "glorot_uniform": 6, "principal_components": 6, "kmeans": 6, "random_patches": 5, "random_orthonormal": 4,
+            "cosine_basis": 4, "glorot_uniform at norm 1": 3, "principal_components at Glorot's norm": 3,
+            "principal_components, frozen": 3, "random_orthonormal, frozen": 3, "cosine_basis, frozen": 3,
+            "glorot_uniform, fp32": 3, "principal_components, fp32": 3,
+        },
+        "null": dict.fromkeys(
+            ("glorot_uniform", "glorot_uniform at norm 1", "random_orthonormal", "principal_components"), 2
+        ),
+        "anchor-cifar10": dict.fromkeys(
+            ("glorot_uniform", "principal_components", "kmeans", "random_patches", "random_orthonormal"), 3
+        ),
+    }  # fmt: skip
+    lengths = {"anchor": (250, 200), "grid": (30, 24), "null": (3, 3), "anchor-cifar10": (250, 200)}
+    for name, wanted in counts.items():
+        study = STUDIES[name]
+        assert {arm: len(study.seeds_of(arm)) for arm in study.arms} == wanted
+        for run in plan(study):
+            settings = run.settings
+            assert (settings.epochs, settings.drop_after) == lengths[name]
+            assert settings.widths == (16,) * 10 and settings.batch_size == 128 and settings.augmentation == "none"
+            assert settings.precision == ("fp32" if "fp32" in run.arm else "bf16")
+            assert settings.labels == ("redrawn" if name == "null" else "true")
+            assert settings.n_train is None and settings.n_held_out == 0 and settings.n_evaluate is None
 
 
 def test_paper_study_is_the_papers_protocol():
@@ -77,7 +117,7 @@ def test_operations_against_counted_ones():
     from torch.utils.flop_counter import FlopCounterMode
 
     settings = Settings(widths=(8, 16))
-    model, _, _ = prepare(dataclasses.replace(settings, dataset="photos", n_images=10))
+    model, *_ = prepare(dataclasses.replace(settings, dataset="photos", n_images=10))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, 32, 32))
     head = 2 * 16 * 2
@@ -474,7 +514,7 @@ def with_about(path, **about):
 def test_resumed_lists_what_went_on_elsewhere(made):
     """A run that was stopped and went on in the same place is no news."""
     runs = made.parents[1] / "runs"
-    for run, earlier in zip(plan(TINY, range(1, 2), ("digits",)), ({"begun": "2020"}, {"torch": "1.0"}), strict=True):
+    for run, earlier in zip(plan(TINY, range(1, 2), ("digits",)), ({"begun": "2020", "saved": "2021"}, {"begun": "2020", "torch": "1.0"}), strict=True):
         with_about(run.record(runs), earlier=[earlier])
     assert main(["collect", "tiny"]) == 0
     assert json.loads((made / "manifest.json").read_text())["resumed"] == ["digits--PC-at-norm-2--seed-1"]

@@ -15,8 +15,8 @@ import torch
 from .collecting import collect
 from .data import Images
 from .models import SimpleConv
+from .record import RunRefused
 from .results import NoResults
-from .runs import RunRefused
 from .running import EXPECTED, Progress, State, WorkerFailed, run_here, run_side_by_side, state
 from .settings import Settings
 from .storage import StorageError

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from .data import Images
-from .runs import Load, execute, load
+from .prepare import Load, load
 from .running import Progress
+from .runs import execute
 from .settings import Settings
 from .storage import FolderBusy, only_here, write_whole
 from .studies import PlannedRun, UsageError

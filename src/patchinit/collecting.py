@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from .provenance import code_of, conditions
+from .record import Result, RunRefused, unpack_result
 from .registration import Registration, read_registration
-from .runs import Result, RunRefused, unpack_result
 from .storage import StorageError, only_here, remove_leftovers, settle, write_whole
 from .studies import PlannedRun, Study, plan
 
@@ -39,7 +39,7 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         A line an epoch of a run: losses, accuracy (0 to 1), rate, seconds, mean norm and median
         cosine distance of the first layer's filters.
     runs/<run>.npz
-        The record of each run, for `patchinit.runs.read_result`: the first layer at about 25
+        The record of each run, for `patchinit.record.read_result`: the first layer at about 25
         epochs, every filter's norm and distance by epoch, the images classified correctly at the
         end, settings, versions, hardware.
     manifest.json
@@ -277,7 +277,7 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
 
 def _resumed(about: dict) -> bool:
     """Whether a run went on after a stop under other conditions than before, not just at another time."""
-    return any(set(before) - {"begun", "ended", "earlier"} for before in about.get("earlier", ()))
+    return any(set(before) - {"begun", "resumed", "saved", "earlier"} for before in about.get("earlier", ()))
 
 
 def _mixed(found: Found, registration: Registration):

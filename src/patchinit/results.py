@@ -15,8 +15,8 @@ import torch
 from .collecting import read_manifest
 from .measures import cosine_distance, noise_distance, noise_quantile
 from .provenance import conditions
+from .record import Result, RunRefused, unpack_result
 from .registration import Registration, read_registration
-from .runs import Result, RunRefused, unpack_result
 from .settings import Settings
 from .storage import StorageError
 from .studies import STUDIES

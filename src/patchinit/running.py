@@ -18,7 +18,9 @@ import torch
 from tqdm import tqdm
 
 from .data import DatasetDamaged, DatasetUnavailable
-from .runs import Load, RunRefused, checkpoint_epoch, execute, load, read_result
+from .prepare import Load, load
+from .record import RunRefused, read_result
+from .runs import checkpoint_epoch, execute
 from .storage import FolderBusy, StorageError
 from .studies import PlannedRun, epoch_flops
 from .training import Epoch

@@ -315,7 +315,7 @@ def train(
     history = History(settings, filters=[trainer.first.weight.detach().clone()])
     bar = tqdm(range(1, settings.epochs + 1), unit="epoch", disable=not progress)
     for _ in bar:
-        record = run_epoch(trainer)
+        record, _ = run_epoch(trainer)
         history.epochs.append(record)
         history.filters.append(trainer.first.weight.detach().clone())
         bar.set_postfix(loss=f"{record.train_loss:.3f}", accuracy=f"{record.test_accuracy:.1%}")
@@ -328,16 +328,15 @@ def train(
     return history
 
 
-def run_epoch(trainer: Trainer) -> Epoch:
-    """Train one epoch, evaluate, and say what was measured."""
+def run_epoch(trainer: Trainer) -> tuple[Epoch, Tensor]:
+    """Train one epoch, evaluate, and say what was measured, and which images were classified correctly, bool (n,)."""
     start = time.perf_counter()
     train_loss, train_accuracy = trainer.train_epoch()
     losses, correct = trainer.evaluate(trainer.settings.n_evaluate)
     test_loss, accuracy = losses.double().mean().item(), correct.double().mean().item()
     seconds = time.perf_counter() - start
-    return Epoch(
-        trainer.epoch, train_loss, test_loss, accuracy, trainer.settings.rate(trainer.epoch), seconds, train_accuracy
-    )
+    rate = trainer.settings.rate(trainer.epoch)
+    return Epoch(trainer.epoch, train_loss, test_loss, accuracy, rate, seconds, train_accuracy), correct
 
 
 def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
