@@ -78,7 +78,8 @@ class Soak:
         places = [str(self.scratch / folder), str(self.results), str(self.options.epochs)]
         log = self.log if what in SEEDS else self.scratch / "other.log"
         with log.open("a") as file:
-            return subprocess.Popen([sys.executable, __file__, "--work", what, *places], stdout=file, stderr=file)
+            command = [sys.executable, __file__, "--work", what, *places]
+            return subprocess.Popen(command, stdout=file, stderr=file)
 
     def to_the_end(self, what: str, folder: str = "killed") -> None:
         if status := self.start(what, folder).wait():
@@ -97,7 +98,7 @@ class Soak:
         """Kill and start again until both processes have made all that is theirs."""
         processes = {what: self.start(what) for what in (*SEEDS, "collect")}
         while any(processes[what].poll() != 0 for what in SEEDS):
-            # From the time that a start takes to several epochs: some kills hit a process that has just begun.
+            # From less time than a start takes to several epochs: some kills hit one that has just begun.
             time.sleep(self.moments.uniform(1, 6))
             for what, process in processes.items():
                 if process.poll() is None:
@@ -108,7 +109,7 @@ class Soak:
                         print(f"\rkill {self.kills.total()}", end="", file=sys.stderr, flush=True)
                         processes[what] = self.start(what)
                 elif process.returncode:
-                    raise SystemExit(f"{what} was not killed and ended with status {process.returncode}: {self.text()}")
+                    raise SystemExit(f"{what} ended with status {process.returncode}: {self.text()}")
                 elif what == "collect":
                     self.collects += 1
                     self.look()
@@ -145,13 +146,15 @@ def main() -> int:
         soak.look()
         soak.to_the_end("alone", "alone")
         runs = [run for seeds in (SEEDS["second"], EARLIER) for run in plan(study(options.epochs), seeds)]
-        pairs = {r.name: [read_result(p) for p in (r.collected(soak.results), r.record(soak.scratch / "alone"))] for r in runs}
-        differing = [name for name, pair in pairs.items() if not same(*pair)]
+        alone = soak.scratch / "alone"
+        pairs = {run.name: (run.collected(soak.results), run.record(alone)) for run in runs}
+        differing = [name for name, (one, other) in pairs.items() if not same(read_result(one), read_result(other))]
         told = Counter(soak.log.read_text().splitlines())
         kept = {"result.npz", "lock", "manifest.json", "runs.csv", "epochs.csv"}
         left = [
             path for folder in (soak.scratch / "killed", soak.results) for path in folder.rglob("*")
-            if path.is_file() and path.name not in kept and path.parent.name != "runs" or path.name.startswith(".")
+            if path.name.startswith(".")
+            or path.is_file() and path.name not in kept and path.parent.name != "runs"
         ]  # fmt: skip
     repeated = told.total() - len(told)
     of_workers = sum(soak.kills[what] for what in SEEDS)

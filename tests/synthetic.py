@@ -18,8 +18,9 @@ from patchinit.training import Epoch
 N_TEST = 2_000
 ABOUT = {
     "begun": "2026-01-01T00:00:00Z", "ended": "2026-01-01T01:00:00Z", "device": "cpu", "threads": 1,
-    "hardware": "a machine that is not", "processor": "none", "instruction_set": "AVX0", "python": "3", "torch": "2",
-    "numpy": "2", "scikit-learn": "1", "code": {"commit": "c0ffee", "dirty": False, "digest": "0" * 16}, "earlier": [],
+    "hardware": "a machine that is not", "processor": "none", "instruction_set": "AVX0",
+    "python": "3", "torch": "2", "numpy": "2", "scikit-learn": "1",
+    "code": {"commit": "c0ffee", "dirty": False, "digest": "0" * 16}, "earlier": [],
 }  # fmt: skip
 
 OfArm = Callable[[str, str], float]  # (data set, arm) -> value

@@ -209,7 +209,7 @@ def test_parts_share_the_work_out(tiny, capsys):
 
 
 def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
-    """One process makes them one after the other; a run that somebody else holds is come back to at the end."""
+    """One after the other; a run that somebody else holds is come back to at the end."""
     registered = dataclasses.replace(TINY, name="other", datasets=("digits",), stage="X")
     monkeypatch.setitem(STUDIES, "other", registered)
     made = []
@@ -233,7 +233,8 @@ def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
     assert "run 4/4, epoch 8/8" in said.err and "patchinit collect other tiny" in said.out
     assert main(["status", "other", "tiny", "--quiet"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "other (stage X): 2 finished, 2 waiting", "tiny: 2 finished, 6 waiting", "in all: 4 finished, 8 waiting",
+        "other (stage X): 2 finished, 2 waiting", "tiny: 2 finished, 6 waiting",
+        "in all: 4 finished, 8 waiting",
     ]  # fmt: skip
     assert main(["collect", "other", "tiny"]) == 0
     assert "2 of 4 runs" in capsys.readouterr().out
@@ -269,7 +270,7 @@ def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
 def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path):
     """TF32 has no meaning on a CPU; the trainer says so, and no plan should have asked for it."""
     study = dataclasses.replace(TINY, common=TINY.common | {"precision": "tf32"})
-    with pytest.raises(WorkerFailed, match=r"(?s)Traceback.*training.py.*ValueError: precision='tf32' needs a GPU"):
+    with pytest.raises(WorkerFailed, match=r"(?s)Traceback.*training.py.*ValueError: precision='tf32' needs"):
         run_side_by_side(plan(study, range(1)), tmp_path, 2)
 
 
@@ -368,23 +369,28 @@ def test_help_names_every_study(capsys):
 # --- Nothing lost, nothing mixed ---------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory):
+    """Two seeds of the study, one of them collected."""
+    root = tmp_path_factory.mktemp("made")
+    for seed in (0, 1):
+        run_here(plan(TINY, range(seed, seed + 1), ("digits",)), root / "runs")
+        if seed == 0:
+            collecting.collect(TINY, root / "runs", root / "results", "patchinit collect tiny")
+    return root
+
+
 @pytest.fixture
-def made(tiny):
-    """Two seeds of the study, one of them collected; the folder of results."""
-    for seed in ("0-0", "1-1"):
-        main(["run", "tiny", "--seeds", seed, "--datasets", "digits", "--quiet", "--device", "cpu"])
-        if seed == "0-0":
-            assert main(["collect", "tiny"]) == 0
+def made(tiny, two_seeds):
+    """They, in the working directory; the folder of results."""
+    for name in ("runs", "results"):
+        shutil.copytree(two_seeds / name, tiny / name)
     return tiny / "results/tiny"
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.name != "lock"
-            and path.is_file()}  # fmt: skip
-
-
-def names(folder):
-    return {path.stem for path in (folder / "runs").iterdir()}
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def test_more_seeds_than_planned_are_collected_and_stay(made, capsys):
@@ -425,11 +431,12 @@ def test_parts_collected_by_turns(tiny, capsys):
         assert main(["collect", "tiny", "--folder", part[0]]) == 0
     assert "8 of 8 runs" in capsys.readouterr().out
     table = rows(tiny / "results/tiny/runs.csv")
-    assert len(table) == 8 and {row["device"] for row in table} == {"cpu"} and all(row["code"] for row in table)
+    assert len(table) == 8 and all(row["device"] == "cpu" and row["code"] for row in table)
 
 
 def test_a_bf16_study_is_collected(tiny, monkeypatch):
-    monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, common=TINY.common | {"precision": "bf16"}))
+    bf16 = dataclasses.replace(TINY, common=TINY.common | {"precision": "bf16"})
+    monkeypatch.setitem(STUDIES, "tiny", bf16)
     main(["run", "tiny", "--seeds", "1", "--datasets", "digits", "--quiet", "--device", "cpu"])
     assert main(["collect", "tiny"]) == 0
     assert {row["precision"] for row in rows(tiny / "results/tiny/runs.csv")} == {"bf16"}
@@ -442,8 +449,9 @@ def test_arms_are_known_by_their_settings(made, monkeypatch, capsys):
     renamed = {"Glorot": TINY.arms["glorot_uniform"], "PC at norm 2": TINY.arms["PC at norm 2"]}
     monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, arms=renamed))
     assert main(["collect", "tiny"]) == 0
-    assert "digits--Glorot--seed-0" in names(made) and not any("glorot_uniform" in name for name in names(made))
-    assert (made / "runs/digits--Glorot--seed-0.npz").read_bytes() == before["runs/digits--glorot_uniform--seed-0.npz"]
+    assert not any("glorot_uniform" in name for name in files(made))
+    renamed_file = made / "runs/digits--Glorot--seed-0.npz"
+    assert renamed_file.read_bytes() == before["runs/digits--glorot_uniform--seed-0.npz"]
 
     before = files(made)
     other = renamed | {"Glorot": {"method": "kmeans"}}
@@ -451,7 +459,8 @@ def test_arms_are_known_by_their_settings(made, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["collect", "tiny"]) == 1
     said = capsys.readouterr().err
-    assert "digits--Glorot--seed-0.npz has the settings of no arm" in said and "'glorot_uniform' -> 'kmeans'" in said
+    assert "digits--Glorot--seed-0.npz has the settings of no arm" in said
+    assert "'glorot_uniform' -> 'kmeans'" in said
     assert files(made) == before
     assert main(["run", "tiny", "--datasets", "digits", "--quiet", "--device", "cpu"]) == 1
     assert "of other settings" in capsys.readouterr().err
@@ -462,10 +471,11 @@ def test_two_records_of_one_run(made, capsys):
     before = files(made)
     path = plan(TINY)[0].record(made.parents[1] / "runs")
     result = read_result(path)
-    path.write_bytes(pack_result(dataclasses.replace(result, about=result.about | {"begun": "2020-01-01T00:00:00Z"})))
+    other = dataclasses.replace(result, about=result.about | {"begun": "2020-01-01T00:00:00Z"})
+    path.write_bytes(pack_result(other))
     assert main(["collect", "tiny"]) == 1
-    said = capsys.readouterr().err
-    assert "runs/digits--glorot_uniform--seed-0.npz and runs/tiny/digits--glorot_uniform--seed-0/result.npz" in said
+    name = "digits--glorot_uniform--seed-0"
+    assert f"runs/{name}.npz and runs/tiny/{name}/result.npz" in capsys.readouterr().err
     assert files(made) == before
 
 
@@ -480,7 +490,7 @@ def test_a_collected_record_that_is_lost_is_not_forgotten(made, capsys):
 
 @pytest.mark.parametrize("n_writes", range(5))
 def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
-    """After any number of files (two records, two tables, the manifest) readers have the old runs; the next collect ends it."""
+    """After any number of files (two records, two tables, the manifest) readers have the old runs."""
     real, written = collecting.write_whole, []
 
     def full(path, content):
@@ -514,7 +524,9 @@ def with_about(path, **about):
 def test_resumed_lists_what_went_on_elsewhere(made):
     """A run that was stopped and went on in the same place is no news."""
     runs = made.parents[1] / "runs"
-    for run, earlier in zip(plan(TINY, range(1, 2), ("digits",)), ({"begun": "2020", "saved": "2021"}, {"begun": "2020", "torch": "1.0"}), strict=True):
+    stops = {"glorot_uniform": {"begun": "2020", "saved": "2021"}, "PC at norm 2": {"torch": "1.0"}}
+    for run in plan(TINY, range(1, 2), ("digits",)):
+        earlier = stops[run.arm]
         with_about(run.record(runs), earlier=[earlier])
     assert main(["collect", "tiny"]) == 0
     assert json.loads((made / "manifest.json").read_text())["resumed"] == ["digits--PC-at-norm-2--seed-1"]
@@ -529,8 +541,8 @@ def test_runs_begun_before_the_registration_are_listed(made, monkeypatch, capsys
     shutil.rmtree(made / "runs")
     shutil.rmtree(made.parents[1] / "runs/tiny/digits--glorot_uniform--seed-0")
     registered = {
-        "page": "book/protocol.md", "sha256": "0" * 64, "commit": "c0ffee", "date": "2026-03-01T14:00:00+02:00",
-        "changes": [], "same_training": [],
+        "page": "book/protocol.md", "sha256": "0" * 64, "commit": "c0ffee",
+        "date": "2026-03-01T14:00:00+02:00", "changes": [], "same_training": [],
     }  # fmt: skip
     path = made.parent / "registration.json"
     path.write_text(json.dumps(registered))

@@ -226,7 +226,7 @@ def test_diverged_runs_are_counted_and_left_out(tmp_path):
     broken = tmp_path / "synthetic-paper-small" / run.place / "result.npz"
     result = read_result(broken)
     broken.write_bytes(pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3])))
-    (folder / "runs" / f"{run.name}.npz").unlink()  # collected before; a record that differs from it would be refused
+    (folder / "runs" / f"{run.name}.npz").unlink()  # a record that differs from a collected one is refused
     (folder / "manifest.json").unlink()
     collect(STUDIES["paper-small"], broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
@@ -273,7 +273,8 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
     def about(settings, arm):
         if arm == "kmeans" and settings.seed == 1:
             return {"device": "cuda"}
-        return {"code": {"commit": None, "dirty": None, "digest": "1" * 16}} if arm == "random_patches" else {}
+        other = {"commit": None, "dirty": None, "digest": "1" * 16}
+        return {"code": other} if arm == "random_patches" else {}
 
     folder = write_study(tmp_path, "paper-small", about=about)
     runs = read_runs("paper-small", folder=folder.parent)
@@ -305,10 +306,11 @@ def test_precision_is_compared_on_purpose_alone(tmp_path):
 
 
 def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
-    """What is read is what the manifest lists: nothing vanishes when a study loses an arm, or a folder a file."""
+    """Nothing vanishes when a study loses an arm, or a folder a file."""
     folder = write_study(tmp_path, "paper-small", seeds=range(1))
     study = STUDIES["paper-small"]
-    renamed = dataclasses.replace(study, arms={name.replace("kmeans", "k-means"): arm for name, arm in study.arms.items()})
+    arms = {name.replace("kmeans", "k-means"): arm for name, arm in study.arms.items()}
+    renamed = dataclasses.replace(study, arms=arms)
     monkeypatch.setitem(STUDIES, "paper-small", renamed)
     assert ("cifar10", "k-means") in read_runs("paper-small", folder=folder.parent).arms
     fewer = {name: arm for name, arm in study.arms.items() if name != "kmeans"}

@@ -20,7 +20,8 @@ from .results import NoResults
 from .running import EXPECTED, Progress, State, WorkerFailed, run_here, run_side_by_side, state
 from .settings import Settings
 from .storage import StorageError
-from .studies import STUDIES, PlannedRun, Study, UsageError, epoch_flops, forward_flops, image_shape, plan, share
+from .studies import STUDIES, PlannedRun, Study, UsageError, plan, share
+from .studies import epoch_flops, forward_flops, image_shape
 from .training import Trainer
 
 
@@ -51,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         sub.add_argument(
-            "studies", nargs="+", choices=STUDIES, metavar="STUDY", help=f"taken in this order; {', '.join(STUDIES)}"
+            "studies", nargs="+", choices=STUDIES, metavar="STUDY",
+            help=f"one or several, taken in this order; {', '.join(STUDIES)}",
         )
         sub.add_argument("--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)")
         sub.add_argument(
@@ -59,10 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "collect":
             continue
-        sub.add_argument("--seeds", type=_seeds, help="a number of seeds, or FIRST-LAST (default: the study's)")
-        sub.add_argument("--datasets", type=lambda text: tuple(text.split(",")), help="some of the studies', by commas")
-        sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="only the I-th of N parts; all arms of a seed are in one")
-        sub.add_argument("--quiet", action="store_true", help="no progress bar" if name == "run" else "no line for each run")
+        sub.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
+        sub.add_argument("--datasets", type=_names, help="some of the studies', by commas")
+        part_help = "only the I-th of N parts; all arms of a seed are in one"
+        sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help=part_help)
+        left_out = "progress bar" if name == "run" else "line for each run"
+        sub.add_argument("--quiet", action="store_true", help=f"no {left_out}")
         if name == "run":
             sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
             sub.add_argument("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
@@ -70,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray")
             sub.add_argument("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _seeds(text: str) -> range:
@@ -117,7 +125,8 @@ def _studies(options: argparse.Namespace, command: str) -> None:
     for study in STUDIES.values():
         runs = plan(study)
         stage = f"stage {study.stage}" if study.stage else ""
-        print(f"{study.name:14} {stage:7} {len(runs):4} runs of {runs[0].settings.epochs:3} epochs  {study.question}")
+        size = f"{len(runs):4} runs of {runs[0].settings.epochs:3} epochs"
+        print(f"{study.name:14} {stage:7} {size}  {study.question}")
 
 
 def _run(options: argparse.Namespace, command: str) -> None:
@@ -142,15 +151,16 @@ def _run(options: argparse.Namespace, command: str) -> None:
         return
     done = {run.place: how.epochs for run, how in left.items()}
     progress = Progress(list(left), done, show=not options.quiet)
+    runs, folder = list(left), options.folder
     try:
         if options.ray:
             from .cluster import run_on_ray
 
-            run_on_ray(list(left), options.folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress)
+            run_on_ray(runs, folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress)
         elif options.jobs > 1:
-            run_side_by_side(list(left), options.folder, options.jobs, device=device, progress=progress)
+            run_side_by_side(runs, folder, options.jobs, device=device, progress=progress)
         else:
-            run_here(left, options.folder, device=device, on_epoch=progress.epoch, on_end=progress.ended)
+            run_here(runs, folder, device=device, on_epoch=progress.epoch, on_end=progress.ended)
     finally:
         progress.bar.close()
     print(f"done; gather the results: patchinit collect {' '.join(options.studies)}")
@@ -162,7 +172,7 @@ def _epochs(left: dict[PlannedRun, State]) -> int:
 
 
 def _minutes(left: dict[PlannedRun, State], device: str) -> float:
-    """Estimated minutes of the device: operations to make, at the rate of a few steps for each data set and precision."""
+    """Estimated minutes: operations to make, at the rate of a few steps for each data set and precision."""
     rates: dict[tuple[str, str], float] = {}
     seconds = 0.0
     for run, how in left.items():
@@ -198,7 +208,8 @@ def _status(options: argparse.Namespace, command: str) -> None:
         for run, how in zip(runs, states, strict=True):
             if not options.quiet:
                 last = how.why if how.accuracy is None else f"{how.accuracy:.2%}"
-                print(f"{run.name:{width}}  {how.kind:9}  {how.epochs:3}/{run.settings.epochs}  {last}".rstrip())
+                epochs = f"{how.epochs:3}/{run.settings.epochs}"
+                print(f"{run.name:{width}}  {how.kind:9}  {epochs}  {last}".rstrip())
         print(f"{study.name}{f' (stage {study.stage})' if study.stage else ''}: {_counts(states)}")
     if len(planned) > 1:
         print(f"in all: {_counts(everything)}")
@@ -227,7 +238,8 @@ def _collect(options: argparse.Namespace, command: str) -> int:
         size = sum((folder / file).stat().st_size for file in manifest["files"]) / 1e6
         print(f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs, {size:.1f} MB")
         for entry in manifest["mixed"]:
-            what = " and ".join(f"{key} {', '.join(entry[key])}" for key in ("device", "code") if key in entry)
+            keys = [key for key in ("device", "code") if key in entry]
+            what = " and ".join(f"{key} {', '.join(entry[key])}" for key in keys)
             print(f"  seed {entry['seed']} on {entry['dataset']} has arms of unlike {what}")
         if early := manifest.get("before_registration"):
             print(f"  {len(early)} runs were begun before the protocol was registered: {', '.join(early)}")

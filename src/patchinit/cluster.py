@@ -146,9 +146,8 @@ def run_on_ray(
             }
             make = ray.remote(_make).options(num_cpus=1, num_gpus=gpus_per_run, max_retries=RETRIES)
             device = "cuda" if gpus_per_run else "cpu"
-            waiting = {
-                make.remote(run.settings.to_json(), run.place, data, device, send_every, board): run for run in mine
-            }
+            rest = (data, device, send_every, board)
+            waiting = {make.remote(run.settings.to_json(), run.place, *rest): run for run in mine}
             _gather(waiting, folder, board, progress)
     finally:
         if ours:

@@ -85,7 +85,9 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         _check_complete(own, found)
         contents = {f"runs/{run.name}.npz": content for run, (_, content) in found.items()}
         contents["runs.csv"] = _table(_run_row(run, result) for run, (result, _) in found.items())
-        contents["epochs.csv"] = _table(row for run, (result, _) in found.items() for row in _epoch_rows(run, result))
+        contents["epochs.csv"] = _table(
+            row for run, (result, _) in found.items() for row in _epoch_rows(run, result)
+        )
         manifest = _manifest(study, found, read_registration(results), contents, command)
         for name, content in contents.items():
             _write_changed(own / name, content)
@@ -118,7 +120,7 @@ def _records(study: Study, folder: Path, results: Path) -> list[Path]:
 
 
 def _gather(study: Study, folder: Path, results: Path) -> Found:
-    """All records by run, in the order of a plan without exceptions, so that a new run is a new line between old ones."""
+    """All records by run, by seed, data set and arm, so that a new run is a new line between old ones."""
     found: Found = {}
     source: dict[PlannedRun, Path] = {}
     for path in _records(study, folder, results):
@@ -129,9 +131,10 @@ def _gather(study: Study, folder: Path, results: Path) -> Found:
         result = unpack_result(content, path)
         run = study.run_of(result.settings)
         if run is None:
-            raise RunRefused(f"{path} has the settings of no arm of {study.name!r}{_nearest(study, result)}; move it away")
+            nearest = _nearest(study, result)
+            raise RunRefused(f"{path} has the settings of no arm of {study.name!r} ({nearest}); move it away")
         if run in found and found[run][1] != content:
-            raise RunRefused(f"{source[run]} and {path} are two records of one run and differ; move one of them away")
+            raise RunRefused(f"{source[run]} and {path} are of one run and differ; move one of them away")
         found.setdefault(run, (result, content))
         source.setdefault(run, path)
     arms, datasets = list(study.arms), study.datasets
@@ -146,9 +149,9 @@ def _nearest(study: Study, result: Result) -> str:
     """In what a record differs from the arm that it is nearest to."""
     settings = result.settings
     if settings.dataset not in study.datasets:
-        return f" (dataset: {settings.dataset!r})"
+        return f"dataset: {settings.dataset!r}"
     texts = [settings.differences(study.settings(arm, settings.dataset, settings.seed)) for arm in study.arms]
-    return f" ({min(texts, key=lambda text: text.count('->'))})"
+    return min(texts, key=lambda text: text.count("->"))
 
 
 def _check_complete(own: Path, found: Found) -> None:
@@ -157,8 +160,8 @@ def _check_complete(own: Path, found: Found) -> None:
     for name, digest in (read_manifest(own) or {"files": {}})["files"].items():
         if name.startswith("runs/") and digest not in digests:
             raise StorageError(
-                f"{own / name} is missing, or not the file that manifest.json lists; restore it: git checkout "
-                f"{own}. To drop it for good, delete manifest.json too"
+                f"{own / name} is missing, or not the file that manifest.json lists; restore it: git "
+                f"checkout {own}. To drop it for good, delete manifest.json too"
             )
 
 
@@ -236,8 +239,8 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
     planned = plan(study)
     results = [result for result, _ in found.values()]
     abouts = [result.about for result in results]
-    shared = {key: value for key, value in asdict(planned[0].settings).items() if key not in ("dataset", "seed")}
-    for run in planned:
+    shared = asdict(planned[0].settings)
+    for run in planned[1:]:
         shared = {key: value for key, value in shared.items() if asdict(run.settings)[key] == value}
     own = {
         "registration": registration.commit and {"commit": registration.commit, "date": registration.date},
@@ -258,11 +261,13 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
         "runs_diverged": sum(result.diverged for result in results),
         "seeds": sorted({result.settings.seed for result in results}),
         "n_evaluated": sorted({len(result.correct) for result in results}),
-        "settings": shared,
+        "settings": {key: value for key, value in shared.items() if key not in ("dataset", "seed")},
         "arms": study.arms,
         **{
             key: sorted({str(about[key]) for about in abouts if about.get(key) is not None})
-            for key in ("hardware", "processor", "instruction_set", "python", "torch", "numpy", "scikit-learn")
+            for key in (
+                "hardware", "processor", "instruction_set", "python", "torch", "numpy", "scikit-learn",
+            )
         },
         **{
             key: sorted({conditions(result.settings, result.about)[key] for result in results})

@@ -1,4 +1,4 @@
-"""``results/registration.json``: which protocol was registered, when, and which versions of the code train alike."""
+"""``results/registration.json``: the registered protocol and its date, and which code trains alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Registration:
 
     commit: str | None = None  #: that has the registered page
     date: str | None = None  #: ISO time of the registration
-    same_training: tuple[frozenset[str], ...] = ()  #: digests of code between which nothing changed that trains a run
+    same_training: tuple[frozenset[str], ...] = ()  #: digests of code that trains a run alike
 
     def precedes(self, begun: str) -> bool:
         """Whether a run begun at an ISO time was begun after the registration."""
@@ -45,6 +45,6 @@ def read_registration(results: Path) -> Registration:
         return Registration(content.get("commit"), date, alike)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
-            f"{path} can't be used ({type(error).__name__}: {error}); it should hold commit, date (ISO) and same_training. "
-            "Restore it: git checkout"
+            f"{path} can't be used ({type(error).__name__}: {error}); it should hold commit, date (ISO) and "
+            "same_training. Restore it: git checkout"
         ) from error

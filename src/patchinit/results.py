@@ -131,7 +131,7 @@ class Runs:
         return sum(manifest["runs_finished"] for manifest in self.manifests)
 
     def has(self, dataset: str, *names: str, across_precision: bool = False) -> bool:
-        """Whether all these arms have runs, with at least one seed in common that was made under like conditions."""
+        """Whether all these arms have runs, and a seed in common that was made under like conditions."""
         return bool(self._pairs(dataset, names, across_precision)[0])
 
     def paired(self, dataset: str, *names: str, across_precision: bool = False) -> tuple[Arm, ...]:
@@ -154,14 +154,16 @@ class Runs:
         seeds, unlike = self._pairs(dataset, names, across_precision)
         if not seeds:
             reason = f"; unlike conditions: {'; '.join(unlike)}" if unlike else ""
-            raise KeyError(f"{', '.join(names)} on {dataset} have no seed in common in {', '.join(self.studies)}{reason}")
+            where = f"{dataset} have no seed in common in {', '.join(self.studies)}"
+            raise KeyError(f"{', '.join(names)} on {where}{reason}")
         return tuple(self.arms[dataset, name].among(seeds) for name in names)
 
-    def _pairs(self, dataset: str, names: tuple[str, ...], across_precision: bool) -> tuple[list[int], list[str]]:
+    def _pairs(self, dataset: str, names: tuple, across_precision: bool) -> tuple[list[int], list[str]]:
         """Seeds that can be compared, and for each of the others that all arms have, why not."""
         if not all((dataset, name) in self.arms for name in names):
             return [], []
-        by_seed = [{r.settings.seed: self._conditions(r) for r in self.arms[dataset, name].results} for name in names]
+        arms = [self.arms[dataset, name] for name in names]
+        by_seed = [{result.settings.seed: self._conditions(result) for result in arm.results} for arm in arms]
         seeds, unlike = [], []
         for seed in sorted(set.intersection(*map(set, by_seed))):
             values = {key: {of[seed][key] for of in by_seed} for key in by_seed[0][seed]}
@@ -262,31 +264,35 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
             run = STUDIES[name].run_of(result.settings)
             if run is None:
                 raise RunRefused(
-                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, or take the record "
-                    "out of the folder and out of manifest.json"
+                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, or take "
+                    "the record out of the folder and out of manifest.json"
                 )
             if result.diverged:
                 n_diverged += 1
             else:
                 found.setdefault((run.settings.dataset, run.arm), {})[run.settings.seed] = result
-    keys = [(dataset, arm) for name in present for dataset in STUDIES[name].datasets for arm in STUDIES[name].arms]
     arms = {
         (dataset, arm): Arm(arm, dataset, tuple(by[seed] for seed in sorted(by)))
-        for dataset, arm in keys
+        for study in map(STUDIES.get, present)
+        for dataset in study.datasets
+        for arm in study.arms
         if (by := found.get((dataset, arm)))
     }
+    if not arms:
+        return None
     n_planned = sum(manifest["runs_planned"] for manifest in manifests)
-    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root)) if arms else None
+    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root))
 
 
 def _listed(path: Path, digest: str) -> Result:
     """A record that a manifest lists, if it is the one."""
+    way_out = f"restore it: git checkout {path}"
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StorageError(f"{path} could not be read: {error.strerror}; restore it: git checkout {path}") from error
+        raise StorageError(f"{path} could not be read: {error.strerror}; {way_out}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise StorageError(f"{path} is not the file that manifest.json lists; restore it: git checkout {path}")
+        raise StorageError(f"{path} is not the file that manifest.json lists; {way_out}")
     return unpack_result(content, path)
 
 

@@ -26,7 +26,7 @@ from .studies import PlannedRun, epoch_flops
 from .training import Epoch
 
 WAIT = 2.0  # seconds between two looks at runs that other processes are making
-#: A person's mistake or a machine's fault, which a line of text tells in full; anything else is an error of ours.
+#: A person's mistake or a machine's fault, which a line tells in full; anything else is an error of ours.
 EXPECTED = (RunRefused, StorageError, FolderBusy, DatasetDamaged, DatasetUnavailable)
 
 
@@ -83,10 +83,9 @@ class Progress:
         self.left = {run.place: run.settings.epochs - (done or {}).get(run.place, 0) for run in runs}
         self.work = {run.place: epoch_flops(run.settings) / 1e12 for run in runs}
         self.n_ended, self.n_runs, self.n_epochs = 0, len(runs), 0
-        self.bar = tqdm(
-            total=sum(self.work[place] * left for place, left in self.left.items()), disable=not show, smoothing=0.05,
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
-        )  # fmt: skip
+        total = sum(self.work[place] * left for place, left in self.left.items())
+        look = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        self.bar = tqdm(total=total, disable=not show, smoothing=0.05, bar_format=look)
 
     def epoch(self, place: str, epoch: Epoch) -> None:
         """An epoch of a run was made."""
@@ -175,9 +174,10 @@ def run_side_by_side(
     threads = max(1, torch.get_num_threads() // jobs)
     workers, ears = [], []
     for _ in range(jobs):
-        # A pipe for each: processes that are killed while they write would leave the lock of a common queue taken.
+        # A pipe for each: a process that is killed while it writes would leave a common queue locked.
         ear, mouth = context.Pipe(duplex=False)
-        workers.append(context.Process(target=_work, args=(runs, folder, device, threads, mouth, os.getpid())))
+        arguments = (runs, folder, device, threads, mouth, os.getpid())
+        workers.append(context.Process(target=_work, args=arguments))
         workers[-1].start()
         mouth.close()  # the process has the only one now, so the pipe ends with it
         ears.append(ear)
@@ -193,12 +193,12 @@ def run_side_by_side(
     if unfinished:
         status = next((worker.exitcode for worker in workers if worker.exitcode), 0)
         raise WorkerFailed(
-            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; out of memory? "
-            "Give the same command again to go on, or fewer --jobs"
+            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; out of "
+            "memory? Give the same command again to go on, or fewer --jobs"
         )
 
 
-def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | None) -> dict[str, PlannedRun]:
+def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | None) -> dict:
     """Pass on what the processes tell until they are gone; returns the runs whose end none of them told."""
     while ears:
         for ear in wait(ears):
@@ -211,8 +211,8 @@ def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | 
                 raise value
             if kind == "epoch" and progress and place in unfinished:
                 progress.epoch(place, value)
-            elif kind == "end" and (run := unfinished.pop(place, None)) and progress:  # every process tells of every run
-                progress.ended(run)
+            elif kind == "end" and (run := unfinished.pop(place, None)) and progress:
+                progress.ended(run)  # once, though every process tells of every run
     return unfinished
 
 

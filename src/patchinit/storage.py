@@ -67,7 +67,7 @@ def only_here(folder: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(
-            f"{folder} can't be used: {reason}. Choose another --folder, on a disk that can be written and locked"
+            f"{folder} can't be used: {reason}. Choose another, on a disk that can be written and locked"
         ) from error
     try:
         yield
@@ -82,8 +82,8 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Have the names in a folder on the disk, so that a power cut can't keep what is written later and lose these."""
-    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems don't do this for them
+    """Have a folder's names on the disk: a power cut can't lose these and keep what is written later."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems can't do this
         number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)
