@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make test        run the tests'
-	@echo 'make test-cluster  run a study on a Ray cluster here and kill a node (minutes)'
+	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
@@ -100,7 +100,7 @@ data: .venv/.installed
 test: .venv/.installed
 	@$(PY) -m pytest -n $(TEST_JOBS)
 
-# A Ray cluster of several nodes on this machine, one of which is killed.
+# A Ray cluster of several nodes on this machine, one of which is killed, and then the driver.
 test-cluster: .venv/.installed
 	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/test_cluster.py
 

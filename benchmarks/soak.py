@@ -1,9 +1,12 @@
 """Kill a study at random moments, many times, and compare what comes out with a study left alone.
 
-Two processes work in one folder. Now one, now both are killed (SIGKILL) after a random time, and
-started again with the same command, until every run is finished. Printed: the kills, the epochs
-that had to be made again, and whether every record agrees in every bit with the uninterrupted one.
-Ends with status 1 if one does not.
+Two processes work in one folder: one makes the first of two parts and then the rest, the other
+the second part, of more seeds. Now and then a third gathers what is finished with the command
+`patchinit collect`. Any of them may be killed (SIGKILL) after a random time, and is started again,
+until every run is finished. One seed was collected beforehand, and its runs' folders are gone.
+Printed: the kills, the epochs that had to be made again, whether any collect had lost a record that
+an earlier one had, and whether every collected record agrees in every bit with the uninterrupted
+one. Ends with status 1 if something was lost or differs.
 """
 
 from __future__ import annotations
@@ -24,81 +27,147 @@ import numpy as np
 
 ARMS = {name: {"method": name} for name in ("glorot_uniform", "principal_components", "kmeans")}
 COMMON = {"n_train": 256, "batch_size": 32, "n_images": 10, "n_evaluate": 64, "widths": (4, 4)}
+SEEDS = {"first": range(2), "second": range(3)}  # of the two processes that are killed
+EARLIER = range(7, 8)  # collected before anything else
 
 
 def study(epochs: int):
-    from patchinit.studies import Study, plan
+    from patchinit.studies import Study
 
-    return plan(Study("soak", "", ARMS, COMMON | {"epochs": epochs}, datasets=("digits",), n_seeds=2))
+    return Study("soak", "", ARMS, COMMON | {"epochs": epochs}, datasets=("digits",), n_seeds=2)
 
 
-def say(name: str, epoch) -> None:
+def say(place: str, epoch) -> None:
     """In one write: two processes share the log, and pieces of their lines would mix."""
-    print(f"{name} {epoch.epoch}\n", end="", flush=True)
+    print(f"{place} {epoch.epoch}\n", end="", flush=True)
 
 
-def work(folder: Path, epochs: int) -> None:
-    """What is killed: make the study, saying every epoch."""
+def work(what: str, folder: Path, results: Path, epochs: int) -> int:
+    """What is killed: make the study, saying every epoch, or collect it."""
     import torch
 
+    from patchinit.__main__ import main
     from patchinit.running import run_here
+    from patchinit.studies import STUDIES, plan, share
 
     torch.set_num_threads(1)
-    print("ready\n", end="", flush=True)
-    run_here(study(epochs), folder, on_epoch=say)
+    STUDIES["soak"] = study(epochs)
+    if what == "collect":
+        return main(["collect", "soak", "--folder", str(folder), "--results", str(results)])
+    if what == "alone":
+        run_here(plan(study(epochs), SEEDS["second"]) + plan(study(epochs), EARLIER), folder)
+        return 0
+    runs = plan(study(epochs), EARLIER if what == "earlier" else SEEDS[what])
+    if what != "earlier":
+        run_here(share(runs, 1 + (what == "second"), 2), folder, on_epoch=say)
+    run_here(runs, folder, on_epoch=say)
+    return 0
+
+
+class Soak:
+    """The processes, the moments at which they are killed, and what was seen meanwhile."""
+
+    def __init__(self, scratch: Path, options: argparse.Namespace):
+        self.scratch, self.options, self.moments = scratch, options, random.Random(options.seed)
+        self.results, self.log = scratch / "results", scratch / "log"
+        self.kills, self.collects = Counter(), 0
+        self.listed: set[tuple[str, int]] = set()
+        self.lost: set[tuple[str, int]] = set()
+
+    def start(self, what: str, folder: str = "killed") -> subprocess.Popen:
+        places = [str(self.scratch / folder), str(self.results), str(self.options.epochs)]
+        log = self.log if what in SEEDS else self.scratch / "other.log"
+        with log.open("a") as file:
+            command = [sys.executable, __file__, "--work", what, *places]
+            return subprocess.Popen(command, stdout=file, stderr=file)
+
+    def to_the_end(self, what: str, folder: str = "killed") -> None:
+        if status := self.start(what, folder).wait():
+            raise SystemExit(f"{what} ended with status {status}: {self.text()}")
+
+    def look(self) -> None:
+        """What is collected may only become more, and every file that is listed is whole."""
+        from patchinit.results import read_runs
+
+        runs = read_runs("soak", folder=self.results)
+        listed = {(arm.name, seed) for arm in runs.arms.values() for seed in arm.seeds}
+        self.lost |= self.listed - listed
+        self.listed |= listed
+
+    def run(self) -> None:
+        """Kill and start again until both processes have made all that is theirs."""
+        processes = {what: self.start(what) for what in (*SEEDS, "collect")}
+        while any(processes[what].poll() != 0 for what in SEEDS):
+            # From less time than a start takes to several epochs: some kills hit one that has just begun.
+            time.sleep(self.moments.uniform(1, 6))
+            for what, process in processes.items():
+                if process.poll() is None:
+                    if self.kills.total() < self.options.kills and self.moments.random() < 0.25:
+                        os.kill(process.pid, signal.SIGKILL)
+                        process.wait()
+                        self.kills[what] += 1
+                        print(f"\rkill {self.kills.total()}", end="", file=sys.stderr, flush=True)
+                        processes[what] = self.start(what)
+                elif process.returncode:
+                    raise SystemExit(f"{what} ended with status {process.returncode}: {self.text()}")
+                elif what == "collect":
+                    self.collects += 1
+                    self.look()
+                    processes[what] = self.start(what)
+        processes["collect"].wait()
+
+    def text(self) -> str:
+        return (self.scratch / "other.log").read_text() + self.log.read_text()[-2000:]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30, help="at least as many (default: 30)")
-    parser.add_argument("--epochs", type=int, default=300, help="of each of the six runs (default: 300)")
+    parser.add_argument("--epochs", type=int, default=300, help="of each of the twelve runs (default: 300)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        work(options.work, options.epochs)
-        return 0
+        what, folder, results, epochs = options.work
+        return work(what, Path(folder), Path(results), int(epochs))
 
     from patchinit.runs import read_result
+    from patchinit.studies import STUDIES, plan
 
-    moments = random.Random(options.seed)
+    STUDIES["soak"] = study(options.epochs)
     with tempfile.TemporaryDirectory() as scratch:
-        killed, alone = Path(scratch, "killed"), Path(scratch, "alone")
-        log = Path(scratch, "log")
-        command = [sys.executable, __file__, "--work", str(killed), "--epochs", str(options.epochs)]
-
-        def start() -> subprocess.Popen:
-            return subprocess.Popen(command, stdout=log.open("a"))
-
-        processes, kills, begun = [start(), start()], 0, time.perf_counter()
-        while any(process.poll() is None for process in processes):
-            # From the time that a start takes to several epochs: some kills hit a process that has just begun.
-            time.sleep(moments.uniform(1, 4))
-            for index, process in enumerate(processes):
-                if kills < options.kills and process.poll() is None and moments.random() < 0.6:
-                    os.kill(process.pid, signal.SIGKILL)
-                    process.wait()
-                    kills += 1
-                    processes[index] = start()
-                    print(f"\rkill {kills}", end="", file=sys.stderr, flush=True)
-        print(f"\r{kills} kills in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
-        if any(process.returncode for process in processes):
-            print("a process that was not killed ended with an error")
-            return 1
-        told = Counter(line for line in log.read_text().splitlines() if line != "ready")
-        repeated = sum(told.values()) - len(told)
-        runs = study(options.epochs)
-        subprocess.run([*command[:3], str(alone), *command[4:]], stdout=subprocess.DEVNULL, check=True)
-        pairs = {run.name: [read_result(w / run.place / "result.npz") for w in (killed, alone)] for run in runs}
-        differing = [name for name, pair in pairs.items() if not same(*pair)]
-        left = [path for path in killed.glob("*/*/*") if path.name not in ("result.npz", "lock")]
-    print(f"kills                      {kills}")
-    print(f"epochs of the study        {len(runs) * options.epochs}")
+        soak, begun = Soak(Path(scratch), options), time.perf_counter()
+        soak.log.touch()
+        soak.to_the_end("earlier", "earlier")
+        soak.to_the_end("collect", "earlier")
+        soak.run()
+        print(f"\r{soak.kills.total()} kills in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        soak.to_the_end("collect")
+        soak.look()
+        soak.to_the_end("alone", "alone")
+        runs = [run for seeds in (SEEDS["second"], EARLIER) for run in plan(study(options.epochs), seeds)]
+        alone = soak.scratch / "alone"
+        pairs = {run.name: (run.collected(soak.results), run.record(alone)) for run in runs}
+        differing = [name for name, (one, other) in pairs.items() if not same(read_result(one), read_result(other))]
+        told = Counter(soak.log.read_text().splitlines())
+        kept = {"result.npz", "lock", "manifest.json", "runs.csv", "epochs.csv"}
+        left = [
+            path for folder in (soak.scratch / "killed", soak.results) for path in folder.rglob("*")
+            if path.name.startswith(".")
+            or path.is_file() and path.name not in kept and path.parent.name != "runs"
+        ]  # fmt: skip
+    repeated = told.total() - len(told)
+    of_workers = sum(soak.kills[what] for what in SEEDS)
+    print(f"kills                      {soak.kills.total()}, {soak.kills['collect']} of them of collects")
+    print(f"collects not killed        {soak.collects}")
+    print(f"runs lost by a collect     {len(soak.lost)} of {len(soak.listed)}")
+    print(f"epochs of the study        {len(SEEDS['second']) * len(ARMS) * options.epochs}")
     print(f"epochs announced           {len(told)}")
     print(f"epochs announced twice     {repeated}")
     print(f"files left over            {len(left)}")
     print(f"records that differ        {len(differing)} of {len(runs)}")
-    return 1 if differing or left or repeated > kills or kills < options.kills else 0
+    failed = differing or left or soak.lost or len(soak.listed) < len(runs)
+    return 1 if failed or repeated > of_workers or soak.kills.total() < options.kills else 0
 
 
 def same(one, other) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,10 @@ from patchinit.training import Epoch
 
 N_TEST = 2_000
 ABOUT = {
-    "begun": "2026-01-01T00:00:00Z", "hardware": "a machine that is not", "python": "3", "torch": "2", "numpy": "2",
-    "scikit-learn": "1", "code": "0",
+    "begun": "2026-01-01T00:00:00Z", "ended": "2026-01-01T01:00:00Z", "device": "cpu", "threads": 1,
+    "hardware": "a machine that is not", "processor": "none", "instruction_set": "AVX0",
+    "python": "3", "torch": "2", "numpy": "2", "scikit-learn": "1",
+    "code": {"commit": "c0ffee", "dirty": False, "digest": "0" * 16}, "earlier": [],
 }  # fmt: skip
 
 OfArm = Callable[[str, str], float]  # (data set, arm) -> value
@@ -34,12 +37,14 @@ def write_study(
     noise: float = 0.05,
     seeds: range | None = None,
     keep: Callable[[Settings, str], bool] = lambda settings, arm: True,
+    about: Callable[[Settings, str], dict] = lambda settings, arm: {},
 ) -> Path:
     """``root/results/name`` with runs that end at ``accuracy`` percent, to within ``noise`` points between seeds.
 
     ``slowness`` is the number of epochs in which the way to the end falls to a third, ``distance``
     each filter's cosine distance at the end (index 0 to 1 over the bank), ``rough`` how much of
-    independent noise the filters hold beside a constant, which is one cosine wave.
+    independent noise the filters hold beside a constant, which is one cosine wave, ``about`` in what
+    a run was made otherwise than the rest.
     """
     runs = plan(STUDIES[name], seeds)
     folder = root / f"synthetic-{name}"
@@ -48,10 +53,11 @@ def write_study(
             rng = np.random.default_rng(zlib.crc32(run.name.encode()))
             end = accuracy(run.settings.dataset, run.arm) + noise * rng.standard_normal()
             result = _result(run.settings, run.arm, end, rng, slowness, distance, rough)
-            path = folder / run.place / "result.npz"
-            path.parent.mkdir(parents=True)
-            path.write_bytes(pack_result(result))
-    return collect(STUDIES[name], runs, folder, root / "results", f"patchinit collect {name}")
+            result = dataclasses.replace(result, about=ABOUT | about(run.settings, run.arm))
+            run.record(folder).parent.mkdir(parents=True, exist_ok=True)
+            run.record(folder).write_bytes(pack_result(result))
+    collect(STUDIES[name], folder, root / "results", f"patchinit collect {name}")
+    return root / "results" / name
 
 
 def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:

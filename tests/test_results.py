@@ -32,7 +32,7 @@ def test_manifest_and_tables_agree(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"lock"}
     assert present == {*manifest["files"], "manifest.json"}
     runs, epochs = rows(folder / "runs.csv"), rows(folder / "epochs.csv")
     assert len(runs) == manifest["runs_finished"] == len({row["run"] for row in runs})

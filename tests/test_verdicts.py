@@ -1,11 +1,16 @@
 """Verdicts follow the data: each claim on results that bear it out, on ones that refute it, and on too few."""
 
+import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 
 from patchinit.results import NoResults, best_runs, find_results, read_runs
+from patchinit.runs import RunRefused
+from patchinit.storage import StorageError
+from patchinit.studies import STUDIES
 from patchinit.verdicts import NO, OPEN, YES, all_of, compare, findings, speed, trend, turn_ratio
 from tests.synthetic import N_TEST, write_study
 
@@ -212,20 +217,18 @@ def test_description_says_what_the_runs_are(runs):
 
 
 def test_diverged_runs_are_counted_and_left_out(tmp_path):
-    import dataclasses
-
     from patchinit.collecting import collect
     from patchinit.runs import pack_result, read_result
-    from patchinit.studies import STUDIES, plan
+    from patchinit.studies import plan
 
     folder = write_study(tmp_path, "paper-small", seeds=range(2))
     run = plan(STUDIES["paper-small"])[0]
     broken = tmp_path / "synthetic-paper-small" / run.place / "result.npz"
     result = read_result(broken)
     broken.write_bytes(pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3])))
-    collect(
-        STUDIES["paper-small"], plan(STUDIES["paper-small"], range(2)), broken.parents[2], folder.parent, "collect"
-    )
+    (folder / "runs" / f"{run.name}.npz").unlink()  # a record that differs from a collected one is refused
+    (folder / "manifest.json").unlink()
+    collect(STUDIES["paper-small"], broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
     assert runs.n_diverged == 1 and runs.arms["cifar10", "glorot_uniform"].seeds == [1]
     assert "1 diverged and are left out" in runs.describe()
@@ -263,3 +266,62 @@ def test_arms_are_paired_by_seed(tmp_path):
     assert not runs.has("cifar10", "kmeans", "no such arm")
     with pytest.raises(KeyError, match="no seed in common"):
         runs.paired("cifar10", "kmeans", "no such arm")
+
+
+def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
+    """One seed's k-means arm was made on a GPU, and all of another arm by other code."""
+    def about(settings, arm):
+        if arm == "kmeans" and settings.seed == 1:
+            return {"device": "cuda"}
+        other = {"commit": None, "dirty": None, "digest": "1" * 16}
+        return {"code": other} if arm == "random_patches" else {}
+
+    folder = write_study(tmp_path, "paper-small", about=about)
+    runs = read_runs("paper-small", folder=folder.parent)
+    assert [arm.seeds for arm in runs.paired("cifar10", "kmeans", "glorot_uniform")] == [[0, 2], [0, 2]]
+    assert not runs.has("cifar10", "random_patches", "glorot_uniform")
+    with pytest.raises(KeyError, match=r"unlike conditions: seed 0 has code 0{16}, 1{16}; seed 1"):
+        runs.paired("cifar10", "random_patches", "glorot_uniform")
+    mixed = json.loads((folder / "manifest.json").read_text())["mixed"]
+    assert len(mixed) == 6 and mixed[2] == {
+        "dataset": "cifar10", "seed": 1, "device": ["cpu", "cuda"], "code": ["0" * 16, "1" * 16],
+    }  # fmt: skip
+
+    # Somebody has seen to it that nothing that trains a run changed between the two.
+    registered = {"same_training": [{"digests": ["1" * 16, "0" * 16], "why": "only charts changed"}]}
+    (folder.parent / "registration.json").write_text(json.dumps(registered))
+    runs = read_runs("paper-small", folder=folder.parent)
+    assert runs.paired("cifar10", "random_patches", "glorot_uniform")[0].seeds == [0, 1, 2]
+
+
+def test_precision_is_compared_on_purpose_alone(tmp_path):
+    folder = write_study(tmp_path, "precision", seeds=range(2))
+    runs = read_runs("precision", folder=folder.parent)
+    names = ("glorot_uniform, bf16", "glorot_uniform, fp32")
+    assert not runs.has("cifar10", *names)
+    with pytest.raises(KeyError, match="seed 0 has precision bf16, fp32"):
+        runs.paired("cifar10", *names)
+    assert [arm.seeds for arm in runs.paired("cifar10", *names, across_precision=True)] == [[0, 1], [0, 1]]
+    assert json.loads((folder / "manifest.json").read_text())["mixed"] == []
+
+
+def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
+    """Nothing vanishes when a study loses an arm, or a folder a file."""
+    folder = write_study(tmp_path, "paper-small", seeds=range(1))
+    study = STUDIES["paper-small"]
+    arms = {name.replace("kmeans", "k-means"): arm for name, arm in study.arms.items()}
+    renamed = dataclasses.replace(study, arms=arms)
+    monkeypatch.setitem(STUDIES, "paper-small", renamed)
+    assert ("cifar10", "k-means") in read_runs("paper-small", folder=folder.parent).arms
+    fewer = {name: arm for name, arm in study.arms.items() if name != "kmeans"}
+    monkeypatch.setitem(STUDIES, "paper-small", dataclasses.replace(study, arms=fewer))
+    with pytest.raises(RunRefused, match=r"--kmeans--seed-0.npz has the settings of no arm of 'paper-small'"):
+        read_runs("paper-small", folder=folder.parent)
+    monkeypatch.setitem(STUDIES, "paper-small", study)
+    one = next((folder / "runs").glob("*kmeans*"))
+    one.write_bytes(next((folder / "runs").glob("*glorot*")).read_bytes())
+    with pytest.raises(StorageError, match="not the file that manifest.json lists"):
+        read_runs("paper-small", folder=folder.parent)
+    one.unlink()
+    with pytest.raises(StorageError, match="could not be read.*git checkout"):
+        read_runs("paper-small", folder=folder.parent)

@@ -1,9 +1,8 @@
-"""The command line: ``patchinit run STUDY``, ``status``, ``collect``, ``studies``."""
+"""The command line: ``patchinit run STUDY...``, ``status``, ``collect``, ``studies``."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import sys
@@ -14,16 +13,16 @@ from pathlib import Path
 import torch
 
 from .collecting import collect
-from .data import DatasetDamaged, DatasetUnavailable, Images
+from .data import Images
 from .models import SimpleConv
-from .runs import RunRefused
-from .running import Progress, run_here, run_side_by_side, state
+from .record import RunRefused
+from .results import NoResults
+from .running import EXPECTED, Progress, State, WorkerFailed, run_here, run_side_by_side, state
 from .settings import Settings
 from .storage import StorageError
-from .studies import STUDIES, PlannedRun, forward_flops, plan
+from .studies import STUDIES, PlannedRun, Study, UsageError, plan, share
+from .studies import epoch_flops, forward_flops, image_shape
 from .training import Trainer
-
-EXPECTED = (ValueError, RuntimeError, RunRefused, StorageError, DatasetDamaged, DatasetUnavailable)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    except EXPECTED as error:
+    except (*EXPECTED, WorkerFailed, NoResults, UsageError) as error:
         print(f"patchinit: {error}", file=sys.stderr)
         return 1
 
@@ -46,28 +45,39 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("studies", help="list the studies")
     listing.set_defaults(command=_studies)
     for name, command, text in (
-        ("run", _run, "make the runs of a study, or go on with them"),
-        ("status", _status, "how far the runs of a study are"),
-        ("collect", _collect, "gather finished runs into results/STUDY/"),
+        ("run", _run, "make the runs of studies, or go on with them"),
+        ("status", _status, "how far the runs of studies are"),
+        ("collect", _collect, "gather every finished run of studies into results/STUDY/"),
     ):
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
-        sub.add_argument("study", choices=STUDIES, metavar="STUDY", help=", ".join(STUDIES))
+        sub.add_argument(
+            "studies", nargs="+", choices=STUDIES, metavar="STUDY",
+            help=f"one or several, taken in this order; {', '.join(STUDIES)}",
+        )
         sub.add_argument("--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)")
-        sub.add_argument("--seeds", type=_seeds, help="a number of seeds, or FIRST-LAST (default: the study's)")
-        sub.add_argument("--datasets", type=lambda text: tuple(text.split(",")), help="some of the study's, by commas")
         sub.add_argument(
             "--results", type=Path, default=Path("results"), help="where they are collected (default: results)"
         )
+        if name == "collect":
+            continue
+        sub.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
+        sub.add_argument("--datasets", type=_names, help="some of the studies', by commas")
+        part_help = "only the I-th of N parts; all arms of a seed are in one"
+        sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help=part_help)
+        left_out = "progress bar" if name == "run" else "line for each run"
+        sub.add_argument("--quiet", action="store_true", help=f"no {left_out}")
         if name == "run":
             sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
             sub.add_argument("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
-            sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="only the I-th of N parts")
             sub.add_argument("--ray", metavar="ADDRESS", help="hand the runs to a Ray cluster ('auto', 'local', HOST:PORT)")
             sub.add_argument("--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray")
             sub.add_argument("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
-            sub.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _seeds(text: str) -> range:
@@ -87,94 +97,154 @@ def _part(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r} should be I/N with 1 <= I <= N, such as 2/8")
 
 
-def _planned(options: argparse.Namespace) -> list[PlannedRun]:
-    runs = plan(STUDIES[options.study], options.seeds, options.datasets)
-    number, of = getattr(options, "part", (1, 1))
-    return runs[number - 1 :: of]
+def _planned(options: argparse.Namespace) -> list[tuple[Study, list[PlannedRun]]]:
+    """What was asked for of each study, in the order of the command."""
+    studies = [STUDIES[name] for name in dict.fromkeys(options.studies)]
+    known = dict.fromkeys(dataset for study in studies for dataset in study.datasets)
+    if unknown := set(options.datasets or ()) - set(known):
+        raise UsageError(f"--datasets {','.join(sorted(unknown))} should be among {', '.join(known)}")
+    planned = []
+    for study in studies:
+        datasets = tuple(d for d in study.datasets if options.datasets is None or d in options.datasets)
+        planned.append((study, share(plan(study, options.seeds, datasets), *options.part)))
+    return planned
+
+
+def _device(text: str) -> str:
+    if text == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", text)
+    if not match:
+        raise UsageError(f"--device {text} should be cpu, cuda or cuda:NUMBER")
+    if text != "cpu" and int(match[1] or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {text} is not there; torch sees {torch.cuda.device_count()} GPUs here")
+    return text
 
 
 def _studies(options: argparse.Namespace, command: str) -> None:
     for study in STUDIES.values():
         runs = plan(study)
-        print(f"{study.name:12} {len(runs):4} runs of {runs[0].settings.epochs:3} epochs  {study.question}")
+        stage = f"stage {study.stage}" if study.stage else ""
+        size = f"{len(runs):4} runs of {runs[0].settings.epochs:3} epochs"
+        print(f"{study.name:14} {stage:7} {size}  {study.question}")
 
 
 def _run(options: argparse.Namespace, command: str) -> None:
-    runs = _planned(options)
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     if options.jobs < 1:
-        raise ValueError(f"--jobs {options.jobs} should be at least 1")
-    left = [run for run in runs if state(run, options.folder, options.results).kind not in ("finished", "diverged")]
-    print(f"{options.study}: {STUDIES[options.study].question}")
-    print(f"{len(runs)} runs, {len(runs) - len(left)} of them finished; {_epochs(left):,} epochs to make")
+        raise UsageError(f"--jobs {options.jobs} should be at least 1")
+    device = _device(options.device)
+    left: dict[PlannedRun, State] = {}
+    for study, runs in _planned(options):
+        states = {run: state(run, options.folder, options.results) for run in runs}
+        if refused := [how.why for how in states.values() if how.kind == "refused"]:
+            raise RunRefused(refused[0])
+        ours = {run: how for run, how in states.items() if not how.ended}
+        print(f"{study.name}: {study.question}")
+        print(f"{len(runs)} runs, {len(runs) - len(ours)} of them finished; {_epochs(ours):,} epochs to make")
+        if options.dry_run:
+            for (dataset, arm), n in Counter((run.settings.dataset, run.arm) for run in ours).items():
+                print(f"  {dataset:14} {arm:45} x {n}")
+        left |= ours
     if options.dry_run:
-        for (dataset, arm), n in Counter((run.settings.dataset, run.arm) for run in left).items():
-            print(f"  {dataset:14} {arm:45} x {n}")
         if left:
             print(f"about {_minutes(left, device):.0f} minutes on {device}, from a few steps just timed")
         return
-    progress = Progress(left, show=not options.quiet)
-    if options.ray:
-        from .cluster import run_on_ray
+    done = {run.place: how.epochs for run, how in left.items()}
+    progress = Progress(list(left), done, show=not options.quiet)
+    runs, folder = list(left), options.folder
+    try:
+        if options.ray:
+            from .cluster import run_on_ray
 
-        run_on_ray(left, options.folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress)
-    elif options.jobs > 1:
-        run_side_by_side(left, options.folder, options.jobs, device=device, progress=progress)
-    else:
-        run_here(left, options.folder, device=device, progress=progress)
-    progress.bar.close()
-    print(f"done; gather the results: patchinit collect {options.study}")
+            run_on_ray(runs, folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress)
+        elif options.jobs > 1:
+            run_side_by_side(runs, folder, options.jobs, device=device, progress=progress)
+        else:
+            run_here(runs, folder, device=device, on_epoch=progress.epoch, on_end=progress.ended)
+    finally:
+        progress.bar.close()
+    print(f"done; gather the results: patchinit collect {' '.join(options.studies)}")
 
 
-def _epochs(runs: list[PlannedRun]) -> int:
-    return sum(run.settings.epochs for run in runs)
+def _epochs(left: dict[PlannedRun, State]) -> int:
+    """Epochs still to be made."""
+    return sum(run.settings.epochs - how.epochs for run, how in left.items())
 
 
-def _minutes(runs: list[PlannedRun], device: str) -> float:
-    """Estimated minutes of the device: operations to make, at the rate of a few steps of the first run."""
-    settings = runs[0].settings
-    n = 20 * settings.batch_size
-    channels, size = (1, 28) if settings.dataset in ("fashion_mnist", "digits") else (3, 32)
+def _minutes(left: dict[PlannedRun, State], device: str) -> float:
+    """Estimated minutes: operations to make, at the rate of a few steps for each data set and precision."""
+    rates: dict[tuple[str, str], float] = {}
+    seconds = 0.0
+    for run, how in left.items():
+        kind = run.settings.dataset, run.settings.precision
+        if kind not in rates:
+            rates[kind] = _rate(run.settings, device)
+        seconds += (run.settings.epochs - how.epochs) * epoch_flops(run.settings) / rates[kind]
+    return seconds / 60
+
+
+def _rate(settings: Settings, device: str) -> float:
+    """Operations a second of training on noise."""
+    n = (2 if device == "cpu" else 20) * settings.batch_size
+    channels, size = image_shape(settings.dataset)
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (n,), generator=generator)
     few = Images(images, labels, tuple("0123456789"), "noise", "train")
-    if device == "cpu":
-        few = few.sample(2 * settings.batch_size)
     trainer = Trainer(SimpleConv(channels, 10, widths=settings.widths), few, few, settings, device=device)
     trainer.train_epoch()  # warms up
     start = time.perf_counter()
     trainer.train_epoch()
-    rate = 3 * forward_flops(settings) * len(few) / (time.perf_counter() - start)
-    total = 0.0
-    for run in runs:
-        full = 60_000 if run.settings.dataset == "fashion_mnist" else 50_000
-        n_train = run.settings.n_train or full - run.settings.n_held_out
-        n_test = run.settings.n_evaluate or run.settings.n_held_out or 10_000
-        total += run.settings.epochs * forward_flops(run.settings) * (3 * n_train + n_test)
-    return total / rate / 60
+    return 3 * forward_flops(settings) * n / (time.perf_counter() - start)
 
 
 def _status(options: argparse.Namespace, command: str) -> None:
-    runs = _planned(options)
-    states = [state(run, options.folder, options.results) for run in runs]
-    width = max(len(run.name) for run in runs)
-    for run, how in zip(runs, states, strict=True):
-        accuracy = "" if how.accuracy is None else f"{how.accuracy:.2%}"
-        print(f"{run.name:{width}}  {how.kind:9}  {how.epochs:3}/{run.settings.epochs}  {accuracy}")
-    print(", ".join(f"{n} {kind}" for kind, n in Counter(how.kind for how in states).items()))
+    planned = _planned(options)
+    width = max((len(run.name) for _, runs in planned for run in runs), default=0)
+    everything = []
+    for study, runs in planned:
+        states = [state(run, options.folder, options.results) for run in runs]
+        everything += states
+        for run, how in zip(runs, states, strict=True):
+            if not options.quiet:
+                last = how.why if how.accuracy is None else f"{how.accuracy:.2%}"
+                epochs = f"{how.epochs:3}/{run.settings.epochs}"
+                print(f"{run.name:{width}}  {how.kind:9}  {epochs}  {last}".rstrip())
+        print(f"{study.name}{f' (stage {study.stage})' if study.stage else ''}: {_counts(states)}")
+    if len(planned) > 1:
+        print(f"in all: {_counts(everything)}")
 
 
-def _collect(options: argparse.Namespace, command: str) -> None:
-    runs = _planned(options)
-    folder = collect(STUDIES[options.study], runs, options.folder, options.results, command)
-    size = sum(path.stat().st_size for path in folder.rglob("*.*")) / 1e6
-    finished = sum(1 for path in (folder / "runs").iterdir())
-    print(f"{folder}: {finished} of {len(runs)} runs, {size:.1f} MB")
+def _counts(states: list[State]) -> str:
+    numbers = Counter(how.kind for how in states)
+    under_way = sum(how.epochs for how in states if how.kind == "under way")
+    return ", ".join(
+        f"{n} {kind}" + (f" ({under_way:,} epochs so far)" if kind == "under way" else "")
+        for kind in ("finished", "diverged", "under way", "waiting", "refused")
+        if (n := numbers[kind])
+    ) or "no runs"  # fmt: skip
+
+
+def _collect(options: argparse.Namespace, command: str) -> int:
+    failed = 0
+    for name in dict.fromkeys(options.studies):
+        try:
+            manifest = collect(STUDIES[name], options.folder, options.results, command)
+        except (RunRefused, StorageError) as error:  # the other studies have nothing to do with it
+            print(f"patchinit: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        folder = options.results / name
+        size = sum((folder / file).stat().st_size for file in manifest["files"]) / 1e6
+        print(f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs, {size:.1f} MB")
+        for entry in manifest["mixed"]:
+            keys = [key for key in ("device", "code") if key in entry]
+            what = " and ".join(f"{key} {', '.join(entry[key])}" for key in keys)
+            print(f"  seed {entry['seed']} on {entry['dataset']} has arms of unlike {what}")
+        if early := manifest.get("before_registration"):
+            print(f"  {len(early)} runs were begun before the protocol was registered: {', '.join(early)}")
+    return failed
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # repeatable matrix products on a GPU
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Hand the runs of a study to a Ray cluster; records and checkpoints come back to the folder of the one who asked."""
+"""Hand runs to a Ray cluster; records and checkpoints come back to the folder of the one who asked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 
 from .data import Images
-from .runs import Load, execute, load
+from .prepare import Load, load
 from .running import Progress
+from .runs import execute
 from .settings import Settings
 from .storage import FolderBusy, only_here, write_whole
-from .studies import PlannedRun
+from .studies import PlannedRun, UsageError
 from .training import Epoch
 
 SEND_EVERY = 30.0  # seconds between two checkpoints sent to the driver
@@ -27,27 +28,27 @@ class _Board:
     def __init__(self, checkpoints: dict[str, bytes]):
         self.checkpoints, self.fresh, self.epochs = checkpoints, set(), []
 
-    def tell(self, name: str, epoch: Epoch, checkpoint: bytes | None) -> None:
-        self.epochs.append((name, epoch))
+    def tell(self, place: str, epoch: Epoch, checkpoint: bytes | None) -> None:
+        self.epochs.append((place, epoch))
         if checkpoint is not None:
-            self.checkpoints[name] = checkpoint
-            self.fresh.add(name)
+            self.checkpoints[place] = checkpoint
+            self.fresh.add(place)
 
-    def checkpoint(self, name: str) -> bytes | None:
-        return self.checkpoints.get(name)
+    def checkpoint(self, place: str) -> bytes | None:
+        return self.checkpoints.get(place)
 
     def news(self) -> tuple[list[tuple[str, Epoch]], dict[str, bytes]]:
         """What was told since the last call."""
-        epochs, kept = self.epochs, {name: self.checkpoints[name] for name in self.fresh}
+        epochs, kept = self.epochs, {place: self.checkpoints[place] for place in self.fresh}
         self.epochs, self.fresh = [], set()
         return epochs, kept
 
-    def forget(self, name: str) -> None:
-        self.checkpoints.pop(name, None)
-        self.fresh.discard(name)
+    def forget(self, place: str) -> None:
+        self.checkpoints.pop(place, None)
+        self.fresh.discard(place)
 
 
-def _make(settings: str, name: str, data: dict, device: str, send_every: float, board) -> bytes:
+def _make(settings: str, place: str, data: dict, device: str, send_every: float, board) -> bytes:
     """One run on a node of the cluster: the bytes of its record."""
     import ray
 
@@ -58,7 +59,7 @@ def _make(settings: str, name: str, data: dict, device: str, send_every: float, 
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint"
-        if (kept := ray.get(board.checkpoint.remote(name))) is not None:
+        if (kept := ray.get(board.checkpoint.remote(place))) is not None:
             path.write_bytes(kept)
         sent = time.monotonic()
 
@@ -67,7 +68,7 @@ def _make(settings: str, name: str, data: dict, device: str, send_every: float, 
             due = time.monotonic() - sent >= send_every and path.exists()
             if due:
                 sent = time.monotonic()
-            board.tell.remote(name, epoch, path.read_bytes() if due else None)
+            board.tell.remote(place, epoch, path.read_bytes() if due else None)
 
         execute(Settings.from_json(settings), folder, device=device, load=images, on_epoch=tell)
         return (Path(folder) / "result.npz").read_bytes()
@@ -106,8 +107,10 @@ def run_on_ray(
 
     Raises
     ------
+    UsageError
+        Ray is not installed.
     RuntimeError
-        Ray is not installed, or runs failed; the others are made nevertheless.
+        Runs failed; the others are made nevertheless.
     StorageError
         The folder can't be written.
     """
@@ -115,7 +118,7 @@ def run_on_ray(
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
     except ImportError as error:
-        raise RuntimeError("--ray needs Ray: pip install 'patchinit[ray]'") from error
+        raise UsageError("--ray needs Ray: pip install 'patchinit[ray]'") from error
 
     ours = not ray.is_initialized()
     if ours:
@@ -128,12 +131,13 @@ def run_on_ray(
             for run in runs:
                 try:
                     held.enter_context(only_here(folder / run.place))
-                    mine.append(run)
                 except FolderBusy:
                     continue  # another driver or process is at it
+                if not run.record(folder).exists():
+                    mine.append(run)
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            paths = {run.name: folder / run.place / "checkpoint" for run in mine}
-            checkpoints = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+            paths = {run.place: run.checkpoint(folder) for run in mine}
+            checkpoints = {place: path.read_bytes() for place, path in paths.items() if path.exists()}
             board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote(checkpoints)
             data = {
                 (dataset, split): ray.put(load(dataset, split))
@@ -142,9 +146,8 @@ def run_on_ray(
             }
             make = ray.remote(_make).options(num_cpus=1, num_gpus=gpus_per_run, max_retries=RETRIES)
             device = "cuda" if gpus_per_run else "cpu"
-            waiting = {
-                make.remote(run.settings.to_json(), run.name, data, device, send_every, board): run for run in mine
-            }
+            rest = (data, device, send_every, board)
+            waiting = {make.remote(run.settings.to_json(), run.place, *rest): run for run in mine}
             _gather(waiting, folder, board, progress)
     finally:
         if ours:
@@ -155,31 +158,26 @@ def _gather(waiting: dict, folder: Path, board, progress: Progress | None) -> No
     """Write what comes back until nothing is waited for."""
     import ray
 
-    seen: dict[str, int] = {}
     failed = []
-
-    def listen() -> None:
-        epochs, checkpoints = ray.get(board.news.remote())
-        for name, content in checkpoints.items():
-            write_whole(folder / name / "checkpoint", content)
-        for name, epoch in epochs:
-            seen[name] = seen.get(name, 0) + 1
-            if progress:
-                progress.epoch(name, epoch)
-
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=0.5)
-        listen()
+        epochs, checkpoints = ray.get(board.news.remote())
+        for run in waiting.values():
+            if run.place in checkpoints:
+                write_whole(run.checkpoint(folder), checkpoints[run.place])
+        for place, epoch in epochs:
+            if progress:
+                progress.epoch(place, epoch)
         for reference in done:
             run = waiting.pop(reference)
             try:
-                write_whole(folder / run.place / "result.npz", ray.get(reference))
+                write_whole(run.record(folder), ray.get(reference))
             except ray.exceptions.RayError as error:
-                failed.append(f"{run.name}: {error.cause if hasattr(error, 'cause') else error}")
+                failed.append(f"{run.place}: {error}")
                 continue
-            ray.get(board.forget.remote(run.name))
-            (folder / run.place / "checkpoint").unlink(missing_ok=True)
+            ray.get(board.forget.remote(run.place))
+            run.checkpoint(folder).unlink(missing_ok=True)
             if progress:
-                progress.finished(run, seen.get(run.name, 0))
+                progress.ended(run)
     if failed:
         raise RuntimeError(f"{len(failed)} runs failed, the others are finished; the first: {failed[0]}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import html
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .collecting import read_manifest
 from .measures import cosine_distance, noise_distance, noise_quantile
-from .runs import Result, read_result
+from .provenance import conditions
+from .record import Result, RunRefused, unpack_result
+from .registration import Registration, read_registration
 from .settings import Settings
-from .studies import STUDIES, plan
+from .storage import StorageError
+from .studies import STUDIES
 
 DATASET_LABELS = {"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}
 _N_IMAGES = {"cifar10": 50_000, "fashion_mnist": 60_000}
@@ -115,6 +119,7 @@ class Runs:
     manifests: tuple[dict, ...]
     n_planned: int
     n_diverged: int  #: left out of `arms`
+    registration: Registration = Registration()  #: says which versions of the code train alike
 
     @property
     def reduced(self) -> bool:
@@ -125,25 +130,57 @@ class Runs:
     def n_finished(self) -> int:
         return sum(manifest["runs_finished"] for manifest in self.manifests)
 
-    def has(self, dataset: str, *names: str) -> bool:
-        """Whether all these arms have runs, with at least one seed in common."""
-        return all((dataset, name) in self.arms for name in names) and bool(
-            set.intersection(*(set(self.arms[dataset, name].seeds) for name in names))
-        )
+    def has(self, dataset: str, *names: str, across_precision: bool = False) -> bool:
+        """Whether all these arms have runs, and a seed in common that was made under like conditions."""
+        return bool(self._pairs(dataset, names, across_precision)[0])
 
-    def paired(self, dataset: str, *names: str) -> tuple[Arm, ...]:
-        """The arms, each with the seeds that all of them have.
+    def paired(self, dataset: str, *names: str, across_precision: bool = False) -> tuple[Arm, ...]:
+        """The arms, each with the seeds that all of them have and that were made under like conditions.
+
+        Pairs are compared to the last image, so both runs must have been made on the same kind of
+        device, in the same precision, and by code that trains alike; other seeds are left out.
+
+        Parameters
+        ----------
+        dataset, *names : str
+        across_precision : bool
+            Precision is what is to be compared, and may differ.
 
         Raises
         ------
         KeyError
-            An arm without runs, or no seed in common; `has` tells beforehand.
+            An arm without runs, or no such seed in common; `has` tells beforehand.
         """
-        if not self.has(dataset, *names):
-            raise KeyError(f"{', '.join(names)} on {dataset} have no seed in common in {', '.join(self.studies)}")
+        seeds, unlike = self._pairs(dataset, names, across_precision)
+        if not seeds:
+            reason = f"; unlike conditions: {'; '.join(unlike)}" if unlike else ""
+            where = f"{dataset} have no seed in common in {', '.join(self.studies)}"
+            raise KeyError(f"{', '.join(names)} on {where}{reason}")
+        return tuple(self.arms[dataset, name].among(seeds) for name in names)
+
+    def _pairs(self, dataset: str, names: tuple, across_precision: bool) -> tuple[list[int], list[str]]:
+        """Seeds that can be compared, and for each of the others that all arms have, why not."""
+        if not all((dataset, name) in self.arms for name in names):
+            return [], []
         arms = [self.arms[dataset, name] for name in names]
-        seeds = sorted(set.intersection(*(set(arm.seeds) for arm in arms)))
-        return tuple(arm.among(seeds) for arm in arms)
+        by_seed = [{result.settings.seed: self._conditions(result) for result in arm.results} for arm in arms]
+        seeds, unlike = [], []
+        for seed in sorted(set.intersection(*map(set, by_seed))):
+            values = {key: {of[seed][key] for of in by_seed} for key in by_seed[0][seed]}
+            differing = [
+                f"{key} {', '.join(sorted(those))}"
+                for key, those in values.items()
+                if len(those) > 1 and not (key == "precision" and across_precision)
+            ]
+            if differing:
+                unlike.append(f"seed {seed} has {' and '.join(differing)}")
+            else:
+                seeds.append(seed)
+        return seeds, unlike
+
+    def _conditions(self, result: Result) -> dict:
+        under = conditions(result.settings, result.about)
+        return under | {"code": self.registration.training(under["code"])}
 
     @property
     def datasets(self) -> list[str]:
@@ -205,27 +242,58 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     ------
     NoResults
         There is no folder of results at all.
+    RunRefused
+        A record is damaged, or of settings that no arm of its study has (any more).
+    StorageError
+        A file that a manifest lists is missing or another one.
     """
     root = find_results(folder)
     present = [name for name in studies if (root / name / "manifest.json").exists()]
     if not present:
         return None
     found: dict[tuple[str, str], dict[int, Result]] = {}
-    manifests, n_planned, n_diverged = [], 0, 0
+    manifests, n_diverged = [], 0
     for name in present:
-        manifest = json.loads((root / name / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_manifest(root / name)
         manifests.append(manifest)
-        n_planned += manifest["runs_planned"]
-        for run in plan(STUDIES[name], range(max(manifest["seeds"]) + 1)):
-            path = root / name / "runs" / f"{run.name}.npz"
-            if path.exists():
-                result = read_result(path)
-                if result.diverged:
-                    n_diverged += 1
-                else:
-                    found.setdefault((run.settings.dataset, run.arm), {})[run.settings.seed] = result
-    arms = {key: Arm(key[1], key[0], tuple(by[seed] for seed in sorted(by))) for key, by in found.items()}
-    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged) if arms else None
+        for file, digest in manifest["files"].items():
+            if not file.startswith("runs/"):
+                continue
+            path = root / name / file
+            result = _listed(path, digest)
+            run = STUDIES[name].run_of(result.settings)
+            if run is None:
+                raise RunRefused(
+                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, or take "
+                    "the record out of the folder and out of manifest.json"
+                )
+            if result.diverged:
+                n_diverged += 1
+            else:
+                found.setdefault((run.settings.dataset, run.arm), {})[run.settings.seed] = result
+    arms = {
+        (dataset, arm): Arm(arm, dataset, tuple(by[seed] for seed in sorted(by)))
+        for study in map(STUDIES.get, present)
+        for dataset in study.datasets
+        for arm in study.arms
+        if (by := found.get((dataset, arm)))
+    }
+    if not arms:
+        return None
+    n_planned = sum(manifest["runs_planned"] for manifest in manifests)
+    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root))
+
+
+def _listed(path: Path, digest: str) -> Result:
+    """A record that a manifest lists, if it is the one."""
+    way_out = f"restore it: git checkout {path}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} could not be read: {error.strerror}; {way_out}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise StorageError(f"{path} is not the file that manifest.json lists; {way_out}")
+    return unpack_result(content, path)
 
 
 def best_runs(study: str, folder: str | os.PathLike | None = None) -> Runs | None:

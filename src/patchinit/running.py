@@ -1,74 +1,109 @@
-"""Make the runs of a study on this machine: one after another or side by side, with one progress bar."""
+"""Make the runs of studies on this machine: one after another or side by side, with one progress bar."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from .collecting import record_path
-from .runs import Load, RunRefused, checkpoint_epoch, execute, load, read_result
-from .storage import FolderBusy
-from .studies import PlannedRun
+from .data import DatasetDamaged, DatasetUnavailable
+from .prepare import Load, load
+from .record import RunRefused, read_result
+from .runs import checkpoint_epoch, execute
+from .storage import FolderBusy, StorageError
+from .studies import PlannedRun, epoch_flops
 from .training import Epoch
 
-WAIT = 2.0  # seconds between two looks at a run that another process is making
+WAIT = 2.0  # seconds between two looks at runs that other processes are making
+#: A person's mistake or a machine's fault, which a line tells in full; anything else is an error of ours.
+EXPECTED = (RunRefused, StorageError, FolderBusy, DatasetDamaged, DatasetUnavailable)
+
+
+class WorkerFailed(RuntimeError):
+    """A process that made runs was killed, or met an error of ours, whose traceback is the text."""
 
 
 @dataclass(frozen=True)
 class State:
     """How far a planned run is."""
 
-    kind: str  #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "damaged"
+    kind: str  #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
     epochs: int = 0  #: made so far
     accuracy: float | None = None  #: 0 to 1, at the end
+    why: str = ""  #: it is refused: what is damaged, or of other settings
+
+    @property
+    def ended(self) -> bool:
+        return self.kind in ("finished", "diverged")
 
 
 def state(run: PlannedRun, folder: Path, results: Path) -> State:
     """How far a run is, from what lies in its folder or was collected before."""
-    here = folder / run.place
     try:
-        if path := record_path(run, folder, results):
-            result = read_result(path)
-            kind = "diverged" if result.diverged else "finished"
-            return State(kind, len(result.epochs), result.epochs[-1].test_accuracy)
-        if (here / "checkpoint").exists():
-            return State("under way", checkpoint_epoch(here / "checkpoint"))
-    except RunRefused:
-        return State("damaged")
+        for path in (run.record(folder), run.collected(results)):
+            if path.exists():
+                result = read_result(path)
+                if difference := result.settings.differences(run.settings):
+                    return State("refused", why=f"{path} is of other settings ({difference}); move it away")
+                kind = "diverged" if result.diverged else "finished"
+                return State(kind, len(result.epochs), result.epochs[-1].test_accuracy)
+        if run.checkpoint(folder).exists():
+            return State("under way", checkpoint_epoch(run.checkpoint(folder)))
+    except RunRefused as error:
+        return State("refused", why=str(error))
     return State("waiting")
 
 
 class Progress:
-    """One bar over the epochs of all runs; the time left is from those seen so far."""
+    """One bar over the work of all runs.
 
-    def __init__(self, runs: list[PlannedRun], *, show: bool = True):
-        self.n_finished, self.n_runs = 0, len(runs)
-        self.bar = tqdm(total=sum(run.settings.epochs for run in runs), unit="epoch", disable=not show, smoothing=0.05)
+    Work is counted in operations, since an epoch of one study may take ten times as long as one of
+    another; the time left is at the speed of the epochs seen lately.
 
-    def epoch(self, name: str, epoch: Epoch) -> None:
+    Parameters
+    ----------
+    runs : list of PlannedRun
+    done : dict, optional
+        Epochs made already, by the run's place.
+    show : bool
+    """
+
+    def __init__(self, runs: list[PlannedRun], done: dict[str, int] | None = None, *, show: bool = True):
+        self.left = {run.place: run.settings.epochs - (done or {}).get(run.place, 0) for run in runs}
+        self.work = {run.place: epoch_flops(run.settings) / 1e12 for run in runs}
+        self.n_ended, self.n_runs, self.n_epochs = 0, len(runs), 0
+        total = sum(self.work[place] * left for place, left in self.left.items())
+        look = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        self.bar = tqdm(total=total, disable=not show, smoothing=0.05, bar_format=look)
+
+    def epoch(self, place: str, epoch: Epoch) -> None:
+        """An epoch of a run was made."""
+        self.n_epochs += 1
+        self.left[place] -= 1
         self.bar.set_postfix_str(
-            f"run {self.n_finished + 1}/{self.n_runs}, {name} loss {epoch.train_loss:.3f} "
+            f"run {min(self.n_ended + 1, self.n_runs)}/{self.n_runs}, epoch {self.n_epochs}/"
+            f"{self.n_epochs + sum(self.left.values())}, {place} loss {epoch.train_loss:.3f} "
             f"accuracy {epoch.test_accuracy:.1%}",
             refresh=False,
         )
-        self.bar.update()
+        self.bar.update(self.work[place])
 
-    def finished(self, run: PlannedRun, seen: int) -> None:
-        """The run ended after `seen` epochs in this process; the rest was there before, or is not to come."""
-        self.n_finished += 1
-        rest = run.settings.epochs - seen
-        self.bar.total -= rest  # not made now, so not counted in the time left
+    def ended(self, run: PlannedRun) -> None:
+        """A run ended; what is left of it was made elsewhere, or is not to come, and takes no time."""
+        self.n_ended += 1
+        self.bar.total -= self.work[run.place] * self.left[run.place]
+        self.left[run.place] = 0
         self.bar.refresh()
 
 
@@ -78,12 +113,13 @@ def run_here(
     *,
     device: str = "cpu",
     load: Load = load,
-    progress: Progress | None = None,
-    on_epoch: Callable[[str, Epoch], None] | None = None,
-    on_end: Callable[[PlannedRun], None] | None = None,
-    wait: bool = True,
+    on_epoch: Callable[[str, Epoch], None] = lambda place, epoch: None,
+    on_end: Callable[[PlannedRun], None] = lambda run: None,
 ) -> None:
     """Make runs one after another in this process.
+
+    Runs that another process is making are passed over, and come back to until they are finished:
+    when this returns, all are.
 
     Parameters
     ----------
@@ -92,11 +128,8 @@ def run_here(
         Holds a folder for each run.
     device, load
         As for `patchinit.runs.execute`.
-    progress, on_epoch, on_end : optional
-        Told of every epoch and every end.
-    wait : bool
-        Runs that another process is making are come back to until they are finished; otherwise
-        they are left to it.
+    on_epoch, on_end : functions, optional
+        Told of every epoch made here, with the run's place, and of every end.
 
     Raises
     ------
@@ -107,28 +140,18 @@ def run_here(
     while left:
         busy = []
         for run in left:
-            seen = 0
-
-            def count(epoch: Epoch, name: str = run.name) -> None:
-                nonlocal seen
-                seen += 1
-                if progress:
-                    progress.epoch(name, epoch)
-                if on_epoch:
-                    on_epoch(name, epoch)
-
             try:
-                execute(run.settings, folder / run.place, device=device, load=load, on_epoch=count)
+                execute(
+                    run.settings, folder / run.place, device=device, load=load,
+                    on_epoch=lambda epoch, place=run.place: on_epoch(place, epoch),
+                )  # fmt: skip
             except FolderBusy:
                 busy.append(run)
-                continue
-            if progress:
-                progress.finished(run, seen)
-            if on_end:
+            else:
                 on_end(run)
-        left = busy if wait else []
-        if left:
+        if busy:
             time.sleep(WAIT)
+        left = busy
 
 
 def run_side_by_side(
@@ -136,71 +159,78 @@ def run_side_by_side(
 ) -> None:
     """Make runs in several processes of this machine, which share its threads.
 
-    Every process walks the whole list; the locks of the folders see to it that no run is made
-    twice. The processes end with this one, however it ends.
+    Every process walks the same list; the locks of the folders see to it that each takes the first
+    run that nobody has. A run whose process is killed is taken up by the others. All end with this
+    process, however it ends.
 
     Raises
     ------
-    RuntimeError
-        A process ended with an error; its text. The others are stopped after their epoch.
+    RunRefused, StorageError, DatasetDamaged, DatasetUnavailable
+        As a process met it. The others are stopped, which loses the epoch under way and no more.
+    WorkerFailed
+        An error of ours in a process, or all processes were killed.
     """
     context = multiprocessing.get_context("spawn")  # a forked process can't use a GPU
-    messages = context.Queue()
     threads = max(1, torch.get_num_threads() // jobs)
-    workers = [
-        context.Process(target=_work, args=(runs[i:] + runs[:i], folder, device, threads, messages, os.getpid()))
-        for i in range(jobs)
-    ]
-    for worker in workers:
-        worker.start()
-    by_name = {run.name: run for run in runs}
-    seen = dict.fromkeys(by_name, 0)
-    ended: set[str] = set()
-    error = None
+    workers, ears = [], []
+    for _ in range(jobs):
+        # A pipe for each: a process that is killed while it writes would leave a common queue locked.
+        ear, mouth = context.Pipe(duplex=False)
+        arguments = (runs, folder, device, threads, mouth, os.getpid())
+        workers.append(context.Process(target=_work, args=arguments))
+        workers[-1].start()
+        mouth.close()  # the process has the only one now, so the pipe ends with it
+        ears.append(ear)
     try:
-        while any(worker.is_alive() for worker in workers) or not messages.empty():
-            try:
-                kind, name, value = messages.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            if kind == "error":
-                error = value
-                break
-            if kind == "epoch":
-                seen[name] += 1
-                if progress:
-                    progress.epoch(name, value)
-            elif name not in ended:
-                ended.add(name)
-                if progress:
-                    progress.finished(by_name[name], seen[name])
+        unfinished = _listen(ears, {run.place: run for run in runs}, progress)
     except BaseException:
-        error = "stopped"
+        for worker in workers:
+            worker.terminate()
         raise
     finally:
         for worker in workers:
-            if error is not None:
-                worker.terminate()  # loses the epoch under way, and no more
             worker.join()
-    if error is not None:
-        raise RuntimeError(error)
-    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
-        raise RuntimeError(f"a process ended with exit status {failed[0]}; give the same command again to go on")
+    if unfinished:
+        status = next((worker.exitcode for worker in workers if worker.exitcode), 0)
+        raise WorkerFailed(
+            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; out of "
+            "memory? Give the same command again to go on, or fewer --jobs"
+        )
 
 
-def _work(runs, folder, device, threads, messages, parent) -> None:
-    """A worker process: make what nobody else is making."""
+def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | None) -> dict:
+    """Pass on what the processes tell until they are gone; returns the runs whose end none of them told."""
+    while ears:
+        for ear in wait(ears):
+            try:
+                kind, place, value = ear.recv()
+            except (EOFError, OSError):  # at the end, or killed in the middle of a word
+                ears.remove(ear)
+                continue
+            if kind == "error":
+                raise value
+            if kind == "epoch" and progress and place in unfinished:
+                progress.epoch(place, value)
+            elif kind == "end" and (run := unfinished.pop(place, None)) and progress:
+                progress.ended(run)  # once, though every process tells of every run
+    return unfinished
+
+
+def _work(runs, folder, device, threads, mouth, parent) -> None:
+    """A worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends us
     torch.set_num_threads(threads)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     try:
         run_here(
-            runs, folder, device=device, wait=False,
-            on_epoch=lambda name, epoch: messages.put(("epoch", name, epoch)),
-            on_end=lambda run: messages.put(("end", run.name, None)),
+            runs, folder, device=device,
+            on_epoch=lambda place, epoch: mouth.send(("epoch", place, epoch)),
+            on_end=lambda run: mouth.send(("end", run.place, None)),
         )  # fmt: skip
-    except Exception as error:
-        messages.put(("error", None, f"{type(error).__name__}: {error}"))
+    except EXPECTED as error:
+        mouth.send(("error", None, type(error)(*error.args)))  # without its cause, which may be anything
+    except Exception:
+        mouth.send(("error", None, WorkerFailed(f"an error of ours in a process:\n{traceback.format_exc()}")))
 
 
 def _die_with(parent: int) -> None:

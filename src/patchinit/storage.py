@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 class StorageError(RuntimeError):
@@ -47,31 +48,44 @@ def only_here(folder: Path) -> Iterator[None]:
     """Work in a folder that no other process works in meanwhile.
 
     The operating system releases the lock when the process ends, however it ends, so nothing has
-    to be cleaned up after a crash.
+    to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file instead,
+    and says so in a warning.)
 
     Raises
     ------
     FolderBusy
-        Another process holds the folder.
+        Another process holds the folder; known at once.
     StorageError
-        The folder can't be written.
+        The folder can't be written, or its file system can't lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a")
-    except OSError as error:
+        lock = FileLock(folder / "lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise FolderBusy(f"{folder} is being worked in by another process") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise StorageError(
-            f"{folder} can't be used: {error.strerror or error}. Choose another --folder or allow writing to it"
+            f"{folder} can't be used: {reason}. Choose another, on a disk that can be written and locked"
         ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderBusy(f"{folder} is being worked in by another process") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed writers left aside; call it while the folder is held."""
     for path in folder.glob(".*.[0-9]*"):
         path.unlink(missing_ok=True)
+
+
+def settle(folder: Path) -> None:
+    """Have a folder's names on the disk: a power cut can't lose these and keep what is written later."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems can't do this
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -22,6 +22,10 @@ NORMS = (0.25, 0.5, 1.0, 2.0, 5.0)
 REDUCED = {"n_train": 5_000, "n_evaluate": 2_000, "widths": (32,) * 10, "epochs": 15, "drop_after": 12}
 
 
+class UsageError(ValueError):
+    """What was asked for can't be had; the text names the option, its value and what it may be."""
+
+
 @dataclass(frozen=True)
 class Study:
     """Arms that are compared, on the same seeds and data sets."""
@@ -48,6 +52,18 @@ class Study:
     def settings(self, arm: str, dataset: str, seed: int) -> Settings:
         """Of one run."""
         return Settings(dataset=dataset, seed=seed, **self.common | self.arms[arm])
+
+    def run(self, arm: str, dataset: str, seed: int) -> PlannedRun:
+        """One run."""
+        return PlannedRun(run_name(dataset, arm, seed), self.name, arm, self.settings(arm, dataset, seed))
+
+    def run_of(self, settings: Settings) -> PlannedRun | None:
+        """The run that has these settings, whatever its seed; None: the study has no such arm or data set."""
+        if settings.dataset in self.datasets:
+            for arm in self.arms:
+                if self.settings(arm, settings.dataset, settings.seed) == settings:
+                    return self.run(arm, settings.dataset, settings.seed)
+        return None
 
 
 @dataclass(frozen=True)
@@ -275,12 +291,12 @@ def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | N
 
     Raises
     ------
-    ValueError
-        A data set that the study has not, or what `Settings` refuses.
+    UsageError
+        A data set that the study has not.
     """
     datasets = study.datasets if datasets is None else datasets
     if unknown := set(datasets) - set(study.datasets):
-        raise ValueError(f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}")
+        raise UsageError(f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}")
     wanted = {arm: study.seeds_of(arm) if seeds is None else seeds for arm in study.arms}
     every_seed = range(max(of.stop for of in wanted.values()))
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
@@ -289,10 +305,19 @@ def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | N
             (seed, dataset, arm): None
             for seed in of for dataset in datasets for arm in arms if seed in wanted[arm]
         }  # fmt: skip
-    return [
-        PlannedRun(run_name(dataset, arm, seed), study.name, arm, study.settings(arm, dataset, seed))
-        for seed, dataset, arm in keys
-    ]
+    return [study.run(arm, dataset, seed) for seed, dataset, arm in keys]
+
+
+def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
+    """The number-th of so many parts of a plan, counted from 1, in the plan's order.
+
+    All arms of one seed on one data set are in one part: they are compared with each other, so one
+    machine makes them.
+    """
+    blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
+    for run in runs:
+        blocks.setdefault((run.settings.dataset, run.settings.seed), len(blocks))
+    return [run for run in runs if blocks[run.settings.dataset, run.settings.seed] % of == number - 1]
 
 
 def run_name(dataset: str, arm: str, seed: int) -> str:
@@ -305,12 +330,25 @@ def _slug(text: str) -> str:
     return "-".join("".join(c if c.isalnum() or c in "._" else " " for c in text).split())
 
 
+def image_shape(dataset: str) -> tuple[int, int]:
+    """Channels, and pixels along a side."""
+    return (1, 28) if dataset in ("fashion_mnist", "digits") else (3, 32)
+
+
 def forward_flops(settings: Settings) -> float:
     """Floating-point operations of one image's way through SimpleConv, its multiplications and additions."""
-    channels, size = (1, 28) if settings.dataset in ("fashion_mnist", "digits") else (3, 32)
+    channels, size = image_shape(settings.dataset)
     total = 0.0
     for width in (channels * 9, *settings.widths):
         size -= 2
         total += 2 * 9 * channels * width * size**2
         channels = width
     return total
+
+
+def epoch_flops(settings: Settings) -> float:
+    """Floating-point operations of one epoch, training (three times as many as forward) and evaluation."""
+    full = 60_000 if settings.dataset == "fashion_mnist" else 50_000
+    n_train = settings.n_train or full - settings.n_held_out
+    n_test = settings.n_evaluate or settings.n_held_out or 10_000
+    return forward_flops(settings) * (3 * n_train + n_test)
