@@ -90,10 +90,11 @@ def train_when_told(connection, kind: str, threads: int, settings: Settings, n: 
     else:
         epoch = Trainer(new_model(settings), images, images, replace(settings, precision=kind), device=device).train_epoch
     while connection.recv():
+        begun = time.process_time()
         epoch()
         if device == "cuda":
             torch.cuda.synchronize()
-        connection.send(True)
+        connection.send(time.process_time() - begun)
 
 
 def start(team: Team, *arguments) -> list:
@@ -108,40 +109,49 @@ def start(team: Team, *arguments) -> list:
     return ends
 
 
-def seconds(ends: list) -> float:
-    """Time of an epoch that all processes of a team make at once, until the last is done."""
+def seconds(ends: list) -> tuple[float, float]:
+    """Time of an epoch that all processes of a team make at once, until the last is done, and their mean CPU time."""
     begun = time.perf_counter()
     for end in ends:
         end.send(True)
-    for end in ends:
-        end.recv()
-    return time.perf_counter() - begun
+    spent = [end.recv() for end in ends]
+    return time.perf_counter() - begun, statistics.mean(spent)
 
 
 def compare_speed(settings: Settings, teams: list[Team], turns: int, n: int, device: str, workers: int) -> None:
     at_work = {team: start(team, settings, n, device, workers) for team in teams}
-    rates = {team: [] for team in teams}
+    spent = {team: [] for team in teams}
     for turn in range(-2, turns):  # two turns warm up
         for team, ends in at_work.items():
-            rate = n * len(ends) / seconds(ends)
+            times = seconds(ends)
             if turn >= 0:
-                rates[team].append(rate)
+                spent[team].append(times)
     for ends in at_work.values():
         for end in ends:
             end.send(False)
-    # Ratios within a turn: what slows the machine for a while slows both.
-    plain = {team: rates[team] for team in teams if team[0] == "plain"}
     for team in teams:
         kind, n_processes, threads = team
-        ratios = [
-            f"{statistics.median(a / b for a, b in zip(rates[team], of_plain, strict=True)):.2f} x plain {p} x {t}"
-            for (_, p, t), of_plain in plain.items()
-            if p * t == n_processes * threads and kind != "plain"
-        ]
-        text = f"  {kind:5} {n_processes} x {threads} threads {statistics.median(rates[team]):9,.0f} images/s  "
-        if kind != "plain" and n_processes * threads == 1 or device == "cuda":
-            text += share_of_product(settings, kind, statistics.median(rates[team]), device) + "  "
-        print(text + ", ".join(ratios), flush=True)
+        wall, cpu = (statistics.median(times) for times in zip(*spent[team], strict=True))
+        text = f"  {kind:5} {n_processes} x {threads} threads {n * n_processes / wall:9,.0f} images/s"
+        if device == "cpu" and threads == 1:
+            text += f", {n / cpu:7,.0f} a CPU second"
+        if n_processes * threads == 1 and (kind != "plain" or device == "cuda"):
+            text += share_of_product(settings, kind, n / (cpu if device == "cpu" else wall), device)
+        of_plain = [plain for plain in teams if plain[0] == "plain" and plain[1] * plain[2] == n_processes * threads]
+        for plain in of_plain if kind != "plain" else ():
+            text += ratio(spent[team], n_processes, spent[plain], plain)
+        print(text, flush=True)
+
+
+def ratio(ours: list[tuple[float, float]], n_processes: int, theirs: list[tuple[float, float]], plain: Team) -> str:
+    """How many times the plain loop's speed: median of the turns, since what slows the machine for a while slows both."""
+    _, n_plain, threads = plain
+    pairs = list(zip(ours, theirs, strict=True))
+    wall = statistics.median(n_processes / a[0] * b[0] / n_plain for a, b in pairs)
+    text = f"; {wall:.2f} x plain {n_plain} x {threads}"
+    if threads == 1:  # of two threads one waits for the other, and spends CPU time on that
+        text += f" ({statistics.median(b[1] / a[1] for a, b in pairs):.2f} by CPU time)"
+    return text
 
 
 def share_of_product(settings: Settings, kind: str, rate: float, device: str) -> str:
@@ -151,7 +161,7 @@ def share_of_product(settings: Settings, kind: str, rate: float, device: str) ->
     achieved = rate * (3 * forward_flops(settings) - first)
     kind = "fp32" if kind == "plain" else kind
     product = matrix_rate(device, kind)
-    return f"{achieved / 1e9:7,.0f} GFLOP/s = {achieved / product:4.0%} of a {kind} product's {product / 1e9:,.0f}"
+    return f"; {achieved / 1e9:,.0f} GFLOP/s = {achieved / product:.0%} of a {kind} product's {product / 1e9:,.0f}"
 
 
 def matrix_rate(device: str, precision: str) -> float:
@@ -165,16 +175,17 @@ def matrix_rate(device: str, precision: str) -> float:
         # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, slower on some processors.
         maps, weight = a.T.reshape(1, size, 32, size // 32), a.reshape(size, size, 1, 1)
         ways.append(lambda: F.conv2d(maps, weight))
+    clock = time.perf_counter if device == "cuda" else time.process_time  # one thread: CPU time does not wait for others
     best = 0.0
     with torch.no_grad():
         for product in ways:
-            for _ in range(4):
-                begun = time.perf_counter()
+            for _ in range(6):  # the first warms up
+                begun = clock()
                 for _ in range(repeats):
                     product()
                 if device == "cuda":
                     torch.cuda.synchronize()
-                best = max(best, repeats * 2 * size**3 / (time.perf_counter() - begun))
+                best = max(best, repeats * 2 * size**3 / (clock() - begun))
     return best
 
 
