@@ -1,17 +1,20 @@
 """Images per second of the trainer against the loop that everyone writes, in one run.
 
-The plain loop: torch's DataLoader with workers over torchvision's ToTensor, eager steps in fp32,
-an optimiser as torch builds it by default. The same network, batch size, images and start. Printed:
-images per second of both and their ratio, the losses of the first steps side by side, and the
-share of the machine's measured matrix-product rate that the trainer reaches. Needs no data set:
-the images are noise of CIFAR-10's shape, which costs the same.
+The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch builds it by default.
+The same network, batch size, images and start. Printed: the losses of the first steps side by side; images per second
+of both, by turns, and the ratio (median over the turns); the share of this device's matrix product in the same
+precision. On a CPU also two processes of one thread each, which is how a study is made there, against two plain loops
+and one plain loop of two threads. Needs no data set: the images are noise of the data sets' shapes, which costs the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import multiprocessing
+import statistics
 import time
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +26,10 @@ from patchinit.models import SimpleConv
 from patchinit.settings import Settings
 from patchinit.studies import forward_flops
 from patchinit.training import Trainer
+
+SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}
+Team = tuple[str, int, int]  # what each process trains with ("plain" or a precision), processes, threads of each
 
 
 class AsEveryoneDoes(Dataset):
@@ -39,6 +46,18 @@ class AsEveryoneDoes(Dataset):
         return to_tensor(self.pixels[index]), self.labels[index]
 
 
+def noise(dataset: str, n: int) -> Images:
+    channels, size = SHAPES[dataset]
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
+    return Images(pixels, torch.randint(10, (n,), generator=generator), tuple("0123456789"), "noise", "train")
+
+
+def new_model(settings: Settings) -> SimpleConv:
+    torch.manual_seed(0)
+    return SimpleConv(SHAPES[settings.dataset][0], 10, widths=settings.widths)
+
+
 def plain_epoch(model, loader, optimizer, device) -> list[torch.Tensor]:
     model.train()
     losses = []
@@ -52,102 +71,173 @@ def plain_epoch(model, loader, optimizer, device) -> list[torch.Tensor]:
     return losses
 
 
-def seconds(work, device) -> float:
-    """Time that the work takes, the device's share included."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def plain_loop(settings: Settings, images: Images, device: str, workers: int):
+    model = new_model(settings).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    loader = DataLoader(
+        AsEveryoneDoes(images), batch_size=settings.batch_size, shuffle=True, num_workers=workers,
+        pin_memory=device == "cuda", persistent_workers=workers > 0,
+    )  # fmt: skip
+    return lambda: plain_epoch(model, loader, optimizer, device)
 
 
-def matrix_rate(device: str, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product."""
-    size = 8192 if device == "cuda" else 1024
-    a = torch.randn(size, size, device=device).to(dtype)
-    a @ a
-    repeats = 20
-    return repeats * 2 * size**3 / seconds(lambda: [a @ a for _ in range(repeats)], device)
+def train_when_told(connection, kind: str, threads: int, settings: Settings, n: int, device: str, workers: int) -> None:
+    """One process: an epoch for every message. Separate ones, as the trainer sets flags of its process."""
+    torch.set_num_threads(threads)
+    images = noise(settings.dataset, n)
+    if kind == "plain":
+        epoch = plain_loop(settings, images, device, workers)
+    else:
+        epoch = Trainer(new_model(settings), images, images, replace(settings, precision=kind), device=device).train_epoch
+    while connection.recv():
+        begun = time.process_time()
+        epoch()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        connection.send(time.process_time() - begun)
+
+
+def start(team: Team, *arguments) -> list:
+    """A team's processes; the ends to talk to them by."""
+    kind, n_processes, threads = team
+    context = multiprocessing.get_context("spawn")
+    ends = []
+    for _ in range(n_processes):
+        ours, theirs = context.Pipe()
+        context.Process(target=train_when_told, args=(theirs, kind, threads, *arguments), daemon=True).start()
+        ends.append(ours)
+    return ends
+
+
+def seconds(ends: list) -> tuple[float, float]:
+    """Time of an epoch that all processes of a team make at once, until the last is done, and their mean CPU time."""
+    begun = time.perf_counter()
+    for end in ends:
+        end.send(True)
+    spent = [end.recv() for end in ends]
+    return time.perf_counter() - begun, statistics.mean(spent)
+
+
+def compare_speed(settings: Settings, teams: list[Team], turns: int, n: int, device: str, workers: int) -> None:
+    at_work = {team: start(team, settings, n, device, workers) for team in teams}
+    spent = {team: [] for team in teams}
+    for turn in range(-2, turns):  # two turns warm up
+        for team, ends in at_work.items():
+            times = seconds(ends)
+            if turn >= 0:
+                spent[team].append(times)
+    for ends in at_work.values():
+        for end in ends:
+            end.send(False)
+    for team in teams:
+        kind, n_processes, threads = team
+        wall, cpu = (statistics.median(times) for times in zip(*spent[team], strict=True))
+        text = f"  {kind:5} {n_processes} x {threads} threads {n * n_processes / wall:9,.0f} images/s"
+        if device == "cpu" and threads == 1:
+            text += f", {n / cpu:7,.0f} a CPU second"
+        if n_processes * threads == 1 and (kind != "plain" or device == "cuda"):
+            text += share_of_product(settings, kind, n / (cpu if device == "cpu" else wall), device)
+        of_plain = [plain for plain in teams if plain[0] == "plain" and plain[1] * plain[2] == n_processes * threads]
+        for plain in of_plain if kind != "plain" else ():
+            text += ratio(spent[team], n_processes, spent[plain], plain)
+        print(text, flush=True)
+
+
+def ratio(ours: list[tuple[float, float]], n_processes: int, theirs: list[tuple[float, float]], plain: Team) -> str:
+    """How many times the plain loop's speed: median of the turns, since what slows the machine for a while slows both."""
+    _, n_plain, threads = plain
+    pairs = list(zip(ours, theirs, strict=True))
+    wall = statistics.median(n_processes / a[0] * b[0] / n_plain for a, b in pairs)
+    text = f"; {wall:.2f} x plain {n_plain} x {threads}"
+    if threads == 1:  # of two threads one waits for the other, and spends CPU time on that
+        text += f" ({statistics.median(b[1] / a[1] for a, b in pairs):.2f} by CPU time)"
+    return text
+
+
+def share_of_product(settings: Settings, kind: str, rate: float, device: str) -> str:
+    # Forwards, and backwards twice as much, except that nobody needs the images' gradient.
+    channels, size = SHAPES[settings.dataset]
+    first = 2 * (size - 2) ** 2 * 9 * channels * 9 * channels
+    achieved = rate * (3 * forward_flops(settings) - first)
+    kind = "fp32" if kind == "plain" else kind
+    product = matrix_rate(device, kind)
+    return f"; {achieved / 1e9:,.0f} GFLOP/s = {achieved / product:.0%} of a {kind} product's {product / 1e9:,.0f}"
+
+
+def matrix_rate(device: str, precision: str) -> float:
+    """Floating-point operations a second of a large matrix product, the fastest that torch has in this precision."""
+    if device == "cuda":
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    size, repeats = (8192, 20) if device == "cuda" else (1024, 5)
+    a = torch.randn(size, size, device=device).to(TYPES[precision])
+    ways = [lambda: a @ a]
+    if device == "cpu":
+        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, slower on some processors.
+        maps, weight = a.T.reshape(1, size, 32, size // 32), a.reshape(size, size, 1, 1)
+        ways.append(lambda: F.conv2d(maps, weight))
+    clock = time.perf_counter if device == "cuda" else time.process_time  # one thread: CPU time does not wait for others
+    best = 0.0
+    with torch.no_grad():
+        for product in ways:
+            for _ in range(6):  # the first warms up
+                begun = clock()
+                for _ in range(repeats):
+                    product()
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                best = max(best, repeats * 2 * size**3 / (clock() - begun))
+    return best
+
+
+def compare_first_steps(settings: Settings, precisions: list[str], device: str, n_steps: int = 5) -> None:
+    """Print the losses of the first steps on the same batches. Adam's first steps are signs, so that rounding shows."""
+    few = noise(settings.dataset, n_steps * settings.batch_size)
+    losses = {}
+    for precision in precisions:
+        trainer = Trainer(new_model(settings), few, few, replace(settings, precision=precision), device=device)
+        order = trainer._draw(1)[0].cpu()
+        losses[precision] = []
+        for batch in zip(*(part.split(settings.batch_size) for part in trainer._draw(1)), strict=True):
+            trainer.loss_sum.zero_()
+            trainer.model.train()
+            trainer._step(*batch)
+            losses[precision].append(trainer.loss_sum.item() / settings.batch_size)
+    model = new_model(settings).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    batches = DataLoader(AsEveryoneDoes(few), batch_size=settings.batch_size, sampler=order.tolist())
+    plain = [loss.item() for loss in plain_epoch(model, batches, optimizer, device)]
+    print(f"  first losses, plain {' '.join(f'{loss:.5f}' for loss in plain)}")
+    for precision, ours in losses.items():
+        gap = max(abs(a - b) for a, b in zip(ours, plain, strict=True))
+        print(f"  first losses, {precision}  {' '.join(f'{loss:.5f}' for loss in ours)}  largest difference {gap:.1e}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--images", type=int, help="in an epoch (default: 50,000 on a GPU, 1,024 on a CPU)")
-    parser.add_argument("--width", type=int, default=64, help="filters of each block after the first (default: 64)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--images", type=int, help="in an epoch (default: 50,000 on a GPU, 256 on a CPU)")
+    parser.add_argument("--widths", type=int, nargs="+", help="filters of blocks 2 to 11 (default: 64, on a CPU 16 32)")
+    parser.add_argument("--datasets", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--workers", type=int, help="of the DataLoader (default: 8 on a GPU, 0 on a CPU)")
-    parser.add_argument("--repeats", type=int, default=3, help="epochs of each, by turns; the fastest counts")
+    parser.add_argument("--turns", type=int, default=7, help="epochs of each, by turns (default: 7)")
     options = parser.parse_args()
-    device = options.device
-    on_gpu = device == "cuda"
-    n = options.images or (50_000 if on_gpu else 1_024)
+    device, on_gpu = options.device, options.device == "cuda"
+    torch.set_num_threads(1)
+    precisions = ["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"]
+    teams: list[Team] = [(kind, 1, 1) for kind in ("plain", *precisions)]
+    if not on_gpu:
+        teams += [("plain", 2, 1), ("plain", 1, 2), ("fp32", 2, 1), ("bf16", 2, 1)]
+    n = options.images or (50_000 if on_gpu else 256)
     workers = (8 if on_gpu else 0) if options.workers is None else options.workers
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    images = Images(noise, torch.randint(10, (n,), generator=generator), tuple("0123456789"), "noise", "train")
-    settings = Settings(epochs=99, batch_size=options.batch, widths=(options.width,) * 10)
-    torch.manual_seed(0)
-    start = SimpleConv(3, 10, widths=settings.widths)
-
-    plain = copy.deepcopy(start).to(device)
-    plain_optimizer = torch.optim.Adam(plain.parameters(), lr=settings.learning_rate)
-    loader = DataLoader(
-        AsEveryoneDoes(images), batch_size=options.batch, shuffle=True, num_workers=workers,
-        pin_memory=on_gpu, persistent_workers=workers > 0,
-    )  # fmt: skip
-    trainers = {p: Trainer(copy.deepcopy(start), images, images, with_precision(settings, p), device=device)
-                for p in (("fp32", "bf16") if on_gpu else ("fp32",))}  # fmt: skip
-
-    print(f"{torch.cuda.get_device_name() if on_gpu else f'{torch.get_num_threads()} CPU threads'}, "
-          f"torch {torch.__version__}, {n:,} images, 10 x {options.width}, batch {options.batch}")  # fmt: skip
-    compare_first_steps(start, images, settings, device)
-    times: dict[str, list[float]] = {"plain loop": [], **{f"trainer, {p}": [] for p in trainers}}
-    for turn in range(options.repeats + 1):  # the first turn warms up
-        spent = {"plain loop": seconds(lambda: plain_epoch(plain, loader, plain_optimizer, device), device)}
-        for precision, trainer in trainers.items():
-            spent[f"trainer, {precision}"] = seconds(trainer.train_epoch, device)
-        for name, value in spent.items() if turn else ():
-            times[name].append(value)
-    best = {name: min(values) for name, values in times.items()}
-    for name, value in best.items():
-        rate = 3 * forward_flops(settings) * n / value
-        dtype = torch.bfloat16 if "bf16" in name else torch.float32
-        share = rate / matrix_rate(device, dtype)
-        print(f"{name:14} {n / value:10,.0f} images/s   {best['plain loop'] / value:5.2f} x plain   "
-              f"{rate / 1e12:7.3f} TFLOP/s = {share:.0%} of a {str(dtype)[6:]} matrix product's")  # fmt: skip
-
-
-def with_precision(settings: Settings, precision: str) -> Settings:
-    return Settings(epochs=settings.epochs, batch_size=settings.batch_size, widths=settings.widths, precision=precision)
-
-
-def compare_first_steps(start, images: Images, settings: Settings, device: str, n_steps: int = 5) -> None:
-    """Losses of the first steps, both in fp32, on the same batches."""
-    few = Images(images.images[: n_steps * settings.batch_size], images.labels[: n_steps * settings.batch_size],
-                 images.classes, "noise", "train")  # fmt: skip
-    trainer = Trainer(copy.deepcopy(start), few, few, settings, device=device)
-    order = trainer._draw(1)[0].cpu()
-    ours = []
-    step = trainer._step
-
-    def noted(indices, moves):
-        before = trainer.loss_sum.item()
-        step(indices, moves)
-        ours.append((trainer.loss_sum.item() - before) / len(indices))
-
-    trainer._step = noted
-    trainer.train_epoch()
-    model = copy.deepcopy(start).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    batches = DataLoader(AsEveryoneDoes(few), batch_size=settings.batch_size, sampler=order.tolist())
-    theirs = [loss.item() for loss in plain_epoch(model, batches, optimizer, device)]
-    gap = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
-    print("first losses, trainer", " ".join(f"{loss:.5f}" for loss in ours))
-    print("first losses, plain  ", " ".join(f"{loss:.5f}" for loss in theirs), f"  largest difference {gap:.1e}")
-    assert gap < 1e-2, "the trainer does not take the plain loop's steps"
+    hardware = torch.cuda.get_device_name() if on_gpu else "CPU"
+    print(f"{hardware}, torch {torch.__version__}, {n:,} images, batch {options.batch}, {options.turns} turns")
+    for dataset in options.datasets:
+        for width in options.widths or ([64] if on_gpu else [16, 32]):
+            settings = Settings(dataset=dataset, epochs=999, batch_size=options.batch, widths=(width,) * 10)
+            print(f"{dataset}'s shape, 10 x {width}")
+            compare_first_steps(settings, precisions, device)
+            compare_speed(settings, teams, options.turns, n, device, workers)
 
 
 if __name__ == "__main__":

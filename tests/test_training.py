@@ -1,5 +1,6 @@
 """The loop against one written by hand, and what each setting does."""
 
+import copy
 import dataclasses
 import math
 
@@ -62,7 +63,7 @@ def test_equals_the_loop_that_everyone_writes(optimizer):
             loss.backward()
             plain_optimizer.step()
             losses += [loss.item()] * len(chosen)
-        assert trainer.train_epoch() [0] == pytest.approx(np.mean(losses), abs=1e-5)
+        assert trainer.train_epoch()[0] == pytest.approx(np.mean(losses), abs=1e-5)
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, atol=1e-4, rtol=1e-3)
 
@@ -113,6 +114,207 @@ def test_bfloat16_is_near():
         assert trainer.model.features[0].weight.dtype == torch.float32
     assert losses["fp32"] != losses["bf16"]
     assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.03)
+
+
+@pytest.mark.parametrize("widths", [(6, 6), ()])
+def test_bfloat16_leaves_the_first_block_and_the_head_in_float32(widths):
+    """What every module computes in, forwards and backwards, in training and evaluation."""
+    torch.manual_seed(0)
+    model = SimpleConv(3, 2, widths=widths)
+    trainer = Trainer(model, make_set(16), make_set(8), dataclasses.replace(FEW, precision="bf16", widths=widths or (1,)))
+    seen = []
+    modules = [*model.features, *model.head]
+    for place, module in enumerate(modules):
+        module.register_forward_hook(lambda module, given, out, place=place: seen.append((place, given[0].dtype, out.dtype)))
+    trainer.train_epoch()
+    trainer.evaluate()
+    assert {place for place, *_ in seen} == set(range(len(modules)))
+    n_features = len(model.features)
+    for place, given, out in seen:
+        in_bf16 = 3 <= place < n_features
+        assert (given, out) == ((torch.bfloat16,) * 2 if in_bf16 else (torch.float32,) * 2), place
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert {parameter.grad.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def first_loss(precision, **options):
+    torch.manual_seed(0)
+    model = SimpleConv(3, 2, widths=(6, 6), **options)
+    return Trainer(model, make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision)).train_epoch()[0]
+
+
+def test_bfloat16_without_onednn(monkeypatch):
+    """The other way to compute the same, for processors that oneDNN has no bfloat16 for."""
+    with_it = first_loss("bf16")
+    monkeypatch.setattr(SimpleConv, "fits_onednn", lambda model, dtype: False)
+    assert first_loss("bf16") == pytest.approx(with_it, rel=1e-2)
+    assert first_loss("fp32") == pytest.approx(with_it, rel=0.03)
+
+
+def test_bfloat16_with_biases():
+    assert first_loss("bf16", bias=True) == pytest.approx(first_loss("fp32", bias=True), rel=0.03)
+
+
+def test_tf32_needs_a_gpu():
+    with pytest.raises(ValueError, match="precision='tf32' needs a GPU, and device='cpu' has none"):
+        Trainer(make_model(), make_set(16), make_set(8), dataclasses.replace(FEW, precision="tf32"))
+
+
+def test_bfloat16_of_another_network_is_refused():
+    with pytest.raises(ValueError, match="precision='bf16' needs a SimpleConv"):
+        Trainer(torch.nn.Conv2d(3, 2, 3), make_set(16), make_set(8), dataclasses.replace(FEW, precision="bf16"))
+
+
+def test_another_network_is_trained_as_it_is():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    trainer = Trainer(model, make_set(64), make_set(8), FEW)
+    assert trainer.train_epoch()[0] > trainer.train_epoch()[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_checkpoint_of_another_layout_and_other_options(optimizer, precision):
+    """As a GPU's is: channels-last moments, a captured step. The next epoch is that of the run that went on."""
+    settings = dataclasses.replace(FEW, optimizer=optimizer, precision=precision)
+    straight, resumed = (Trainer(make_model(), make_set(40), make_set(8), settings) for _ in range(2))
+    straight.train_epoch()
+    state = copy.deepcopy(straight.state_dict())
+    n_turned = 0
+    for values in state["optimizer"]["state"].values():
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and value.dim() == 4:
+                values[name] = value.contiguous(memory_format=torch.channels_last)
+                n_turned += 1
+    assert n_turned == 3 * (2 if optimizer == "adam" else 1)
+    for group in state["optimizer"]["param_groups"]:
+        group |= {"lr": torch.tensor(5.0), "foreach": True, "fused": None}
+        if optimizer == "adam":
+            group["capturable"] = True
+    resumed.load_state_dict(state)
+    for parameter, values in resumed.optimizer.state.items():
+        for value in values.values():
+            assert value.shape != parameter.shape or value.stride() == parameter.stride()
+    group = resumed.optimizer.param_groups[0]
+    assert group["fused"] is True and not group.get("capturable") and not isinstance(group["lr"], torch.Tensor)
+    assert straight.train_epoch() == resumed.train_epoch()
+    for name, value in straight.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+
+
+def test_adam_eps_reaches_the_optimiser():
+    trainer = Trainer(make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e-7))
+    assert trainer.optimizer.param_groups[0]["eps"] == 1e-7
+    before = trainer.first.weight.detach().clone()
+    Trainer(trainer.model, make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e6)).train_epoch()
+    assert (trainer.first.weight - before).abs().max() < 1e-8  # so large an eps stops every step
+
+
+def test_redrawn_labels_are_uniform_and_the_same_for_every_arm():
+    def labels(epoch, **changes):
+        settings = dataclasses.replace(FEW, labels="redrawn", **changes)
+        return Trainer(make_model(), make_set(2000), make_set(8), settings)._draw(epoch)[2]
+
+    drawn = labels(1)
+    counts = drawn.bincount(minlength=2)
+    assert len(counts) == 2 and abs(counts[0] - 1000) < 5 * 500**0.5  # five standard deviations
+    assert torch.equal(drawn, labels(1, method="kmeans", norm=1.0, frozen=True, learning_rate=0.1))
+    for other in (labels(2), labels(1, seed=1)):
+        assert 0.4 < (drawn == other).double().mean() < 0.6  # independent
+    trainer = Trainer(make_model(), make_set(2000), make_set(8), FEW)
+    order, _, truth = trainer._draw(1)
+    assert torch.equal(truth, make_set(2000).labels[order])
+    assert 0.4 < (drawn == truth).double().mean() < 0.6
+    redrawn = Trainer(make_model(), make_set(2000), make_set(8), dataclasses.replace(FEW, labels="redrawn"))
+    assert torch.equal(redrawn._draw(1)[0], order)  # the images' order is not touched
+
+
+def test_redrawn_labels_take_all_classes():
+    images = dataclasses.replace(make_set(1000), classes=tuple("abcde"))
+    torch.manual_seed(0)
+    trainer = Trainer(SimpleConv(3, 5, widths=(6, 6)), images, images, dataclasses.replace(FEW, labels="redrawn"))
+    counts = trainer._draw(1)[2].bincount()
+    assert len(counts) == 5 and (counts - 200).abs().max() < 5 * 160**0.5
+
+
+def test_train_accuracy_by_hand():
+    """Of the logits that the step itself made: training mode, before the step, labels as they were trained on."""
+    settings = dataclasses.replace(FEW, labels="redrawn")
+    trainer, reference = (Trainer(make_model(), make_set(50), make_set(8), settings) for _ in range(2))
+    right = 0
+    reference.model.train()
+    for batch in zip(*(part.split(16) for part in reference._draw(1)), strict=True):
+        with torch.no_grad():
+            logits = copy.deepcopy(reference.model)(make_set(50).images[batch[0]] / 255)
+        right += (logits.argmax(1) == batch[2]).sum().item()
+        reference._step(*batch)
+    assert trainer.train_epoch()[1] == right / 50
+
+
+def bright_images(n=32):
+    images = make_set(n)
+    return images.images, images.labels
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_first_gradient(frozen, precision):
+    """Against the difference quotient of a network in float64, in fp32 whatever the run's precision is."""
+    settings = dataclasses.replace(FEW, frozen=frozen, precision=precision)
+    trainer = Trainer(make_model(), make_set(40), make_set(8), settings)
+    images, labels = bright_images()
+    gradient = trainer.first_gradient(images, labels)
+    assert gradient.shape == (27, 3, 3, 3) and gradient.dtype == torch.float32 and gradient.is_contiguous()
+    exact = copy.deepcopy(trainer.model).double().train()
+
+    def loss(weight):
+        with torch.no_grad():
+            exact.first_layer.weight.copy_(weight)
+            return F.cross_entropy(exact(images.double() / 255), labels).item()
+
+    weight = exact.first_layer.weight.detach().clone()
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+        quotient = (loss(weight + 1e-6 * direction) - loss(weight - 1e-6 * direction)) / 2e-6
+        assert (gradient.double() * direction).sum().item() == pytest.approx(quotient, rel=1e-2, abs=1e-5)
+
+
+def test_first_gradient_is_at_right_angles_to_each_filter():
+    """Batch normalisation takes a filter's norm away again, up to its eps."""
+    torch.manual_seed(0)
+    model = SimpleConv(3, 2, widths=(6, 6), bn_eps=1e-12)
+    trainer = Trainer(model, make_set(40), make_set(8), FEW)
+    gradient = trainer.first_gradient(*bright_images()).flatten(1).double()
+    weight = model.first_layer.weight.detach().flatten(1).double()
+    cosines = (gradient * weight).sum(1) / (gradient.norm(dim=1) * weight.norm(dim=1))
+    assert gradient.norm(dim=1).min() > 1e-6 and cosines.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_first_gradient_changes_nothing(training):
+    trainer = Trainer(make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, frozen=True))
+    trainer.train_epoch()
+    trainer.model.train(training)
+    before = copy.deepcopy(trainer.model.state_dict())
+    gradients = {name: parameter.grad.clone() for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    trainer.first_gradient(*bright_images())
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(module.training is training for module in trainer.model.modules())
+    assert not trainer.first.weight.requires_grad and trainer.first.weight.grad is None
+    for name, value in gradients.items():
+        assert torch.equal(dict(trainer.model.named_parameters())[name].grad, value), name
+
+
+def test_repeats_equal_in_every_bit():
+    for precision in ("fp32", "bf16"):
+        ours = []
+        for _ in range(2):
+            trainer = Trainer(make_model(), make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision))
+            trainer.train_epoch()
+            ours.append(trainer.model.state_dict())
+        assert all(torch.equal(value, ours[1][name]) for name, value in ours[0].items())
 
 
 @pytest.mark.parametrize("mirrored", [0, 1])

@@ -119,6 +119,7 @@ class SimpleConv(nn.Module):
         There the convolutions are computed in blocks of 16 channels. Otherwise every one of them
         first brings its maps into that layout and back. Equal but for rounding, which is less than
         that of channels-last maps: torch's normalisation of those is off by up to 5e-5.
+        In evaluation mode it can't be differentiated.
         """
         maps = self.features[:3](images.to_mkldnn())
         if dtype != torch.float32:
