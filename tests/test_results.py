@@ -143,3 +143,33 @@ def test_differences_and_ranks_by_plain_numpy(folder):
         ranks = [np.corrcoef(np.argsort(np.argsort(d)), np.arange(len(d)))[0, 1] for d in np.array(again)]
         # Two distances that differ in the last digit alone may change places.
         np.testing.assert_allclose(rank_correlations(arm.final_distances), ranks, atol=0.01)
+
+
+def page_problems(page: bytes, registered: dict) -> list[str]:
+    """What is wrong with the registered page: changed without an entry, or an entry that the page does not show."""
+    digests = [registered["sha256"], *(change["sha256"] for change in registered["changes"])]
+    problems = []
+    if hashlib.sha256(page).hexdigest() != digests[-1]:
+        problems.append("the page is not the one registered last; enter the change in registration.json and on the page")
+    for change in registered["changes"]:
+        if not all(change.get(key) for key in ("date", "what", "why")):
+            problems.append(f"a change lacks date, what or why: {change}")
+        elif change["date"].encode() not in page or change["what"].encode() not in page:
+            problems.append(f"the page does not show the change of {change['date']}: {change['what']}")
+    return problems
+
+
+def test_the_protocol_is_the_one_registered():
+    registered = json.loads((ROOT / "results/registration.json").read_text(encoding="utf-8"))
+    assert not page_problems((ROOT / registered["page"]).read_bytes(), registered)
+    assert len(registered["commit"]) == 40 and registered["date"].startswith("20")
+
+
+def test_a_changed_protocol_is_noticed():
+    page = b"rules\n| 2026-12-01 | a bound | a slip |"
+    registered = {"sha256": hashlib.sha256(b"rules").hexdigest(), "changes": []}
+    assert page_problems(page, registered)
+    change = {"date": "2026-12-01", "what": "a bound", "why": "a slip", "sha256": hashlib.sha256(page).hexdigest()}
+    assert not page_problems(page, registered | {"changes": [change]})
+    assert page_problems(page, registered | {"changes": [change | {"why": ""}]})
+    assert page_problems(page, registered | {"changes": [change | {"what": "another bound"}]})
