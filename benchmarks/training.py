@@ -1,10 +1,11 @@
 """Images per second of the trainer against the loop that everyone writes, in one run.
 
-The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch builds it by default.
-The same network, batch size, images and start. Printed: the losses of the first steps side by side; images per second
-of both, by turns, and the ratio (median over the turns); the share of this device's matrix product in the same
-precision. On a CPU also two processes of one thread each, which is how a study is made there, against two plain loops
-and one plain loop of two threads. Needs no data set: the images are noise of the data sets' shapes, which costs the same.
+The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch builds it
+by default. The same network, batch size, images and start. Printed: the losses of the first steps side by
+side; images per second of both, by turns, and the ratio (median over the turns); the share of this device's
+matrix product in the same precision. On a CPU also two processes of one thread each, which is how a study is
+made there, against two plain loops and one plain loop of two threads. Needs no data set: the images are noise
+of the data sets' shapes, which costs the same.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from patchinit.training import Trainer
 
 SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}
-Team = tuple[str, int, int]  # what each process trains with ("plain" or a precision), processes, threads of each
+Team = tuple[str, int, int]  # "plain" or a precision, number of processes, threads of each
 
 
 class AsEveryoneDoes(Dataset):
@@ -81,14 +82,17 @@ def plain_loop(settings: Settings, images: Images, device: str, workers: int):
     return lambda: plain_epoch(model, loader, optimizer, device)
 
 
-def train_when_told(connection, kind: str, threads: int, settings: Settings, n: int, device: str, workers: int) -> None:
+def train_when_told(
+    connection, kind: str, threads: int, settings: Settings, n: int, device: str, workers: int
+) -> None:
     """One process: an epoch for every message. Separate ones, as the trainer sets flags of its process."""
     torch.set_num_threads(threads)
     images = noise(settings.dataset, n)
     if kind == "plain":
         epoch = plain_loop(settings, images, device, workers)
     else:
-        epoch = Trainer(new_model(settings), images, images, replace(settings, precision=kind), device=device).train_epoch
+        settings = replace(settings, precision=kind)
+        epoch = Trainer(new_model(settings), images, images, settings, device=device).train_epoch
     while connection.recv():
         begun = time.process_time()
         epoch()
@@ -110,7 +114,7 @@ def start(team: Team, *arguments) -> list:
 
 
 def seconds(ends: list) -> tuple[float, float]:
-    """Time of an epoch that all processes of a team make at once, until the last is done, and their mean CPU time."""
+    """Time of an epoch that all of a team make at once, until the last is done, and their mean CPU time."""
     begun = time.perf_counter()
     for end in ends:
         end.send(True)
@@ -118,7 +122,9 @@ def seconds(ends: list) -> tuple[float, float]:
     return time.perf_counter() - begun, statistics.mean(spent)
 
 
-def compare_speed(settings: Settings, teams: list[Team], turns: int, n: int, device: str, workers: int) -> None:
+def compare_speed(
+    settings: Settings, teams: list[Team], turns: int, n: int, device: str, workers: int
+) -> None:
     at_work = {team: start(team, settings, n, device, workers) for team in teams}
     spent = {team: [] for team in teams}
     for turn in range(-2, turns):  # two turns warm up
@@ -137,14 +143,16 @@ def compare_speed(settings: Settings, teams: list[Team], turns: int, n: int, dev
             text += f", {n / cpu:7,.0f} a CPU second"
         if n_processes * threads == 1 and (kind != "plain" or device == "cuda"):
             text += share_of_product(settings, kind, n / (cpu if device == "cpu" else wall), device)
-        of_plain = [plain for plain in teams if plain[0] == "plain" and plain[1] * plain[2] == n_processes * threads]
-        for plain in of_plain if kind != "plain" else ():
-            text += ratio(spent[team], n_processes, spent[plain], plain)
+        for plain in teams if kind != "plain" else ():
+            if plain[0] == "plain" and plain[1] * plain[2] == n_processes * threads:
+                text += ratio(spent[team], n_processes, spent[plain], plain)
         print(text, flush=True)
 
 
-def ratio(ours: list[tuple[float, float]], n_processes: int, theirs: list[tuple[float, float]], plain: Team) -> str:
-    """How many times the plain loop's speed: median of the turns, since what slows the machine for a while slows both."""
+def ratio(
+    ours: list[tuple[float, float]], n_processes: int, theirs: list[tuple[float, float]], plain: Team
+) -> str:
+    """How many times the plain loop's speed: median of the turns, as what slows the machine slows both."""
     _, n_plain, threads = plain
     pairs = list(zip(ours, theirs, strict=True))
     wall = statistics.median(n_processes / a[0] * b[0] / n_plain for a, b in pairs)
@@ -161,21 +169,23 @@ def share_of_product(settings: Settings, kind: str, rate: float, device: str) ->
     achieved = rate * (3 * forward_flops(settings) - first)
     kind = "fp32" if kind == "plain" else kind
     product = matrix_rate(device, kind)
-    return f"; {achieved / 1e9:,.0f} GFLOP/s = {achieved / product:.0%} of a {kind} product's {product / 1e9:,.0f}"
+    share = f"{achieved / product:.0%} of a {kind} product's {product / 1e9:,.0f}"
+    return f"; {achieved / 1e9:,.0f} GFLOP/s = {share}"
 
 
 def matrix_rate(device: str, precision: str) -> float:
-    """Floating-point operations a second of a large matrix product, the fastest that torch has in this precision."""
+    """Floating-point operations a second of a large matrix product, torch's fastest in this precision."""
     if device == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     size, repeats = (8192, 20) if device == "cuda" else (1024, 5)
     a = torch.randn(size, size, device=device).to(TYPES[precision])
     ways = [lambda: a @ a]
     if device == "cpu":
-        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, slower on some processors.
+        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, which may be slower.
         maps, weight = a.T.reshape(1, size, 32, size // 32), a.reshape(size, size, 1, 1)
         ways.append(lambda: F.conv2d(maps, weight))
-    clock = time.perf_counter if device == "cuda" else time.process_time  # one thread: CPU time does not wait for others
+    # One thread's CPU time is free of what else the machine does.
+    clock = time.perf_counter if device == "cuda" else time.process_time
     best = 0.0
     with torch.no_grad():
         for product in ways:
@@ -190,11 +200,12 @@ def matrix_rate(device: str, precision: str) -> float:
 
 
 def compare_first_steps(settings: Settings, precisions: list[str], device: str, n_steps: int = 5) -> None:
-    """Print the losses of the first steps on the same batches. Adam's first steps are signs, so that rounding shows."""
+    """Print the losses of the first steps, same batches. Adam's first steps are signs: rounding shows."""
     few = noise(settings.dataset, n_steps * settings.batch_size)
     losses = {}
     for precision in precisions:
-        trainer = Trainer(new_model(settings), few, few, replace(settings, precision=precision), device=device)
+        of_this = replace(settings, precision=precision)
+        trainer = Trainer(new_model(settings), few, few, of_this, device=device)
         order = trainer._draw(1)[0].cpu()
         losses[precision] = []
         for batch in zip(*(part.split(settings.batch_size) for part in trainer._draw(1)), strict=True):
@@ -209,14 +220,16 @@ def compare_first_steps(settings: Settings, precisions: list[str], device: str, 
     print(f"  first losses, plain {' '.join(f'{loss:.5f}' for loss in plain)}")
     for precision, ours in losses.items():
         gap = max(abs(a - b) for a, b in zip(ours, plain, strict=True))
-        print(f"  first losses, {precision}  {' '.join(f'{loss:.5f}' for loss in ours)}  largest difference {gap:.1e}")
+        text = " ".join(f"{loss:.5f}" for loss in ours)
+        print(f"  first losses, {precision}  {text}  largest difference {gap:.1e}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=found, choices=["cpu", "cuda"])
     parser.add_argument("--images", type=int, help="in an epoch (default: 50,000 on a GPU, 256 on a CPU)")
-    parser.add_argument("--widths", type=int, nargs="+", help="filters of blocks 2 to 11 (default: 64, on a CPU 16 32)")
+    parser.add_argument("--widths", type=int, nargs="+", help="blocks 2 to 11 (default: 64, on a CPU 16 32)")
     parser.add_argument("--datasets", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--workers", type=int, help="of the DataLoader (default: 8 on a GPU, 0 on a CPU)")
@@ -231,7 +244,8 @@ def main() -> None:
     n = options.images or (50_000 if on_gpu else 256)
     workers = (8 if on_gpu else 0) if options.workers is None else options.workers
     hardware = torch.cuda.get_device_name() if on_gpu else "CPU"
-    print(f"{hardware}, torch {torch.__version__}, {n:,} images, batch {options.batch}, {options.turns} turns")
+    size = f"{n:,} images, batch {options.batch}, {options.turns} turns"
+    print(f"{hardware}, torch {torch.__version__}, {size}")
     for dataset in options.datasets:
         for width in options.widths or ([64] if on_gpu else [16, 32]):
             settings = Settings(dataset=dataset, epochs=999, batch_size=options.batch, widths=(width,) * 10)

@@ -19,7 +19,7 @@ def test_orthonormal(shape):
 
 
 def waves_of_scipy(channels, height, width):
-    """Every outer product of colour and two inverse transforms of a single coefficient, by (colour, down, across)."""
+    """Colours times the inverse transform of each single coefficient, by (colour, down, across)."""
     if channels == 3:
         grey, yellow, red = [1, 1, 1], [1, 1, -2], [1, -1, 0]
         colours = [np.array(colour) / np.linalg.norm(colour) for colour in (grey, yellow, red)]

@@ -103,7 +103,9 @@ def pair(**options):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("options", [{}, {"in_channels": 1}, {"head": "flatten"}, {"bias": True}, {"widths": ()}])
+@pytest.mark.parametrize(
+    "options", [{}, {"in_channels": 1}, {"head": "flatten"}, {"bias": True}, {"widths": ()}]
+)
 def test_blocked_layout_is_the_same_network(options, training):
     """Logits, gradients and running statistics of `forward_blocked` against `forward`."""
     plain, blocked, images, labels = pair(**options)

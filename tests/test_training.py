@@ -121,11 +121,13 @@ def test_bfloat16_leaves_the_first_block_and_the_head_in_float32(widths):
     """What every module computes in, forwards and backwards, in training and evaluation."""
     torch.manual_seed(0)
     model = SimpleConv(3, 2, widths=widths)
-    trainer = Trainer(model, make_set(16), make_set(8), dataclasses.replace(FEW, precision="bf16", widths=widths or (1,)))
+    trainer = Trainer(model, make_set(16), make_set(8), dataclasses.replace(FEW, precision="bf16"))
     seen = []
     modules = [*model.features, *model.head]
     for place, module in enumerate(modules):
-        module.register_forward_hook(lambda module, given, out, place=place: seen.append((place, given[0].dtype, out.dtype)))
+        module.register_forward_hook(
+            lambda module, given, out, place=place: seen.append((place, given[0].dtype, out.dtype))
+        )
     trainer.train_epoch()
     trainer.evaluate()
     assert {place for place, *_ in seen} == set(range(len(modules)))
@@ -140,7 +142,8 @@ def test_bfloat16_leaves_the_first_block_and_the_head_in_float32(widths):
 def first_loss(precision, **options):
     torch.manual_seed(0)
     model = SimpleConv(3, 2, widths=(6, 6), **options)
-    return Trainer(model, make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision)).train_epoch()[0]
+    settings = dataclasses.replace(FEW, precision=precision)
+    return Trainer(model, make_set(64), make_set(8), settings).train_epoch()[0]
 
 
 def test_bfloat16_without_onednn(monkeypatch):
@@ -161,13 +164,15 @@ def test_tf32_needs_a_gpu():
 
 
 def test_bfloat16_of_another_network_is_refused():
+    settings = dataclasses.replace(FEW, precision="bf16")
     with pytest.raises(ValueError, match="precision='bf16' needs a SimpleConv"):
-        Trainer(torch.nn.Conv2d(3, 2, 3), make_set(16), make_set(8), dataclasses.replace(FEW, precision="bf16"))
+        Trainer(torch.nn.Conv2d(3, 2, 3), make_set(16), make_set(8), settings)
 
 
 def test_another_network_is_trained_as_it_is():
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    head = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), *head)
     trainer = Trainer(model, make_set(64), make_set(8), FEW)
     assert trainer.train_epoch()[0] > trainer.train_epoch()[0]
 
@@ -175,7 +180,7 @@ def test_another_network_is_trained_as_it_is():
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_checkpoint_of_another_layout_and_other_options(optimizer, precision):
-    """As a GPU's is: channels-last moments, a captured step. The next epoch is that of the run that went on."""
+    """As a GPU's is: channels-last moments, a captured step. The next epoch is the uninterrupted run's."""
     settings = dataclasses.replace(FEW, optimizer=optimizer, precision=precision)
     straight, resumed = (Trainer(make_model(), make_set(40), make_set(8), settings) for _ in range(2))
     straight.train_epoch()
@@ -196,7 +201,8 @@ def test_checkpoint_of_another_layout_and_other_options(optimizer, precision):
         for value in values.values():
             assert value.shape != parameter.shape or value.stride() == parameter.stride()
     group = resumed.optimizer.param_groups[0]
-    assert group["fused"] is True and not group.get("capturable") and not isinstance(group["lr"], torch.Tensor)
+    assert group["fused"] is True and not group.get("capturable")
+    assert not isinstance(group["lr"], torch.Tensor)
     assert straight.train_epoch() == resumed.train_epoch()
     for name, value in straight.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value), name
@@ -232,13 +238,14 @@ def test_redrawn_labels_are_uniform_and_the_same_for_every_arm():
 def test_redrawn_labels_take_all_classes():
     images = dataclasses.replace(make_set(1000), classes=tuple("abcde"))
     torch.manual_seed(0)
-    trainer = Trainer(SimpleConv(3, 5, widths=(6, 6)), images, images, dataclasses.replace(FEW, labels="redrawn"))
+    model = SimpleConv(3, 5, widths=(6, 6))
+    trainer = Trainer(model, images, images, dataclasses.replace(FEW, labels="redrawn"))
     counts = trainer._draw(1)[2].bincount()
     assert len(counts) == 5 and (counts - 200).abs().max() < 5 * 160**0.5
 
 
 def test_train_accuracy_by_hand():
-    """Of the logits that the step itself made: training mode, before the step, labels as they were trained on."""
+    """Of the logits that the step itself made: training mode, before the step, labels as trained on."""
     settings = dataclasses.replace(FEW, labels="redrawn")
     trainer, reference = (Trainer(make_model(), make_set(50), make_set(8), settings) for _ in range(2))
     right = 0
@@ -297,7 +304,8 @@ def test_first_gradient_changes_nothing(training):
     trainer.train_epoch()
     trainer.model.train(training)
     before = copy.deepcopy(trainer.model.state_dict())
-    gradients = {name: parameter.grad.clone() for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    trained = [(name, value) for name, value in trainer.model.named_parameters() if value.requires_grad]
+    gradients = {name: value.grad.clone() for name, value in trained}
     trainer.first_gradient(*bright_images())
     for name, value in trainer.model.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -311,7 +319,8 @@ def test_repeats_equal_in_every_bit():
     for precision in ("fp32", "bf16"):
         ours = []
         for _ in range(2):
-            trainer = Trainer(make_model(), make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision))
+            settings = dataclasses.replace(FEW, precision=precision)
+            trainer = Trainer(make_model(), make_set(64), make_set(8), settings)
             trainer.train_epoch()
             ours.append(trainer.model.state_dict())
         assert all(torch.equal(value, ours[1][name]) for name, value in ours[0].items())

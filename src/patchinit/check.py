@@ -1,4 +1,4 @@
-"""Whether a device trains as it should, before hours of it are spent: a few minutes of small runs, a line for each check."""
+"""Whether a device trains as it should, before hours of it are spent: small runs, a line for each check."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from .training import Trainer
 
 SIZE = 28  # H = W of the images made up here
 WIDTHS = (16, 64)  # of the networks whose training is timed
-_SMALL = {"epochs": 9, "batch_size": 80, "widths": (16,) * 3, "learning_rate": 0.01}  # 200 images: batches 80, 80, 40
-Outcome = tuple[bool | None, str]  #: passed or not, None for not applicable; and what was measured, or why not
+# 200 images are batches of 80, 80 and 40: two captured steps.
+_SMALL = {"epochs": 9, "batch_size": 80, "widths": (16,) * 3, "learning_rate": 0.01}
+#: Passed or not, None for not applicable; and what was measured, or why not.
+Outcome = tuple[bool | None, str]
 
 
 def check_device(device: str, seconds: float = 180) -> bool:
@@ -42,7 +44,8 @@ def check_device(device: str, seconds: float = 180) -> bool:
     """
     begun, passed = time.perf_counter(), True
     for name, check in _checks(device):
-        outcome = (None, f"the {seconds:g} s are over") if time.perf_counter() - begun > seconds else _outcome(check)
+        late = time.perf_counter() - begun > seconds
+        outcome = (None, f"the {seconds:g} s are over") if late else _outcome(check)
         passed &= outcome[0] is not False
         print(f"{name:52} {_WORDS[outcome[0]]:8} {outcome[1]}", flush=True)
     return passed
@@ -54,7 +57,7 @@ _WORDS = {True: "pass", False: "fail", None: "skipped"}
 def _outcome(check: Callable[[], Outcome]) -> Outcome:
     try:
         return check()
-    except Exception as error:  # whatever a device raises is a finding, and the other checks still tell something
+    except Exception as error:  # whatever a device raises is a finding; the other checks go on
         return False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
@@ -95,8 +98,8 @@ Variant = tuple[Settings, int]  # and the channels of the images
 def _variants(device: str) -> Iterator[Variant]:
     options = product((False, True), ("none", "flip_crop"), (3, 1), ("adam", "sgd"), precisions(device))
     for frozen, augmentation, channels, optimizer, precision in options:
-        settings = _settings(precision=precision, optimizer=optimizer, augmentation=augmentation, frozen=frozen)
-        yield settings, channels
+        changes = {"optimizer": optimizer, "augmentation": augmentation, "frozen": frozen}
+        yield _settings(precision=precision, **changes), channels
 
 
 def _name(variant: Variant) -> str:
@@ -114,7 +117,8 @@ def _images(n: int, channels: int, size: int) -> Images:
     """Dark and bright noise: two classes, quickly learned."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(2, (n,), generator=generator)
-    pixels = torch.randint(156, (n, channels, size, size), generator=generator) + 100 * labels[:, None, None, None]
+    pixels = torch.randint(156, (n, channels, size, size), generator=generator)
+    pixels += 100 * labels[:, None, None, None]
     return Images(pixels.to(torch.uint8), labels, ("dark", "bright"), "noise", "train")
 
 
@@ -156,14 +160,16 @@ def _versions(device: str) -> Outcome:
     text = f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
     if torch.device(device).type != "cuda":
         bf16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return True, f"{text}, {platform.processor() or platform.machine()}, bfloat16 by oneDNN: {'yes' if bf16 else 'no'}"
+        return True, f"{text}, {platform.machine()}, bfloat16 by oneDNN: {'yes' if bf16 else 'no'}"
     if not torch.cuda.is_available():
         return False, f"{text}: this torch finds no GPU"
     _trainer(device, _settings())  # sets the flags
     properties = torch.cuda.get_device_properties(device)
     flags = (
-        f"deterministic {torch.backends.cudnn.deterministic}, convolutions {torch.backends.cudnn.conv.fp32_precision}, "
-        f"products {torch.backends.cuda.matmul.fp32_precision}, cuBLAS workspace {os.environ.get('CUBLAS_WORKSPACE_CONFIG')}"
+        f"deterministic {torch.backends.cudnn.deterministic}, "
+        f"convolutions {torch.backends.cudnn.conv.fp32_precision}, "
+        f"products {torch.backends.cuda.matmul.fp32_precision}, "
+        f"cuBLAS workspace {os.environ.get('CUBLAS_WORKSPACE_CONFIG')}"
     )
     memory = f"{properties.total_memory / 2**30:.0f} GiB"
     return True, f"{text}, {properties.name}, {memory}, cuDNN {torch.backends.cudnn.version()}, {flags}"
@@ -206,7 +212,7 @@ def _product_rate(device: str, precision: str) -> Outcome:
 
 
 def _step_trains(device: str, variant: Variant) -> Outcome:
-    """A step moves what it should and nothing else. A captured step that is empty would leave all as it was."""
+    """A step moves what it should and nothing else. An empty captured step would leave all as it was."""
     trainer = _trainer(device, *variant)
     before = _weights(trainer)
     losses = _losses(trainer, 2)
@@ -214,7 +220,8 @@ def _step_trains(device: str, variant: Variant) -> Outcome:
     first = (after["features.0.weight"] - before["features.0.weight"]).abs().max().item()
     second = (after["features.3.weight"] - before["features.3.weight"]).abs().max().item()
     fine = (first == 0 if variant[0].frozen else first > 0) and second > 0 and 0 < losses[1] < losses[0]
-    return fine, f"losses {losses[0]:.4f} {losses[1]:.4f}, first layer moved by {first:.1e}, second by {second:.1e}"
+    moved = f"first layer moved by {first:.1e}, second by {second:.1e}"
+    return fine, f"losses {losses[0]:.4f} {losses[1]:.4f}, {moved}"
 
 
 def _captured_is_eager(device: str, variant: Variant) -> Outcome:
@@ -240,13 +247,14 @@ def _resumed(device: str, settings: Settings, changed: Callable[[dict], dict]) -
     again = _losses(resumed, 2)
     gap = _difference(straight, resumed)
     if torch.device(device).type == "cpu":
-        return gap == 0 and again == losses[2:], "equal in every bit" if gap == 0 else f"weights differ by {gap:.1e}"
+        equal = gap == 0 and again == losses[2:]
+        return equal, "equal in every bit" if equal else f"weights differ by {gap:.1e}"
     fine, text = _near(again, losses[2:], 1e-2)
     return fine, f"{text}; weights by {gap:.1e}"
 
 
 def as_of_another_device(state: dict) -> dict:
-    """A trainer's state as one would have it that keeps weights and moments in the other layout, with other options."""
+    """A trainer's state with moments in the other layout of memory, and with options of another device."""
     state = copy.deepcopy(state)
     weight = state["model"]["features.3.weight"]
     last = weight.is_contiguous(memory_format=torch.channels_last)
@@ -263,7 +271,7 @@ def as_of_another_device(state: dict) -> dict:
 
 
 def _moved(start: str, end: str, settings: Settings) -> Outcome:
-    """A run begun on one device and finished on another, against one that stayed: the loss of the next epoch."""
+    """A run begun on one device and finished on another, against one that stayed: the next epoch's loss."""
     if start == end:
         return None, "it is the CPU"
     if settings.precision == "tf32":

@@ -106,7 +106,7 @@ class SimpleConv(nn.Module):
         return self.head(maps.float())
 
     def fits_onednn(self, dtype: torch.dtype) -> bool:
-        """`forward_blocked` can be had: with this processor, and in bfloat16 without biases, which torch has no code for."""
+        """Whether `forward_blocked` can be had: in bfloat16 not with biases, nor on every processor."""
         if not torch.backends.mkldnn.is_available():
             return False
         if dtype == torch.float32:

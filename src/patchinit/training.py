@@ -97,7 +97,8 @@ class Trainer:
             _keep_freed_memory()
         self.layout = torch.channels_last if on_gpu else torch.contiguous_format
         self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
-        self._blocked = self.device.type == "cpu" and isinstance(model, SimpleConv) and model.fits_onednn(self._dtype)
+        on_cpu = self.device.type == "cpu"
+        self._blocked = on_cpu and isinstance(model, SimpleConv) and model.fits_onednn(self._dtype)
         self.model = model.to(self.device, memory_format=self.layout)
         self.n_classes = len(train_set.classes)
         self.n_steps_over = len(train_set)  # images in an epoch, whatever share of them is labelled
