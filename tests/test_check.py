@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from patchinit import check
+from patchinit.__main__ import main
 from patchinit.training import Trainer
-
 
 ALL_VARIANTS = list(check._variants("cpu"))
 
@@ -96,12 +96,6 @@ def test_runs_that_are_not_repeatable_are_found(monkeypatch):
 
 
 def test_exit_status(monkeypatch):
-    monkeypatch.setattr(check, "check_device", lambda device, seconds: (device, seconds) == ("cpu", 3.0))
-    monkeypatch.setattr("sys.argv", ["check", "--device", "cpu", "--seconds", "3"])
-    with pytest.raises(SystemExit) as stopped:
-        check.main()
-    assert stopped.value.code == 0
-    monkeypatch.setattr("sys.argv", ["check", "--device", "cpu", "--seconds", "4"])
-    with pytest.raises(SystemExit) as stopped:
-        check.main()
-    assert stopped.value.code == 1
+    monkeypatch.setattr("patchinit.__main__.check_device", lambda device, seconds: (device, seconds) == ("cpu", 3.0))
+    assert main(["check", "--device", "cpu", "--seconds", "3"]) == 0
+    assert main(["check", "--device", "cpu", "--seconds", "4"]) == 1

@@ -1,4 +1,4 @@
-"""The command line: ``patchinit run STUDY...``, ``status``, ``collect``, ``studies``."""
+"""The command line: ``patchinit run STUDY...``, ``status``, ``collect``, ``studies``, ``check``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from .check import check_device
 from .collecting import collect
 from .data import Images
 from .models import SimpleConv
@@ -44,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("studies", help="list the studies")
     listing.set_defaults(command=_studies)
+    check = commands.add_parser("check", help="whether this machine, or its GPU, trains as it should (minutes)")
+    check.set_defaults(command=_check)
+    check.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    check.add_argument("--seconds", type=float, default=180, help="checks that would begin later are skipped (180)")
     for name, command, text in (
         ("run", _run, "make the runs of studies, or go on with them"),
         ("status", _status, "how far the runs of studies are"),
@@ -127,6 +132,10 @@ def _studies(options: argparse.Namespace, command: str) -> None:
         stage = f"stage {study.stage}" if study.stage else ""
         size = f"{len(runs):4} runs of {runs[0].settings.epochs:3} epochs"
         print(f"{study.name:14} {stage:7} {size}  {study.question}")
+
+
+def _check(options: argparse.Namespace, command: str) -> int:
+    return 0 if check_device(_device(options.device), options.seconds) else 1
 
 
 def _run(options: argparse.Namespace, command: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
 import os
@@ -302,15 +301,3 @@ def _training_rate(device: str, precision: str, width: int) -> Outcome:
     losses: list[float] = []
     rate = n / _time(device, lambda: losses.append(trainer.train_epoch()[0]), 2 if on_gpu else 1)
     return losses[-1] == losses[-1], f"{rate:,.0f} images/s"  # a NaN is not equal to itself
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=180)
-    options = parser.parse_args()
-    raise SystemExit(0 if check_device(options.device, options.seconds) else 1)
-
-
-if __name__ == "__main__":
-    main()
