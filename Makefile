@@ -23,12 +23,13 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test test-cluster check benchmarks data links lock clean distclean venv chapters binder-check FORCE
+.PHONY: help book test test-cluster portable check benchmarks data links lock clean distclean venv chapters binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make test        run the tests'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
+	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
@@ -99,6 +100,10 @@ data: .venv/.installed
 
 test: .venv/.installed
 	@$(PY) -m pytest -n $(TEST_JOBS)
+
+# The chapters again, as an older processor with one thread would compute them: the same verdicts.
+portable: .venv/.installed
+	@$(PY) -m tools.portable
 
 # A Ray cluster of several nodes on this machine, one of which is killed, and then the driver.
 test-cluster: .venv/.installed

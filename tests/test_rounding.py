@@ -13,7 +13,7 @@ from patchinit.clusters import kmeans, kmedians, kmedoids
 from patchinit.filters import fix_signs
 from patchinit.patches import extract_patches
 
-from .held_down import environment
+from tools.held_down import environment
 
 CHILD = Path(__file__).with_name("rounding_child.py")
 CONFIGURATIONS = [(held_down, threads) for held_down in (False, True) for threads in (1, 2)]

@@ -1,0 +1,69 @@
+"""Whether the chapters say the same on another processor: python -m tools.portable [CHAPTER ...]
+
+Executes the chapters with the processor's instruction set held down and one thread, and compares
+every verdict that they glue with that of the built book. Numbers may differ in their last digits;
+verdicts may not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.held_down import environment
+
+ROOT = Path(__file__).parents[1]
+_VERDICT = re.compile(r"claim_\d+_verdict")
+
+
+def glued(notebook: dict) -> dict[str, str]:
+    """Every glued value of an executed notebook, by name."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    return {
+        output["metadata"]["scrapbook"]["name"]: "".join(output["data"]["application/papermill.record/text/plain"])
+        for output in outputs
+        if "scrapbook" in output.get("metadata", {}) and "application/papermill.record/text/plain" in output["data"]
+    }
+
+
+def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Verdicts that differ, as text, and names of the other values that do."""
+    names = sorted(one.keys() | other.keys())
+    differing = [name for name in names if one.get(name) != other.get(name)]
+    verdicts = [f"{n}: {one.get(n)} here, {other.get(n)} held down" for n in differing if _VERDICT.fullmatch(n)]
+    return verdicts, [name for name in differing if not _VERDICT.fullmatch(name)]
+
+
+def main() -> int:
+    chosen = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    # Tools that read PYTHONPATH or run a kernel inherit this; data and offline mode are as for the book.
+    held_down = environment(held_down=True, threads=1) | {"PATCHINIT_OFFLINE": "1"}
+    n_verdicts, all_differing = 0, []
+    for chapter in chosen:
+        built = ROOT / "_build/executed/notebooks" / chapter.name
+        if not built.exists():
+            print(f"{built.relative_to(ROOT)} is not there: make book first")
+            return 2
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / chapter.name
+            command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
+            subprocess.run(command, cwd=ROOT, env=held_down, check=True, stdout=subprocess.DEVNULL)
+            one, other = (glued(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target))
+        verdicts, rest = differences(one, other)
+        n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)
+        all_differing += verdicts
+        print(f"{chapter.stem}: {len(one)} values, {len(rest)} differ in some digit, {len(verdicts)} verdicts differ", flush=True)
+        for text in [*verdicts, *rest]:
+            print(f"  {text}")
+    print(f"{n_verdicts} verdicts, {len(all_differing)} differ")
+    return 1 if all_differing else 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())
