@@ -116,11 +116,11 @@ def test_every_method_keeps_its_promises(images, method):
     torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((9,), 0.3))
     assert torch.equal(bank.filters, again.filters)
     assert torch.equal(before, torch.get_rng_state()), "the global random state was touched"
-    if method not in ("principal_components", "pca_whitening"):
+    if method not in ("principal_components", "pca_whitening", "cosine_basis"):
         assert not torch.equal(bank.filters, make_filters(method, images, shape, norm=0.3, generator=seed(2)).filters)
 
 
-@pytest.mark.parametrize("method", ["principal_components", "pca_whitening", "random_orthonormal"])
+@pytest.mark.parametrize("method", ["principal_components", "pca_whitening", "random_orthonormal", "cosine_basis"])
 def test_more_than_the_space_has_is_refused(images, method):
     with pytest.raises(ValueError, match=r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"):
         make_filters(method, images, (28, 3, 3, 3))

@@ -53,13 +53,15 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
     worker.start()
     heard, seen = time.monotonic(), 0
     with tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
-        while worker.is_alive():
+        alive = True
+        while alive:
             worker.join(0.1)
+            alive = worker.is_alive()  # asked first: what came before the end is then counted below
             if state["received"] > seen:
                 bar.total = state["total"]
                 bar.update(state["received"] - seen)
                 heard, seen = time.monotonic(), state["received"]
-            elif worker.is_alive() and time.monotonic() - heard > silence:
+            elif alive and time.monotonic() - heard > silence:
                 state["error"] = TimeoutError(f"no answer for {silence:g} s")
                 break
     if state["error"] is not None:

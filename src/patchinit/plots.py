@@ -19,6 +19,7 @@ METHOD_COLORS = {
     "random_patches": "#009E73",
     "pca_whitening": "#56B4E9",
     "random_orthonormal": "#CC79A7",
+    "cosine_basis": "#7A3E9D",
     "glorot_uniform": "#4D4D4D",
     "kaiming_normal": "#9A9A9A",
 }
@@ -30,6 +31,7 @@ METHOD_LABELS = {
     "random_patches": "random patches",
     "pca_whitening": "PCA whitening",
     "random_orthonormal": "random orthonormal",
+    "cosine_basis": "cosine basis",
     "glorot_uniform": "Glorot uniform",
     "kaiming_normal": "Kaiming normal",
 }

@@ -66,14 +66,18 @@ _FIRST_WEIGHT = "features.0.weight"
 
 def pack_result(result: Result) -> bytes:
     """A record as the bytes of an .npz without objects, which `unpack_result` reads."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverged
+        return _packed(result)
+
+
+def _packed(result: Result) -> bytes:
     text = {name: getattr(result, name) for name in _IN_TEXT} | {"settings": json.loads(result.settings.to_json())}
     arrays = {name: getattr(result, name) for name in _AS_IT_IS}
     # Half precision where only figures are made of it: hundreds of runs are to fit into git.
-    with np.errstate(over="ignore"):  # of a run that diverged
-        arrays |= {name: getattr(result, name).astype(np.float16) for name in _HALF}
-        # A gradient may be too small for half precision; its direction is not.
-        lengths, directions = _polar(result.gradients)
-        arrays |= {"gradients": directions.astype(np.float16), "gradient_lengths": lengths}
+    arrays |= {name: getattr(result, name).astype(np.float16) for name in _HALF}
+    # A gradient may be too small for half precision; its direction is not.
+    lengths, directions = _polar(result.gradients)
+    arrays |= {"gradients": directions.astype(np.float16), "gradient_lengths": lengths}
     arrays |= {
         "ends": result.filters[[0, -1]].astype(np.float32),
         "correct": np.packbits(result.correct), "n_correct": np.array(len(result.correct)),

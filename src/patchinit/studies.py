@@ -265,11 +265,11 @@ STUDIES = {
         ),
         Study(
             "norms-small", "Norms beside those of paper-small, for a CPU. No finding about full runs.",
-            _few_norm_arms(), REDUCED, ("cifar10",), n_seeds=3,
+            _few_norm_arms(), REDUCED, n_seeds=3,
         ),
         Study(
             "frozen-small", "The paper's arms with a first layer never trained, for a CPU. No finding about full runs.",
-            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()}, REDUCED, ("cifar10",), n_seeds=3,
+            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()}, REDUCED, n_seeds=3,
         ),
     )
 }  # fmt: skip
