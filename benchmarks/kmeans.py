@@ -62,8 +62,8 @@ def main() -> None:
     parser.add_argument(
         "--max-iter",
         type=int,
-        default=300,
-        help="cap on the iterations of both (default: 300, as in make_filters)",
+        default=1000,
+        help="cap on the iterations of both (default: 1000, as in make_filters)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="100 and 300 images, 20 iterations")

@@ -51,7 +51,7 @@ def kmeans(
     n_filters: int,
     *,
     n_init: int = 1,
-    max_iter: int = 300,
+    max_iter: int = 1000,
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
 ) -> Clusters:

@@ -21,7 +21,7 @@ class Check:
     what: str
     unit: str  #: "pp", a difference of accuracies; or "ratio"
     interval: Interval  #: 95 %
-    p: float | None  #: adjusted by Holm over the five tests; None: shown, and not tested
+    p: float | None  #: adjusted by Holm over the five tests, or None where nothing is tested
     harmful: bool  #: told from no bias, and large enough that it could carry a verdict
 
 

@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
     train_set: Images
     test_set: Images
     filter_images: Tensor  #: (n,), which of the training images the filters were learned from
-    learned: dict  #: what the first layer's filters were learned with: eigenvalues, or inertia, shares, iterations
+    learned: dict  #: of the first layer's filters (eigenvalues, or inertia, shares and iterations)
 
 
 def prepare(settings: Settings, load: Load = load, *, learn: bool = True) -> Prepared:

@@ -55,7 +55,7 @@ class Result:
     #: the whole model at the end, by name, if it has at most 100,000 parameters; weights but the first in half precision
     network: dict[str, np.ndarray] = field(default_factory=dict)
     filter_images: np.ndarray = field(default_factory=_none)  #: which training images the filters were learned from
-    learned: dict = field(default_factory=dict)  #: eigenvalues; or inertia, shares, n_iter, converged
+    learned: dict = field(default_factory=dict)  #: eigenvalues, or inertia, shares, n_iter and converged
 
 
 _HALF = ("norms", "distances", "filters", "responses", "losses")

@@ -245,8 +245,8 @@ def on_the_sphere(filters: torch.Tensor, gradients: torch.Tensor) -> tuple[np.nd
     Returns
     -------
     norms : array of shape (S, F), float32
-        Of the gradient with respect to the filter's direction w / |w|: its part at right angles to w,
-        times |w|.
+        Of the gradient with respect to the filter's direction, that is its part at right angles to w
+        times the norm of w.
     cosines : array of shape (S, F), float32
         Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a gradient.
     """
