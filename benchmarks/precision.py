@@ -23,7 +23,7 @@ def main() -> int:
         print("results/precision is not there: patchinit run precision, then patchinit collect precision")
         return 2
     pairs = [
-        runs.paired("cifar10", f"{method}, bf16", f"{method}, fp32", across="precision")
+        runs.paired("cifar10", f"{method}, bf16", f"{method}, fp32", across_precision=True)
         for method in ("principal_components", "glorot_uniform")
     ]
     checks = compare_precisions(*pairs)
