@@ -265,13 +265,7 @@ def random_orthonormal(
     Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
     """
-    n_filters, channels, height, width = _check_shape(shape)
-    check_n_filters(
-        n_filters,
-        channels * height * width,
-        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
-        "no more directions than that can be orthogonal to each other",
-    )
+    _check_orthogonal(shape)
     weight = torch.nn.init.orthogonal_(torch.empty(shape), generator=generator)
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
@@ -309,13 +303,7 @@ def cosine_basis(
     Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
     "Statistics of cone responses to natural images", for the colours.
     """
-    n_filters, channels, height, width = _check_shape(shape)
-    check_n_filters(
-        n_filters,
-        channels * height * width,
-        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
-        "no more directions than that can be orthogonal to each other",
-    )
+    n_filters, channels, height, width = _check_orthogonal(shape)
     colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else _cosines(channels)
     colours = colours / colours.norm(dim=1, keepdim=True)
     waves = [
@@ -332,6 +320,18 @@ def _cosines(n: int) -> Tensor:
     places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
     waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
     return waves / waves.norm(dim=1, keepdim=True)
+
+
+def _check_orthogonal(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """`_check_shape`, for filters that are orthogonal to each other."""
+    n_filters, channels, height, width = _check_shape(shape)
+    check_n_filters(
+        n_filters,
+        channels * height * width,
+        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
+        "no more directions than that can be orthogonal to each other",
+    )
+    return n_filters, channels, height, width
 
 
 def _check_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
