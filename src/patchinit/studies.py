@@ -204,7 +204,7 @@ def _beyond_arms() -> dict[str, dict]:
         "glorot_uniform, Keras's defaults": {"method": "glorot_uniform", **_KERAS},
         "principal_components, Keras's defaults": {"method": "principal_components", **_KERAS},
     }
-    for share in (0.01, 0.1):
+    for share in (0.01, 0.05, 0.1):
         for method in _ANCHOR:
             arms[f"{method}, {share:.0%} of the labels"] = {"method": method, "label_share": share}
     return arms
