@@ -238,7 +238,8 @@ def _collect(options: argparse.Namespace, command: str) -> int:
     failed = 0
     for name in dict.fromkeys(options.studies):
         try:
-            manifest = collect(STUDIES[name], options.folder, options.results, command)
+            # Without the folders: they name a machine, and the records are the same wherever they lay.
+            manifest = collect(STUDIES[name], options.folder, options.results, f"patchinit collect {name}")
         except (RunRefused, StorageError) as error:  # the other studies have nothing to do with it
             print(f"patchinit: {error}", file=sys.stderr)
             failed = 1
