@@ -11,7 +11,6 @@ of the data sets' shapes, which costs the same.
 from __future__ import annotations
 
 import argparse
-import copy
 import multiprocessing
 import statistics
 import time
