@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import sys
@@ -35,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader, `head` say, has seen enough; Python would complain again when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (*EXPECTED, WorkerFailed, NoResults, UsageError) as error:
         print(f"patchinit: {error}", file=sys.stderr)
         return 1
