@@ -23,11 +23,12 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test test-cluster portable check benchmarks data links lock clean distclean venv chapters binder-check FORCE
+.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv chapters binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make test        run the tests'
+	@echo 'make lint        style, notebooks without outputs, types of the method'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
 	@echo 'make check       run the gates alone, on what is built'
@@ -100,6 +101,13 @@ data: .venv/.installed
 
 test: .venv/.installed
 	@$(PY) -m pytest -n $(TEST_JOBS)
+
+# Seconds: the same that a commit passes through (.pre-commit-config.yaml), and the types.
+lint: .venv/.installed
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m nbstripout --verify --keep-id $(CHAPTERS)
+	@$(PY) -m mypy
 
 # The chapters again, as an older processor with one thread would compute them: the same verdicts.
 portable: .venv/.installed

@@ -7,7 +7,14 @@ The companion module of the book "Filters from Patches". In a network of one's o
     initialize_first_layer_(model, images, method="principal_components", norm="keep")
 """
 
-from .init import METHODS, from_images_, initialize_all_layers_, initialize_first_layer_, make_filters, set_filters_
+from .init import (
+    METHODS,
+    from_images_,
+    initialize_all_layers_,
+    initialize_first_layer_,
+    make_filters,
+    set_filters_,
+)
 
 __version__ = "0.1.0"
 __all__ = [

@@ -22,8 +22,17 @@ from .results import NoResults
 from .running import EXPECTED, Progress, State, WorkerFailed, run_here, run_side_by_side, state
 from .settings import Settings
 from .storage import StorageError
-from .studies import STUDIES, PlannedRun, Study, UsageError, plan, share
-from .studies import epoch_flops, forward_flops, image_shape
+from .studies import (
+    STUDIES,
+    PlannedRun,
+    Study,
+    UsageError,
+    epoch_flops,
+    forward_flops,
+    image_shape,
+    plan,
+    share,
+)
 from .training import Trainer
 
 
@@ -36,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader, `head` say, has seen enough; Python would complain again when it flushes
+    except (
+        BrokenPipeError
+    ):  # the reader, `head` say, has seen enough; Python would complain again when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (*EXPECTED, WorkerFailed, NoResults, UsageError) as error:
@@ -45,14 +56,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("patchinit", description="Full training runs of the book Filters from Patches.")
+    parser = argparse.ArgumentParser(
+        "patchinit", description="Full training runs of the book Filters from Patches."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("studies", help="list the studies")
     listing.set_defaults(command=_studies)
-    check = commands.add_parser("check", help="whether this machine, or its GPU, trains as it should (minutes)")
+    check = commands.add_parser(
+        "check", help="whether this machine, or its GPU, trains as it should (minutes)"
+    )
     check.set_defaults(command=_check)
-    check.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
-    check.add_argument("--seconds", type=float, default=180, help="checks that would begin later are skipped (180)")
+    check.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)"
+    )
+    check.add_argument(
+        "--seconds", type=float, default=180, help="checks that would begin later are skipped (180)"
+    )
     for name, command, text in (
         ("run", _run, "make the runs of studies, or go on with them"),
         ("status", _status, "how far the runs of studies are"),
@@ -61,27 +80,53 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         sub.add_argument(
-            "studies", nargs="+", choices=STUDIES, metavar="STUDY",
+            "studies",
+            nargs="+",
+            choices=STUDIES,
+            metavar="STUDY",
             help=f"one or several, taken in this order; {', '.join(STUDIES)}",
         )
-        sub.add_argument("--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)")
         sub.add_argument(
-            "--results", type=Path, default=Path("results"), help="where they are collected (default: results)"
+            "--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)"
+        )
+        sub.add_argument(
+            "--results",
+            type=Path,
+            default=Path("results"),
+            help="where they are collected (default: results)",
         )
         if name == "collect":
             continue
-        sub.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
+        sub.add_argument(
+            "--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)"
+        )
         sub.add_argument("--datasets", type=_names, help="some of the studies', by commas")
         part_help = "only the I-th of N parts; all arms of a seed are in one"
         sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help=part_help)
         left_out = "progress bar" if name == "run" else "line for each run"
         sub.add_argument("--quiet", action="store_true", help=f"no {left_out}")
         if name == "run":
-            sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
-            sub.add_argument("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
-            sub.add_argument("--ray", metavar="ADDRESS", help="hand the runs to a Ray cluster ('auto', 'local', HOST:PORT)")
-            sub.add_argument("--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray")
-            sub.add_argument("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
+            sub.add_argument(
+                "--device",
+                default="auto",
+                help="cpu, cuda, cuda:1 (default: a GPU if there is one)",
+            )
+            sub.add_argument(
+                "--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)"
+            )
+            sub.add_argument(
+                "--ray",
+                metavar="ADDRESS",
+                help="hand the runs to a Ray cluster ('auto', 'local', HOST:PORT)",
+            )
+            sub.add_argument(
+                "--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray"
+            )
+            sub.add_argument(
+                "--dry-run",
+                action="store_true",
+                help="print the plan and its cost, and make nothing",
+            )
     return parser
 
 
@@ -96,7 +141,9 @@ def _seeds(text: str) -> range:
             return range(first, last + 1)
     elif text.isdigit() and int(text) > 0:
         return range(int(text))
-    raise argparse.ArgumentTypeError(f"{text!r} should be a number of seeds, such as 3, or FIRST-LAST, such as 3-9")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} should be a number of seeds, such as 3, or FIRST-LAST, such as 3-9"
+    )
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -111,10 +158,14 @@ def _planned(options: argparse.Namespace) -> list[tuple[Study, list[PlannedRun]]
     studies = [STUDIES[name] for name in dict.fromkeys(options.studies)]
     known = dict.fromkeys(dataset for study in studies for dataset in study.datasets)
     if unknown := set(options.datasets or ()) - set(known):
-        raise UsageError(f"--datasets {','.join(sorted(unknown))} should be among {', '.join(known)}")
+        raise UsageError(
+            f"--datasets {','.join(sorted(unknown))} should be among {', '.join(known)}"
+        )
     planned = []
     for study in studies:
-        datasets = tuple(d for d in study.datasets if options.datasets is None or d in options.datasets)
+        datasets = tuple(
+            d for d in study.datasets if options.datasets is None or d in options.datasets
+        )
         planned.append((study, share(plan(study, options.seeds, datasets), *options.part)))
     return planned
 
@@ -126,7 +177,9 @@ def _device(text: str) -> str:
     if not match:
         raise UsageError(f"--device {text} should be cpu, cuda or cuda:NUMBER")
     if text != "cpu" and int(match[1] or 0) >= torch.cuda.device_count():
-        raise UsageError(f"--device {text} is not there; torch sees {torch.cuda.device_count()} GPUs here")
+        raise UsageError(
+            f"--device {text} is not there; torch sees {torch.cuda.device_count()} GPUs here"
+        )
     return text
 
 
@@ -153,14 +206,22 @@ def _run(options: argparse.Namespace, command: str) -> None:
             raise RunRefused(refused[0])
         ours = {run: how for run, how in states.items() if not how.ended}
         print(f"{study.name}: {study.question}")
-        print(f"{len(runs)} runs, {len(runs) - len(ours)} of them finished; {_epochs(ours):,} epochs to make")
+        print(
+            f"{len(runs)} runs, {len(runs) - len(ours)} of them finished; "
+            f"{_epochs(ours):,} epochs to make"
+        )
         if options.dry_run:
-            for (dataset, arm), n in Counter((run.settings.dataset, run.arm) for run in ours).items():
+            for (dataset, arm), n in Counter(
+                (run.settings.dataset, run.arm) for run in ours
+            ).items():
                 print(f"  {dataset:14} {arm:45} x {n}")
         left |= ours
     if options.dry_run:
         if left:
-            print(f"about {_minutes(left, device):.0f} minutes on {device}, from a few steps just timed")
+            print(
+                f"about {_minutes(left, device):.0f} minutes on {device}, "
+                "from a few steps just timed"
+            )
         return
     done = {run.place: how.epochs for run, how in left.items()}
     progress = Progress(list(left), done, show=not options.quiet)
@@ -169,7 +230,9 @@ def _run(options: argparse.Namespace, command: str) -> None:
         if options.ray:
             from .cluster import run_on_ray
 
-            run_on_ray(runs, folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress)
+            run_on_ray(
+                runs, folder, options.ray, gpus_per_run=options.gpus_per_run, progress=progress
+            )
         elif options.jobs > 1:
             run_side_by_side(runs, folder, options.jobs, device=device, progress=progress)
         else:
@@ -185,7 +248,7 @@ def _epochs(left: dict[PlannedRun, State]) -> int:
 
 
 def _minutes(left: dict[PlannedRun, State], device: str) -> float:
-    """Estimated minutes: operations to make, at the rate of a few steps for each data set and precision."""
+    """Estimated minutes: operations, at the rate of a few steps for each data set and precision."""
     rates: dict[tuple[str, str], float] = {}
     seconds = 0.0
     for run, how in left.items():
@@ -204,7 +267,9 @@ def _rate(settings: Settings, device: str) -> float:
     images = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (n,), generator=generator)
     few = Images(images, labels, tuple("0123456789"), "noise", "train")
-    trainer = Trainer(SimpleConv(channels, 10, widths=settings.widths), few, few, settings, device=device)
+    trainer = Trainer(
+        SimpleConv(channels, 10, widths=settings.widths), few, few, settings, device=device
+    )
     trainer.train_epoch()  # warms up
     start = time.perf_counter()
     trainer.train_epoch()
@@ -242,21 +307,30 @@ def _collect(options: argparse.Namespace, command: str) -> int:
     failed = 0
     for name in dict.fromkeys(options.studies):
         try:
-            # Without the folders: they name a machine, and the records are the same wherever they lay.
-            manifest = collect(STUDIES[name], options.folder, options.results, f"patchinit collect {name}")
+            # Without the folders: they name a machine,
+            # and the records are the same wherever they lay.
+            manifest = collect(
+                STUDIES[name], options.folder, options.results, f"patchinit collect {name}"
+            )
         except (RunRefused, StorageError) as error:  # the other studies have nothing to do with it
             print(f"patchinit: {error}", file=sys.stderr)
             failed = 1
             continue
         folder = options.results / name
         size = sum((folder / file).stat().st_size for file in manifest["files"]) / 1e6
-        print(f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs, {size:.1f} MB")
+        print(
+            f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs, "
+            f"{size:.1f} MB"
+        )
         for entry in manifest["mixed"]:
             keys = [key for key in ("device", "code") if key in entry]
             what = " and ".join(f"{key} {', '.join(entry[key])}" for key in keys)
             print(f"  seed {entry['seed']} on {entry['dataset']} has arms of unlike {what}")
         if early := manifest.get("before_registration"):
-            print(f"  {len(early)} runs were begun before the protocol was registered: {', '.join(early)}")
+            print(
+                f"  {len(early)} runs were begun before the protocol was registered: "
+                f"{', '.join(early)}"
+            )
     return failed
 
 

@@ -1,4 +1,4 @@
-"""Whether a device trains as it should, before hours of it are spent: small runs, a line for each check."""
+"""Whether a device trains as it should, before hours are spent: small runs, a line a check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Outcome = tuple[bool | None, str]
 
 
 def check_device(device: str, seconds: float = 180) -> bool:
-    """Check a device and print one line a check: name, pass, fail or skipped, and what was measured.
+    """Check a device and print a line a check: name, pass, fail or skipped, what was measured.
 
     Parameters
     ----------
@@ -69,13 +69,18 @@ def _checks(device: str) -> Iterator[tuple[str, Callable[[], Outcome]]]:
         yield from _checks_of_resuming(device, _settings(precision=precision, optimizer=optimizer))
     yield "a second GPU", lambda: _second_gpu(device)
     for precision, width in product(precisions(device), WIDTHS):
-        yield f"{precision}: training 10 x {width}", lambda p=precision, w=width: _training_rate(device, p, w)
+        yield (
+            f"{precision}: training 10 x {width}",
+            lambda p=precision, w=width: _training_rate(device, p, w),
+        )
     for variant in _variants(device):
         yield f"{_name(variant)}: a step trains", lambda v=variant: _step_trains(device, v)
         yield f"{_name(variant)}: captured = eager", lambda v=variant: _captured_is_eager(device, v)
 
 
-def _checks_of_resuming(device: str, settings: Settings) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+def _checks_of_resuming(
+    device: str, settings: Settings
+) -> Iterator[tuple[str, Callable[[], Outcome]]]:
     name = f"{settings.precision} {settings.optimizer}"
     yield f"{name}: the same run twice", lambda: _twice(device, settings)
     yield f"{name}: resumed = not stopped", lambda: _resumed(device, settings, lambda state: state)
@@ -94,7 +99,9 @@ Variant = tuple[Settings, int]  # and the channels of the images
 
 
 def _variants(device: str) -> Iterator[Variant]:
-    options = product((False, True), ("none", "flip_crop"), (3, 1), ("adam", "sgd"), precisions(device))
+    options = product(
+        (False, True), ("none", "flip_crop"), (3, 1), ("adam", "sgd"), precisions(device)
+    )
     for frozen, augmentation, channels, optimizer, precision in options:
         changes = {"optimizer": optimizer, "augmentation": augmentation, "frozen": frozen}
         yield _settings(precision=precision, **changes), channels
@@ -120,7 +127,9 @@ def _images(n: int, channels: int, size: int) -> Images:
     return Images(pixels.to(torch.uint8), labels, ("dark", "bright"), "noise", "train")
 
 
-def _trainer(device: str, settings: Settings, channels: int = 3, *, capture: bool | None = None) -> Trainer:
+def _trainer(
+    device: str, settings: Settings, channels: int = 3, *, capture: bool | None = None
+) -> Trainer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = SimpleConv(channels, 2, widths=settings.widths)
@@ -133,7 +142,9 @@ def _losses(trainer: Trainer, epochs: int) -> list[float]:
 
 
 def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in trainer.model.state_dict().items()}
+    return {
+        name: value.detach().cpu().clone() for name, value in trainer.model.state_dict().items()
+    }
 
 
 def _difference(a: Trainer, b: Trainer) -> float:
@@ -155,7 +166,10 @@ def _near(a: list[float], b: list[float], tolerance: float) -> Outcome:
 
 
 def _versions(device: str) -> Outcome:
-    text = f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    text = (
+        f"Python {platform.python_version()}, torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads"
+    )
     if torch.device(device).type != "cuda":
         bf16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return True, f"{text}, {platform.machine()}, bfloat16 by oneDNN: {'yes' if bf16 else 'no'}"
@@ -170,7 +184,10 @@ def _versions(device: str) -> Outcome:
         f"cuBLAS workspace {os.environ.get('CUBLAS_WORKSPACE_CONFIG')}"
     )
     memory = f"{properties.total_memory / 2**30:.0f} GiB"
-    return True, f"{text}, {properties.name}, {memory}, cuDNN {torch.backends.cudnn.version()}, {flags}"
+    return (
+        True,
+        f"{text}, {properties.name}, {memory}, cuDNN {torch.backends.cudnn.version()}, {flags}",
+    )
 
 
 def _time(device: str, work: Callable[[], object], repeats: int) -> float:
@@ -210,14 +227,21 @@ def _product_rate(device: str, precision: str) -> Outcome:
 
 
 def _step_trains(device: str, variant: Variant) -> Outcome:
-    """A step moves what it should and nothing else. An empty captured step would leave all as it was."""
+    """A step moves what it should and nothing else.
+
+    An empty captured step would leave all as it was.
+    """
     trainer = _trainer(device, *variant)
     before = _weights(trainer)
     losses = _losses(trainer, 2)
     after = _weights(trainer)
     first = (after["features.0.weight"] - before["features.0.weight"]).abs().max().item()
     second = (after["features.3.weight"] - before["features.3.weight"]).abs().max().item()
-    fine = (first == 0 if variant[0].frozen else first > 0) and second > 0 and 0 < losses[1] < losses[0]
+    fine = (
+        (first == 0 if variant[0].frozen else first > 0)
+        and second > 0
+        and 0 < losses[1] < losses[0]
+    )
     moved = f"first layer moved by {first:.1e}, second by {second:.1e}"
     return fine, f"losses {losses[0]:.4f} {losses[1]:.4f}, {moved}"
 
@@ -237,7 +261,7 @@ def _twice(device: str, settings: Settings) -> Outcome:
 
 
 def _resumed(device: str, settings: Settings, changed: Callable[[dict], dict]) -> Outcome:
-    """Two epochs, a checkpoint, two more, against four at a stretch; the checkpoint is changed on the way."""
+    """Two epochs, a checkpoint changed on the way, and two more, against four at a stretch."""
     straight, begun, resumed = (_trainer(device, settings) for _ in range(3))
     losses = _losses(straight, 4)
     _losses(begun, 2)
@@ -252,7 +276,7 @@ def _resumed(device: str, settings: Settings, changed: Callable[[dict], dict]) -
 
 
 def as_of_another_device(state: dict) -> dict:
-    """A trainer's state with moments in the other layout of memory, and with options of another device."""
+    """A trainer's state with moments in the other memory layout, and options of another device."""
     state = copy.deepcopy(state)
     weight = state["model"]["features.3.weight"]
     last = weight.is_contiguous(memory_format=torch.channels_last)
@@ -269,7 +293,7 @@ def as_of_another_device(state: dict) -> dict:
 
 
 def _moved(start: str, end: str, settings: Settings) -> Outcome:
-    """A run begun on one device and finished on another, against one that stayed: the next epoch's loss."""
+    """A run moved to another device, against one that stayed: the next epoch's loss."""
     if start == end:
         return None, "it is the CPU"
     if settings.precision == "tf32":
@@ -296,7 +320,9 @@ def _training_rate(device: str, precision: str, width: int) -> Outcome:
     settings = Settings(epochs=99, precision=precision, widths=(width,) * 10)
     n = 128 * (40 if on_gpu else 1)
     images = _images(n, 3, 32)
-    trainer = Trainer(SimpleConv(3, 2, widths=settings.widths), images, images, settings, device=device)
+    trainer = Trainer(
+        SimpleConv(3, 2, widths=settings.widths), images, images, settings, device=device
+    )
     losses: list[float] = []
     rate = n / _time(device, lambda: losses.append(trainer.train_epoch()[0]), 2 if on_gpu else 1)
     return losses[-1] == losses[-1], f"{rate:,.0f} images/s"  # a NaN is not equal to itself

@@ -1,4 +1,4 @@
-"""Hand runs to a Ray cluster; records and checkpoints come back to the folder of the one who asked."""
+"""Hand runs to a Ray cluster; records and checkpoints come back to the folder of whoever asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ RETRIES = 10  # of a run whose node died
 
 
 class _Board:
-    """Where runs report to, on the driver's machine: epochs, checkpoints, and where a retry goes on from."""
+    """Where runs report to, on the driver's machine.
+
+    Epochs, checkpoints, and where a retry goes on from.
+    """
 
     def __init__(self, checkpoints: dict[str, bytes]):
         self.checkpoints, self.fresh, self.epochs = checkpoints, set(), []
@@ -122,7 +125,9 @@ def run_on_ray(
 
     ours = not ray.is_initialized()
     if ours:
-        ray.init(None if address == "local" else address, log_to_driver=False, include_dashboard=False)
+        ray.init(
+            None if address == "local" else address, log_to_driver=False, include_dashboard=False
+        )
     try:
         if gpus_per_run is None:
             gpus_per_run = 1.0 if ray.cluster_resources().get("GPU") else 0.0
@@ -135,10 +140,16 @@ def run_on_ray(
                     continue  # another driver or process is at it
                 if not run.record(folder).exists():
                     mine.append(run)
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+            here = NodeAffinitySchedulingStrategy(
+                ray.get_runtime_context().get_node_id(), soft=False
+            )
             paths = {run.place: run.checkpoint(folder) for run in mine}
-            checkpoints = {place: path.read_bytes() for place, path in paths.items() if path.exists()}
-            board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote(checkpoints)
+            checkpoints = {
+                place: path.read_bytes() for place, path in paths.items() if path.exists()
+            }
+            board = (
+                ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote(checkpoints)
+            )
             data = {
                 (dataset, split): ray.put(load(dataset, split))
                 for dataset in {run.settings.dataset for run in mine}
@@ -180,4 +191,6 @@ def _gather(waiting: dict, folder: Path, board, progress: Progress | None) -> No
             if progress:
                 progress.ended(run)
     if failed:
-        raise RuntimeError(f"{len(failed)} runs failed, the others are finished; the first: {failed[0]}")
+        raise RuntimeError(
+            f"{len(failed)} runs failed, the others are finished; the first: {failed[0]}"
+        )

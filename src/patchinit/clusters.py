@@ -1,4 +1,4 @@
-"""Filters from clusters of patches: k-means centroids, k-medoids, k-medians (the paper's section 3.3).
+"""Filters from clusters of patches: k-means, k-medoids, k-medians (the paper's section 3.3).
 
 The patches are standardised one by one first (constant ones left out), so that every point has
 norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
@@ -28,7 +28,6 @@ from .patches import standardized_rows
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
 JITTER = 1e-8
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +125,15 @@ def kmedoids(
 
     References
     ----------
-    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids clustering".
+    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
+    clustering".
     """
     try:
         import kmedoids as package  # here, so that a machine without it can do all else
     except ImportError as error:
-        raise ImportError("k-medoids need a package that is not here: pip install kmedoids") from error
+        raise ImportError(
+            "k-medoids need a package that is not here: pip install kmedoids"
+        ) from error
     if max_patches < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
     points, shape, constant_share = _points(patches, n_filters)
@@ -141,7 +143,12 @@ def kmedoids(
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
-        distances, n_filters, max_iter=max_iter, init="random", random_state=_seed(generator), n_cpu=1
+        distances,
+        n_filters,
+        max_iter=max_iter,
+        init="random",
+        random_state=_seed(generator),
+        n_cpu=1,
     )
     return _clusters(
         "kmedoids", points.numpy()[fit.medoids], fit.labels, shape, norm,
@@ -158,10 +165,11 @@ def kmedians(
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
 ) -> Clusters:
-    """Coordinate-wise medians of clusters of standardised patches: Lloyd's iterations under the L1 distance.
+    """Coordinate-wise medians of clusters of standardised patches.
 
-    What the paper's words "the median instead of the mean of the cluster" describe; unlike a
-    medoid, such a median is no patch of the data, and its mean is not exactly zero.
+    Lloyd's iterations under the L1 distance. What the paper's words "the median instead of the
+    mean of the cluster" describe; unlike a medoid, such a median is no patch of the data, and
+    its mean is not exactly zero.
 
     Parameters
     ----------
@@ -189,8 +197,11 @@ def kmedians(
         n_iter += 1
         former, (nearest, labels) = labels, torch.cdist(points, centres, p=1).min(1)
         before, inertia = inertia, nearest.sum().item()
-        # Equal labels end it whatever the last bit of the sum is, which is what tol=0 would wait for.
-        converged = before - inertia <= tol * inertia or (former is not None and torch.equal(former, labels))
+        # Equal labels end it whatever the last bit of the sum is,
+        # which is what tol=0 would wait for.
+        converged = before - inertia <= tol * inertia or (
+            former is not None and torch.equal(former, labels)
+        )
         if converged:
             break
         for k in range(n_filters):
@@ -204,7 +215,7 @@ def kmedians(
 
 
 def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
-    """Standardised patches as rows (P', d) float64, the shape of a patch, the share of constant ones.
+    """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
 
     The rows are in general position: moved by the same tiny amounts on every machine. Patches of
     few grey values, or of mirrored images, are often exactly as far from one centre as from
@@ -224,17 +235,24 @@ def _seed(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
 
 
-def _clusters(method, centres, labels, shape, norm, inertia, n_iter, converged, constant_share) -> Clusters:
+def _clusters(
+    method, centres, labels, shape, norm, inertia, n_iter, converged, constant_share
+) -> Clusters:
     """Order by size, rescale, and warn if the iterations ran out."""
     if not converged:
         warnings.warn(
-            f"{method} stopped at max_iter={n_iter} before it converged; raise max_iter or pass fewer patches",
+            f"{method} stopped at max_iter={n_iter} before it converged; "
+            "raise max_iter or pass fewer patches",
             RuntimeWarning,
             stacklevel=3,
         )
     counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(centres))
-    order = np.argsort(-counts, kind="stable")  # integers: equal ones stay in the order of their seeds
-    filters = torch.from_numpy(np.ascontiguousarray(centres[order], dtype=np.float32)).reshape(-1, *shape)
+    order = np.argsort(
+        -counts, kind="stable"
+    )  # integers: equal ones stay in the order of their seeds
+    filters = torch.from_numpy(np.ascontiguousarray(centres[order], dtype=np.float32)).reshape(
+        -1, *shape
+    )
     shares = torch.from_numpy(counts[order] / counts.sum())
     return Clusters(
         with_norm(filters, norm), method, float(inertia), shares,

@@ -77,7 +77,10 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
     """
     own = results / study.name
     if not any(_records(study, folder, results)):
-        raise RunRefused(f"no run of {study.name!r} is finished in {folder}; make some: patchinit run {study.name}")
+        raise RunRefused(
+            f"no run of {study.name!r} is finished in {folder}; "
+            f"make some: patchinit run {study.name}"
+        )
     with only_here(own):
         remove_leftovers(own)
         remove_leftovers(own / "runs")
@@ -103,14 +106,16 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
 
 
 def read_manifest(folder: Path) -> dict | None:
-    """The manifest of a collected study; None if there is none. StorageError if it can't be read."""
+    """The manifest of a collected study, None without one. StorageError if it can't be read."""
     path = folder / "manifest.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path} can't be read ({error}); restore it: git checkout {path}") from error
+        raise StorageError(
+            f"{path} can't be read ({error}); restore it: git checkout {path}"
+        ) from error
 
 
 def _records(study: Study, folder: Path, results: Path) -> list[Path]:
@@ -120,7 +125,10 @@ def _records(study: Study, folder: Path, results: Path) -> list[Path]:
 
 
 def _gather(study: Study, folder: Path, results: Path) -> Found:
-    """All records by run, by seed, data set and arm, so that a new run is a new line between old ones."""
+    """All records by run, in the order of seed, data set and arm.
+
+    So a new run is a new line between old ones.
+    """
     found: Found = {}
     source: dict[PlannedRun, Path] = {}
     for path in _records(study, folder, results):
@@ -132,9 +140,13 @@ def _gather(study: Study, folder: Path, results: Path) -> Found:
         run = study.run_of(result.settings)
         if run is None:
             nearest = _nearest(study, result)
-            raise RunRefused(f"{path} has the settings of no arm of {study.name!r} ({nearest}); move it away")
+            raise RunRefused(
+                f"{path} has the settings of no arm of {study.name!r} ({nearest}); move it away"
+            )
         if run in found and found[run][1] != content:
-            raise RunRefused(f"{source[run]} and {path} are of one run and differ; move one of them away")
+            raise RunRefused(
+                f"{source[run]} and {path} are of one run and differ; move one of them away"
+            )
         found.setdefault(run, (result, content))
         source.setdefault(run, path)
     arms, datasets = list(study.arms), study.datasets
@@ -150,18 +162,21 @@ def _nearest(study: Study, result: Result) -> str:
     settings = result.settings
     if settings.dataset not in study.datasets:
         return f"dataset: {settings.dataset!r}"
-    texts = [settings.differences(study.settings(arm, settings.dataset, settings.seed)) for arm in study.arms]
+    texts = [
+        settings.differences(study.settings(arm, settings.dataset, settings.seed))
+        for arm in study.arms
+    ]
     return min(texts, key=lambda text: text.count("->"))
 
 
 def _check_complete(own: Path, found: Found) -> None:
-    """What the manifest lists must be there as it was: a collect makes good no loss by forgetting it."""
+    """What the manifest lists must be there as it was: a collect mends no loss by forgetting it."""
     digests = {hashlib.sha256(content).hexdigest() for _, content in found.values()}
     for name, digest in (read_manifest(own) or {"files": {}})["files"].items():
         if name.startswith("runs/") and digest not in digests:
             raise StorageError(
-                f"{own / name} is missing, or not the file that manifest.json lists; restore it: git "
-                f"checkout {own}. To drop it for good, delete manifest.json too"
+                f"{own / name} is missing, or not the file that manifest.json lists; "
+                f"restore it: git checkout {own}. To drop it for good, delete manifest.json too"
             )
 
 
@@ -210,13 +225,15 @@ def _epoch_rows(run: PlannedRun, result: Result):
     start = {"epoch": 0, "mean_norm": result.norms[0].mean(), "median_distance": 0.0}
     for index, epoch in enumerate([None, *result.epochs]):
         measured = start if epoch is None else asdict(epoch) | {
-            "mean_norm": result.norms[index].mean(), "median_distance": np.median(result.distances[index]),
+            "mean_norm": result.norms[index].mean(),
+            "median_distance": np.median(result.distances[index]),
         }  # fmt: skip
         yield {"run": run.name} | {
-            name: measured["epoch"] if name == "epoch" else _short(measured[name]) if name in measured else ""
+            name: measured["epoch"] if name == "epoch"
+            else _short(measured[name]) if name in measured else ""
             for name in (
-                "epoch", "train_loss", "test_loss", "test_accuracy", "learning_rate", "seconds", "mean_norm",
-                "median_distance",
+                "epoch", "train_loss", "test_loss", "test_accuracy", "learning_rate", "seconds",
+                "mean_norm", "median_distance",
             )
         }  # fmt: skip
 
@@ -235,7 +252,9 @@ def _table(rows: Iterable[dict]) -> bytes:
     return text.getvalue().encode()
 
 
-def _manifest(study: Study, found: Found, registration: Registration, contents: dict, command: str) -> dict:
+def _manifest(
+    study: Study, found: Found, registration: Registration, contents: dict, command: str
+) -> dict:
     planned = plan(study)
     results = [result for result, _ in found.values()]
     abouts = [result.about for result in results]
@@ -243,11 +262,14 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
     for run in planned[1:]:
         shared = {key: value for key, value in shared.items() if asdict(run.settings)[key] == value}
     own = {
-        "registration": registration.commit and {"commit": registration.commit, "date": registration.date},
+        "registration": registration.commit
+        and {"commit": registration.commit, "date": registration.date},
         "before_registration": [
-            run.name for run, (result, _) in found.items() if not registration.precedes(result.about["begun"])
+            run.name
+            for run, (result, _) in found.items()
+            if not registration.precedes(result.about["begun"])
         ],
-    }  # fmt: skip
+    }
     return {
         "study": study.name,
         "question": study.question,
@@ -266,7 +288,13 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
         **{
             key: sorted({str(about[key]) for about in abouts if about.get(key) is not None})
             for key in (
-                "hardware", "processor", "instruction_set", "python", "torch", "numpy", "scikit-learn",
+                "hardware",
+                "processor",
+                "instruction_set",
+                "python",
+                "torch",
+                "numpy",
+                "scikit-learn",
             )
         },
         **{
@@ -281,12 +309,15 @@ def _manifest(study: Study, found: Found, registration: Registration, contents: 
 
 
 def _resumed(about: dict) -> bool:
-    """Whether a run went on after a stop under other conditions than before, not just at another time."""
-    return any(set(before) - {"begun", "resumed", "saved", "earlier"} for before in about.get("earlier", ()))
+    """Whether a run went on after a stop under other conditions, not just at another time."""
+    return any(
+        set(before) - {"begun", "resumed", "saved", "earlier"}
+        for before in about.get("earlier", ())
+    )
 
 
 def _mixed(found: Found, registration: Registration):
-    """Each (data set, seed) whose arms were made on unlike devices or by code that may train otherwise.
+    """Each (data set, seed) with arms made on unlike devices or by code that may train otherwise.
 
     Precision is a setting, so an arm has another one only where the study says so in its name.
     """

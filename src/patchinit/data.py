@@ -66,7 +66,9 @@ class Images:
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Images:
         """n of the images, drawn uniformly without replacement."""
         if not 1 <= n <= len(self):
-            raise ValueError(f"n={n} should be between 1 and {len(self)}, the {self.split} images of {self.name}")
+            raise ValueError(
+                f"n={n} should be between 1 and {len(self)}, the {self.split} images of {self.name}"
+            )
         chosen = torch.randperm(len(self), generator=generator)[:n]
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
@@ -79,7 +81,8 @@ class Images:
         if self.stand_in_for is None:
             return f'<p class="data-source">{html.escape(repr(self))}</p>'
         return (
-            '<div class="admonition warning stand-in"><p class="admonition-title">Stand-in data</p><p>'
+            '<div class="admonition warning stand-in">'
+            '<p class="admonition-title">Stand-in data</p><p>'
             f"{html.escape(self.stand_in_for)} could not be had where this page was made. "
             f"It was computed on {html.escape(self.name)} instead ({html.escape(repr(self))}): "
             "its numbers say nothing about the paper.</p></div>"
@@ -115,7 +118,8 @@ def load_images(
         Where the published data sets lie or are put. Default: the environment variable
         PATCHINIT_DATA, else ``data/`` in the book's folder, else ``data/`` in the current one.
     download : bool, optional
-        Fetch what is missing. Default: yes, unless the environment variable PATCHINIT_OFFLINE is set.
+        Fetch what is missing. Default: yes, unless the environment variable PATCHINIT_OFFLINE
+        is set.
 
     Returns
     -------
@@ -141,7 +145,9 @@ def load_images(
         try:
             return load_images(default, split, root=root, download=download)
         except DatasetUnavailable as error:
-            warnings.warn(f"{error}. Using {STAND_INS[default]!r} instead", StandInWarning, stacklevel=2)
+            warnings.warn(
+                f"{error}. Using {STAND_INS[default]!r} instead", StandInWarning, stacklevel=2
+            )
             return replace(load_images(STAND_INS[default], split), stand_in_for=default)
     if name in STAND_INS:
         _ensure(name, root, download)
@@ -149,7 +155,9 @@ def load_images(
         found = kind(root, train=split == "train", download=False)
         pixels = torch.as_tensor(found.data)  # (N, H, W, 3) or (N, H, W)
         pixels = pixels.permute(0, 3, 1, 2) if name == "cifar10" else pixels[:, None]
-        return Images(pixels.contiguous(), torch.as_tensor(found.targets), tuple(found.classes), name, split)
+        return Images(
+            pixels.contiguous(), torch.as_tensor(found.targets), tuple(found.classes), name, split
+        )
     if name == "photos":
         return _photos(split)
     if name == "digits":
@@ -165,7 +173,9 @@ def default_root() -> Path:
     if os.environ.get("PATCHINIT_DATA"):
         return Path(os.environ["PATCHINIT_DATA"])
     here = Path.cwd()
-    book = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").exists()), here)
+    book = next(
+        (folder for folder in (here, *here.parents) if (folder / "_toc.yml").exists()), here
+    )
     return book / "data"
 
 
@@ -173,13 +183,19 @@ def _files(name: str) -> tuple[str, dict[str, tuple[str, str]]]:
     """Folder below the root, and file name -> (kind of digest, digest)."""
     if name == "cifar10":
         listed = datasets.CIFAR10
-        pairs = [*listed.train_list, *listed.test_list, (listed.meta["filename"], listed.meta["md5"])]
+        pairs = [
+            *listed.train_list,
+            *listed.test_list,
+            (listed.meta["filename"], listed.meta["md5"]),
+        ]
         return listed.base_folder, {file: ("md5", digest) for file, digest in pairs}
-    return "FashionMNIST/raw", {file: ("sha256", digest) for file, digest in _FASHION_SHA256.items()}
+    return "FashionMNIST/raw", {
+        file: ("sha256", digest) for file, digest in _FASHION_SHA256.items()
+    }
 
 
 def _ensure(name: str, root: Path, download: bool) -> None:
-    """Check every file of a published data set against its digest; fetch the set if any is absent."""
+    """Check the files of a published data set against their digests; fetch it if any is absent."""
     folder, files = _files(name)
     if not all((root / folder / file).is_file() for file in files):
         if not download:
@@ -202,7 +218,9 @@ def _download(name: str, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".download-", dir=root))
     except OSError as error:
-        raise DatasetUnavailable(f"{name} is not in {root}, and that folder can't be written: {error}") from error
+        raise DatasetUnavailable(
+            f"{name} is not in {root}, and that folder can't be written: {error}"
+        ) from error
     try:
         if name == "cifar10":
             kind = datasets.CIFAR10
@@ -219,7 +237,10 @@ def _download(name: str, root: Path) -> None:
                 text = f"{name} is not in {root} and could not be fetched ({url}: {error})"
                 raise DatasetUnavailable(text) from error
             if not check_integrity(path, md5):
-                raise DatasetDamaged(f"{url} gave a file that is not the published one (md5 differs); try again later")
+                raise DatasetDamaged(
+                    f"{url} gave a file that is not the published one (md5 differs); "
+                    "try again later"
+                )
         kind(aside, download=True)  # unpacks: the archives are there and sound
         destination = root / folder
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -231,12 +252,17 @@ def _download(name: str, root: Path) -> None:
 
 
 def _photos(split: str) -> Images:
-    """32x32 crops on a grid of 8 pixels; the test crops come from the right quarter, the rest from the left."""
+    """32x32 crops on a grid of 8 pixels.
+
+    The test crops come from the right quarter, the rest from the left.
+    """
     crops, labels = [], []
     photos = load_sample_images().images  # china, flower: (427, 640, 3), uint8
     for label, photo in enumerate(photos):
         cut = photo.shape[1] * 3 // 4  # no pixel is in both splits
-        part = torch.from_numpy(np.array(photo[:, :cut] if split == "train" else photo[:, cut:])).permute(2, 0, 1)
+        part = torch.from_numpy(
+            np.array(photo[:, :cut] if split == "train" else photo[:, cut:])
+        ).permute(2, 0, 1)
         windows = part.unfold(1, 32, 8).unfold(2, 32, 8)  # (3, rows, cols, 32, 32)
         crops.append(windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32))
         labels += [label] * len(crops[-1])
@@ -248,9 +274,13 @@ def _digits(split: str) -> Images:
     found = load_digits()
     keep = (np.arange(len(found.target)) % 5 == 0) == (split == "test")
     small = torch.from_numpy(found.images[keep]).float()[:, None] * (255 / 16)
-    large = torch.nn.functional.interpolate(small, size=(28, 28), mode="bilinear", align_corners=False)
+    large = torch.nn.functional.interpolate(
+        small, size=(28, 28), mode="bilinear", align_corners=False
+    )
     names = tuple(str(digit) for digit in found.target_names)
-    return Images(large.round().to(torch.uint8), torch.from_numpy(found.target[keep]), names, "digits", split)
+    return Images(
+        large.round().to(torch.uint8), torch.from_numpy(found.target[keep]), names, "digits", split
+    )
 
 
 def _folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
@@ -261,7 +291,9 @@ def _folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
             raise ValueError(f"split={split!r}: {path} has no folder {split!r}")
         place = path / split
     elif split == "test":
-        raise ValueError(f"split='test': {path} has no folders 'train' and 'test', so all of it is split 'train'")
+        raise ValueError(
+            f"split='test': {path} has no folders 'train' and 'test', so all of it is split 'train'"
+        )
     else:
         place = path
     try:
@@ -271,10 +303,16 @@ def _folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
     pictures = [_open(Path(file)) for file, _ in found.samples]
     mode = "L" if all(picture.mode in ("1", "L") for picture in pictures) else "RGB"
     if size is not None:
-        pictures = [picture.convert(mode).resize((size[1], size[0]), Image.Resampling.BILINEAR) for picture in pictures]
+        pictures = [
+            picture.convert(mode).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            for picture in pictures
+        ]
     sizes = sorted({picture.size[::-1] for picture in pictures})
     if len(sizes) > 1:
-        raise ValueError(f"{place} holds images of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; pass size=(H, W)")
+        raise ValueError(
+            f"{place} holds images of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; "
+            "pass size=(H, W)"
+        )
     arrays = [np.array(picture.convert(mode)) for picture in pictures]
     pixels = torch.from_numpy(np.stack(arrays))  # (N, H, W) or (N, H, W, 3)
     pixels = pixels[:, None] if mode == "L" else pixels.permute(0, 3, 1, 2).contiguous()
@@ -287,4 +325,6 @@ def _open(file: Path) -> Image.Image:
             picture.load()
             return picture
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DatasetDamaged(f"{file} can't be read as an image ({error}); repair or remove it") from error
+        raise DatasetDamaged(
+            f"{file} can't be read as an image ({error}); repair or remove it"
+        ) from error

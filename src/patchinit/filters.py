@@ -1,4 +1,4 @@
-"""Filters from patches: principal components, PCA whitening, random patches; and data-free baselines.
+"""Filters from patches: principal components, whitening, random patches; data-free baselines.
 
 Pure functions: nothing is written into a network (see `patchinit.init`) and no global random
 state is seeded. Each returns a `FilterBank` with what was learned on the way.
@@ -47,21 +47,31 @@ def with_norm(filters: Tensor, norm: float | None) -> Tensor:
     if norm is None:
         return filters
     if not 0 < norm < float("inf"):
-        raise ValueError(f"norm={norm} should be positive and finite, or None for the method's own norm")
+        raise ValueError(
+            f"norm={norm} should be positive and finite, or None for the method's own norm"
+        )
     norms = filters.flatten(1).norm(dim=1)
     if (norms == 0).any():
-        raise ValueError(f"filter {int((norms == 0).nonzero()[0])} is zero and can't be given norm {norm}")
+        raise ValueError(
+            f"filter {int((norms == 0).nonzero()[0])} is zero and can't be given norm {norm}"
+        )
     return filters * (norm / norms)[:, None, None, None]
 
 
 def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None:
     """ValueError unless 1 <= n_filters <= limit."""
     if not 1 <= n_filters <= limit:
-        raise ValueError(f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}")
+        raise ValueError(
+            f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
+        )
 
 
 def principal_components(
-    patches: Tensor | PatchMoments, n_filters: int, *, feature_standardize: bool = True, norm: float | None = 1.0
+    patches: Tensor | PatchMoments,
+    n_filters: int,
+    *,
+    feature_standardize: bool = True,
+    norm: float | None = 1.0,
 ) -> PrincipalComponents:
     """The directions in which standardised patches vary most (the paper's section 3.2).
 
@@ -101,7 +111,9 @@ def principal_components(
     ----------
     Rabinovich, Quiroga, Ronchetti (2025), section 3.2; Chan et al. (2015), PCANet.
     """
-    moments = patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=True)
+    moments = (
+        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=True)
+    )
     covariance = moments.covariance
     if feature_standardize:
         scale = covariance.diagonal().sqrt()
@@ -109,13 +121,15 @@ def principal_components(
         covariance = covariance / torch.outer(scale, scale)
     vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters)
     filters = with_norm(vectors.float().reshape(n_filters, *moments.shape), norm)
-    return PrincipalComponents(filters, "principal_components", eigenvalues, moments.count, moments.constant_share)
+    return PrincipalComponents(
+        filters, "principal_components", eigenvalues, moments.count, moments.constant_share
+    )
 
 
 def pca_whitening(
     patches: Tensor | PatchMoments, n_filters: int, *, eps: float = 1e-3, norm: float | None = None
 ) -> PrincipalComponents:
-    """Whitening filters: eigenvectors of the raw patches' covariance, each over its standard deviation.
+    """Whitening filters: eigenvectors of raw patches' covariance, each over its standard deviation.
 
     Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1. Signs
     and nearly equal eigenvalues as for `principal_components`.
@@ -140,14 +154,22 @@ def pca_whitening(
     Coates and Ng (2012), "Learning feature representations with k-means".
     """
     if eps <= 0:
-        raise ValueError(f"eps={eps} should be > 0: it bounds the gain along directions without variance")
-    moments = patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=False)
+        raise ValueError(
+            f"eps={eps} should be > 0: it bounds the gain along directions without variance"
+        )
+    moments = (
+        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=False)
+    )
     vectors, eigenvalues = _eigenvectors(moments, moments.covariance, n_filters)
     if eigenvalues[0] <= 0:
-        raise ValueError("all patches are the same, so there is no variance to whiten; pass images that differ")
+        raise ValueError(
+            "all patches are the same, so there is no variance to whiten; pass images that differ"
+        )
     gain = (eigenvalues + eps * eigenvalues.mean()).rsqrt()[:n_filters, None]
     filters = with_norm((vectors * gain).float().reshape(n_filters, *moments.shape), norm)
-    return PrincipalComponents(filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share)
+    return PrincipalComponents(
+        filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share
+    )
 
 
 def moments_of(patches: Tensor, *, standardize: bool) -> PatchMoments:
@@ -158,8 +180,13 @@ def moments_of(patches: Tensor, *, standardize: bool) -> PatchMoments:
     return moments_of_columns(pieces, tuple(patches.shape[2:]), standardize=standardize)
 
 
-def _eigenvectors(moments: PatchMoments, covariance: Tensor, n_filters: int) -> tuple[Tensor, Tensor]:
-    """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues, largest first, signs fixed."""
+def _eigenvectors(
+    moments: PatchMoments, covariance: Tensor, n_filters: int
+) -> tuple[Tensor, Tensor]:
+    """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
+
+    Largest first, signs fixed.
+    """
     channels, height, width = moments.shape
     d = channels * height * width
     check_n_filters(
@@ -187,7 +214,11 @@ def fix_signs(rows: Tensor) -> Tensor:
 
 
 def random_patches(
-    patches: Tensor, n_filters: int, *, norm: float | None = 1.0, generator: torch.Generator | None = None
+    patches: Tensor,
+    n_filters: int,
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
 ) -> FilterBank:
     """Standardised patches drawn at random without replacement (the paper's section 3.4).
 
@@ -215,9 +246,14 @@ def random_patches(
 
 
 def glorot_uniform(
-    shape: tuple[int, int, int, int], *, norm: float | None = None, generator: torch.Generator | None = None
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = None,
+    generator: torch.Generator | None = None,
 ) -> FilterBank:
-    """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)), for a convolution of shape (F, C, kh, kw).
+    """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+
+    For a convolution of shape (F, C, kh, kw).
 
     Natural norm (``norm=None``): about sqrt(2 * fan_in / (fan_in + fan_out)), and different from
     filter to filter; it is 1 only where F = C.
@@ -232,7 +268,10 @@ def glorot_uniform(
 
 
 def kaiming_normal(
-    shape: tuple[int, int, int, int], *, norm: float | None = None, generator: torch.Generator | None = None
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = None,
+    generator: torch.Generator | None = None,
 ) -> FilterBank:
     """Filters from N(0, 2 / fan_in), for a convolution of shape (F, C, kh, kw) before a ReLU.
 
@@ -242,12 +281,17 @@ def kaiming_normal(
     ----------
     He et al. (2015), "Delving deep into rectifiers". Also known as He normal.
     """
-    weight = torch.nn.init.kaiming_normal_(torch.empty(_check_shape(shape)), nonlinearity="relu", generator=generator)
+    weight = torch.nn.init.kaiming_normal_(
+        torch.empty(_check_shape(shape)), nonlinearity="relu", generator=generator
+    )
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
 def random_orthonormal(
-    shape: tuple[int, int, int, int], *, norm: float | None = 1.0, generator: torch.Generator | None = None
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
 ) -> FilterBank:
     """A random rotation's first F rows: orthogonal filters that know nothing of the data.
 
@@ -270,17 +314,22 @@ def random_orthonormal(
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
-# Grey, blue against yellow, red against green: the colour axes of natural images, of most variance first.
+# Grey, blue against yellow, red against green: the colour axes of natural images,
+# of most variance first.
 _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
 def cosine_basis(
-    shape: tuple[int, int, int, int], *, norm: float | None = 1.0, generator: torch.Generator | None = None
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
 ) -> FilterBank:
-    """Waves of the discrete cosine transform, in grey and in two opponent colours: tidy filters that need no data.
+    """Waves of the discrete cosine transform: tidy filters that need no data.
 
-    An orthonormal basis of what a filter can be, as principal components are one, and much like
-    theirs to the eye. Where components do better than these, the data has added something.
+    In grey and in two opponent colours. An orthonormal basis of what a filter can be, as
+    principal components are one, and much like theirs to the eye. Where components do better
+    than these, the data has added something.
 
     Parameters
     ----------
@@ -307,16 +356,28 @@ def cosine_basis(
     colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else _cosines(channels)
     colours = colours / colours.norm(dim=1, keepdim=True)
     waves = [
-        (down + across, colour, down, torch.einsum("c,h,w->chw", colours[colour], _cosines(height)[down], _cosines(width)[across]))
-        for colour in range(channels) for down in range(height) for across in range(width)
-    ]  # fmt: skip
+        (
+            down + across,
+            colour,
+            down,
+            torch.einsum(
+                "c,h,w->chw", colours[colour], _cosines(height)[down], _cosines(width)[across]
+            ),
+        )
+        for colour in range(channels)
+        for down in range(height)
+        for across in range(width)
+    ]
     constant, *others = sorted(waves, key=lambda wave: wave[:3])
     basis = torch.stack([wave for *_, wave in (*others, constant)])
     return FilterBank(with_norm(basis[:n_filters].float(), norm), "cosine_basis")
 
 
 def _cosines(n: int) -> Tensor:
-    """The n orthonormal waves of the discrete cosine transform (type II) as rows (n, n), the constant one first."""
+    """The n orthonormal waves of the discrete cosine transform (type II) as rows (n, n).
+
+    The constant one is first.
+    """
     places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
     waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
     return waves / waves.norm(dim=1, keepdim=True)

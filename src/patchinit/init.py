@@ -84,7 +84,10 @@ def make_filters(
     if not isinstance(images, Tensor) or images.ndim != 4:
         check_images(images)  # says what is wrong
     if images.shape[1] != channels:
-        raise ValueError(f"images have C={images.shape[1]} channels, the layer takes {channels}; pass what it is fed")
+        raise ValueError(
+            f"images have C={images.shape[1]} channels, the layer takes {channels}; "
+            "pass what it is fed"
+        )
     place = {"stride": stride, "dilation": dilation}
     if method in _FROM_MOMENTS:
         standardize = method == "principal_components"
@@ -102,7 +105,10 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     """
     values = bank.filters if isinstance(bank, FilterBank) else bank
     if values.shape != layer.weight.shape:
-        raise ValueError(f"filters have shape {tuple(values.shape)}, the layer's weight {tuple(layer.weight.shape)}")
+        raise ValueError(
+            f"filters have shape {tuple(values.shape)}, "
+            f"the layer's weight {tuple(layer.weight.shape)}"
+        )
     layer.weight.copy_(values)
     if layer.bias is not None:
         layer.bias.zero_()
@@ -133,14 +139,16 @@ def from_images_(
     >>> convolution = torch.nn.Conv2d(3, 27, 3)
     >>> weight = from_images_(convolution.weight, torch.rand(10, 3, 32, 32), "kmeans")
     """
-    return weight.copy_(make_filters(method, images, tuple(weight.shape), norm=norm, generator=generator).filters)
+    return weight.copy_(
+        make_filters(method, images, tuple(weight.shape), norm=norm, generator=generator).filters
+    )
 
 
 @torch.no_grad()
 def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = None) -> nn.Module:
-    """Glorot uniform weights and zero biases in every convolution and linear layer, in order; returns the model.
+    """Glorot uniform weights and zero biases in every convolution and linear layer, in order.
 
-    The paper's start for all layers but the first (section 4.2.4).
+    Returns the model. The paper's start for all layers but the first (section 4.2.4).
 
     References
     ----------
@@ -151,7 +159,9 @@ def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = Non
 
 @torch.no_grad()
 def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -> nn.Module:
-    """Orthogonal weights and zero biases in every convolution and linear layer, in order; returns the model.
+    """Orthogonal weights and zero biases in every convolution and linear layer, in order.
+
+    Returns the model.
 
     References
     ----------
@@ -161,7 +171,9 @@ def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -
     return _fill_(model, nn.init.orthogonal_, generator)
 
 
-def _fill_(model: nn.Module, fill: Callable[..., Tensor], generator: torch.Generator | None) -> nn.Module:
+def _fill_(
+    model: nn.Module, fill: Callable[..., Tensor], generator: torch.Generator | None
+) -> nn.Module:
     """Fill every convolution's and linear layer's weight, in order; biases become zero."""
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
@@ -172,11 +184,13 @@ def _fill_(model: nn.Module, fill: Callable[..., Tensor], generator: torch.Gener
 
 
 @torch.no_grad()
-def lsuv_(model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None) -> nn.Module:
-    """Orthogonal weights, then each 2-D convolution's divided by its outputs' standard deviation; returns the model.
+def lsuv_(
+    model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None
+) -> nn.Module:
+    """Orthogonal weights, then each 2-D convolution's divided by its outputs' standard deviation.
 
     Layer-sequential unit variance: layer by layer, with those before it already scaled. One
-    division is exact, for a convolution is linear (the biases are zero).
+    division is exact, for a convolution is linear (the biases are zero). Returns the model.
 
     Parameters
     ----------
@@ -194,7 +208,10 @@ def lsuv_(model: nn.Module, images: Tensor, *, generator: torch.Generator | None
             outputs = layer(_input_of(model, layer, images))
             deviation = outputs.std()
             if not 0 < deviation < float("inf"):
-                raise ValueError(f"layer {name!r} has outputs of standard deviation {deviation}; use other images")
+                raise ValueError(
+                    f"layer {name!r} has outputs of standard deviation {deviation}; "
+                    "use other images"
+                )
             layer.weight.div_(deviation)
     return model
 
@@ -242,9 +259,13 @@ def initialize_first_layer_(
     with _undisturbed(model):
         name, layer = _convolutions(model, probe, first_only=True)[0]
         _check_layer(name, layer)
-        inputs = images  # not copied, and uint8 stays so, where the layer sees the images themselves
+        inputs = (
+            images  # not copied, and uint8 stays so, where the layer sees the images themselves
+        )
         if not torch.equal(_input_of(model, layer, probe).cpu(), probe.cpu()):
-            inputs = torch.cat([_input_of(model, layer, check_images(part)) for part in images.split(100)])
+            inputs = torch.cat(
+                [_input_of(model, layer, check_images(part)) for part in images.split(100)]
+            )
     bank = _bank_for(layer, inputs, method, norm, generator, max_patches)
     set_filters_(layer, bank)
     return bank
@@ -318,7 +339,10 @@ def _bank_for(layer, inputs, method, norm, generator, max_patches) -> FilterBank
     """The layer's new filters from its inputs (N, C, H, W)."""
     # A map smaller than the kernel has no patch without the layer's own padding.
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
-    if any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True)) and layer.padding != "valid":
+    if (
+        any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
+        and layer.padding != "valid"
+    ):
         sides = layer._reversed_padding_repeated_twice
         inputs = nn.functional.pad(inputs, sides)
     keep = norm == "keep"
@@ -334,16 +358,19 @@ def _bank_for(layer, inputs, method, norm, generator, max_patches) -> FilterBank
 
 def _check_layer(name: str, layer: nn.Module) -> None:
     if not isinstance(layer, nn.Conv2d):
-        raise ValueError(f"layer {name!r} is a {type(layer).__name__}; only 2-D convolutions take image patches")
+        raise ValueError(
+            f"layer {name!r} is a {type(layer).__name__}; only 2-D convolutions take image patches"
+        )
     if layer.groups != 1:
         raise ValueError(
-            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part of the channels; "
-            "initialise it by hand with set_filters_, or use a network without groups"
+            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part "
+            "of the channels; initialise it by hand with set_filters_, "
+            "or use a network without groups"
         )
     if layer.dilation[0] != layer.dilation[1]:
         raise ValueError(
-            f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across are known to the patches; "
-            "initialise it by hand with set_filters_"
+            f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across "
+            "are known to the patches; initialise it by hand with set_filters_"
         )
 
 
@@ -351,7 +378,9 @@ class _Reached(Exception):
     """Ends a forward pass at the layer that was looked for."""
 
 
-def _convolutions(model: nn.Module, images: Tensor, first_only: bool = False) -> list[tuple[str, nn.Module]]:
+def _convolutions(
+    model: nn.Module, images: Tensor, first_only: bool = False
+) -> list[tuple[str, nn.Module]]:
     """Convolutions in the order in which they run on the images, each once."""
     found: dict[str, nn.Module] = {}
     handles = []
@@ -374,7 +403,9 @@ def _convolutions(model: nn.Module, images: Tensor, first_only: bool = False) ->
         for handle in handles:
             handle.remove()
     if not found:
-        raise ValueError(f"{type(model).__name__} ran no convolution on these images: nothing to initialise")
+        raise ValueError(
+            f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
+        )
     return list(found.items())
 
 
@@ -403,7 +434,7 @@ def _device(model: nn.Module) -> torch.device:
 
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode but for batch normalisation; afterwards buffers and modes are as they were."""
+    """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before."""
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     modes = {module: module.training for module in model.modules()}
     for module in modes:

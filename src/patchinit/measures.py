@@ -25,7 +25,10 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
         From -1 to 1; NaN where a filter is zero, for it has no direction.
     """
     if a.shape[1:] != b.shape[1:]:
-        raise ValueError(f"a has filters of shape {tuple(a.shape[1:])}, b of {tuple(b.shape[1:])}; they should agree")
+        raise ValueError(
+            f"a has filters of shape {tuple(a.shape[1:])}, b of {tuple(b.shape[1:])}; "
+            "they should agree"
+        )
     a, b = a.flatten(1).double(), b.flatten(1).double()
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
 
@@ -49,10 +52,10 @@ def noise_distance(
 ) -> float | np.ndarray:
     """Expected cosine distance of a filter that only noise has moved: the null without information.
 
-    Behind batch normalisation the loss does not depend on a filter's norm, so its gradient is at
-    right angles to it, and each random step turns it and makes it longer. Under Adam a coordinate's
-    step has the size of the learning rate whatever the gradient's; then, with d weights, the squared
-    norm grows by d lr^2 a step and the angle diffuses at d lr^2 / norm^2:
+    Behind batch normalisation the loss does not depend on a filter's norm, so its gradient is
+    at right angles to it, and each random step turns it and makes it longer. Under Adam a
+    coordinate's step has the size of the learning rate whatever the gradient's; then, with d
+    weights, the squared norm grows by d lr^2 a step and the angle diffuses at d lr^2 / norm^2:
 
         distance = 1 - (1 + d sum(lr^2) / norm^2)^(-1/2).
 
@@ -93,7 +96,9 @@ def noise_distance(
     raise ValueError(f"optimizer={optimizer!r} should be 'adam' or 'sgd'")
 
 
-def noise_quantile(norm: float, squared_rates: float | np.ndarray, n_weights: int, share: float) -> float | np.ndarray:
+def noise_quantile(
+    norm: float, squared_rates: float | np.ndarray, n_weights: int, share: float
+) -> float | np.ndarray:
     """Distance that a share of filters stays below which only noise under Adam has moved.
 
     For a diffusion on the sphere in d dimensions both moments of the cosine are known:
@@ -101,9 +106,14 @@ def noise_quantile(norm: float, squared_rates: float | np.ndarray, n_weights: in
     The distance is taken to have a gamma distribution with these moments: exact (a chi-squared) for
     small angles. Parameters as for `noise_distance`; `share` from 0 to 1.
     """
-    rest, growth = 1 - 1 / n_weights, np.log1p(n_weights * np.asarray(squared_rates, dtype=float) / norm**2)
+    rest, growth = (
+        1 - 1 / n_weights,
+        np.log1p(n_weights * np.asarray(squared_rates, dtype=float) / norm**2),
+    )
     mean = -np.expm1(-rest * growth / 2)
-    variance = rest * np.expm1(-growth) - np.expm1(-rest * growth)  # without the loss of digits that 1 - ... brings
+    variance = rest * np.expm1(-growth) - np.expm1(
+        -rest * growth
+    )  # without the loss of digits that 1 - ... brings
     moved = mean > 0
     mean, variance = np.where(moved, mean, 1.0), np.where(moved, np.maximum(variance, 1e-300), 1.0)
     return np.where(moved, stats.gamma.ppf(share, mean**2 / variance, scale=variance / mean), 0.0)
@@ -128,12 +138,19 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
         From -1 to 1; NaN where a filter does not respond at all.
     """
     if before.shape != after.shape:
-        raise ValueError(f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree")
+        raise ValueError(
+            f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree"
+        )
     a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
     if covariance.shape != (a.shape[1],) * 2:
-        raise ValueError(f"covariance has shape {tuple(covariance.shape)}; filters of {a.shape[1]} weights need a square")
+        raise ValueError(
+            f"covariance has shape {tuple(covariance.shape)}; "
+            f"filters of {a.shape[1]} weights need a square"
+        )
     shared = ((a @ covariance) * b).sum(1)
-    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(-1, 1)
+    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(
+        -1, 1
+    )
 
 
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:
@@ -158,12 +175,12 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
 
 
 def cosine_terms(filters: Tensor) -> Tensor:
-    """How many cosine waves a filter is made of, filter by filter: 1 for a single wave of one colour.
+    """How many cosine waves each filter is made of: 1 for a single wave of one colour.
 
     The exponential of the entropy of a filter's energy over the separable cosines of the kernel
-    (the discrete cosine transform), times brightness and the two opponent colours if C = 3. Noise of
-    d independent weights has about 0.48 d of them. A bank's *mean smoothness* would not do: it is
-    the same for every orthonormal basis.
+    (the discrete cosine transform), times brightness and the two opponent colours if C = 3.
+    Noise of d independent weights has about 0.48 d of them. A bank's *mean smoothness* would
+    not do: it is the same for every orthonormal basis.
 
     Parameters
     ----------
@@ -177,7 +194,9 @@ def cosine_terms(filters: Tensor) -> Tensor:
     """
     channels = filters.shape[1]
     if channels not in (1, 3):
-        raise ValueError(f"filters have C={channels} channels; opponent colours are defined for 1 or 3")
+        raise ValueError(
+            f"filters have C={channels} channels; opponent colours are defined for 1 or 3"
+        )
     waves = torch.from_numpy(dctn(filters.double().numpy(), axes=(2, 3), norm="ortho"))
     if channels == 3:
         opponent = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
@@ -261,6 +280,7 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     """
     if filters.shape[1:] != patches.shape[1:]:
         raise ValueError(
-            f"filters have shape {tuple(filters.shape[1:])}, patches {tuple(patches.shape[1:])}; they should agree"
+            f"filters have shape {tuple(filters.shape[1:])}, patches {tuple(patches.shape[1:])}; "
+            "they should agree"
         )
     return filters.flatten(1) @ patches.flatten(1).T

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class SimpleConv(nn.Module):
-    """Eleven blocks of 3x3 convolution (no padding, stride 1), batch normalisation and ReLU, then a linear layer.
+    """Eleven blocks of 3x3 convolution, batch normalisation and ReLU, then a linear layer.
 
-    The first block has C * 3 * 3 filters, the most that principal components can fill: 27 for
-    colour, 9 for greyscale. The paper gives neither the other widths nor the head: both are
-    arguments.
+    The convolutions have no padding and stride 1. The first block has C * 3 * 3 filters, the
+    most that principal components can fill: 27 for colour, 9 for greyscale. The paper gives
+    neither the other widths nor the head: both are arguments.
 
     Parameters
     ----------
@@ -56,24 +56,35 @@ class SimpleConv(nn.Module):
         super().__init__()
         all_widths = [in_channels * 9 if first_width is None else first_width, *widths]
         if min(all_widths) < 1:
-            raise ValueError(f"widths={tuple(all_widths)} (the first block first) should all be >= 1")
+            raise ValueError(
+                f"widths={tuple(all_widths)} (the first block first) should all be >= 1"
+            )
         final_size = None if image_size is None else image_size - 2 * len(all_widths)
         if final_size is not None and final_size < 1:
             raise ValueError(
-                f"image_size={image_size} is too small: {len(all_widths)} unpadded 3x3 blocks take away "
-                f"{2 * len(all_widths)} pixels; at least {2 * len(all_widths) + 1} are needed, or fewer widths"
+                f"image_size={image_size} is too small: {len(all_widths)} unpadded 3x3 blocks "
+                f"take away {2 * len(all_widths)} pixels; "
+                f"at least {2 * len(all_widths) + 1} are needed, or fewer widths"
             )
         blocks, channels = [], in_channels
         for width in all_widths:
             convolution = nn.Conv2d(channels, width, kernel_size=3, bias=bias)
-            blocks += [convolution, nn.BatchNorm2d(width, eps=bn_eps, momentum=bn_momentum), nn.ReLU(inplace=True)]
+            blocks += [
+                convolution,
+                nn.BatchNorm2d(width, eps=bn_eps, momentum=bn_momentum),
+                nn.ReLU(inplace=True),
+            ]
             channels = width
         self.features = nn.Sequential(*blocks)
         if head == "average":
-            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes))
+            self.head = nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes)
+            )
         elif head == "flatten":
             if final_size is None:
-                raise ValueError("head='flatten' needs image_size, which fixes the number of values to flatten")
+                raise ValueError(
+                    "head='flatten' needs image_size, which fixes the number of values to flatten"
+                )
             self.head = nn.Sequential(nn.Flatten(), nn.Linear(channels * final_size**2, n_classes))
         else:
             raise ValueError(f"head={head!r} should be 'average' or 'flatten'")
@@ -93,12 +104,13 @@ class SimpleConv(nn.Module):
         return self.head(self.features(images))
 
     def forward_mixed(self, images: Tensor, dtype: torch.dtype) -> Tensor:
-        """The same with the blocks after the first computed in `dtype`; the first block and the head stay in float32.
+        """The same with the blocks after the first computed in `dtype`.
 
-        The first block holds the filters that the book is about, and filters of little variance suffer
-        most from few bits: a weak component's response is a hundredth of the pixels' own size. Its
-        normalisation is kept in float32 as well: backwards it takes the mean out of a gradient, and a
-        rounded gradient has a mean again, which the pixels' common brightness multiplies.
+        The first block and the head stay in float32. The first block holds the filters that the
+        book is about, and filters of little variance suffer most from few bits: a weak
+        component's response is a hundredth of the pixels' own size. Its normalisation is kept
+        in float32 as well: backwards it takes the mean out of a gradient, and a rounded
+        gradient has a mean again, which the pixels' common brightness multiplies.
         """
         maps = self.features[:3](images)
         with torch.autocast(images.device.type, dtype):
@@ -106,7 +118,10 @@ class SimpleConv(nn.Module):
         return self.head(maps.float())
 
     def fits_onednn(self, dtype: torch.dtype) -> bool:
-        """Whether `forward_blocked` can be had: in bfloat16 not with biases, nor on every processor."""
+        """Whether `forward_blocked` can be had.
+
+        In bfloat16 not with biases, nor on every processor.
+        """
         if not torch.backends.mkldnn.is_available():
             return False
         if dtype == torch.float32:
@@ -114,12 +129,13 @@ class SimpleConv(nn.Module):
         return self.first_layer.bias is None and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
     def forward_blocked(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """`forward`, or for a shorter `dtype` `forward_mixed`, on a CPU with all maps in oneDNN's own layout.
+        """`forward`, or for a shorter `dtype` `forward_mixed`, on a CPU in oneDNN's own layout.
 
-        There the convolutions are computed in blocks of 16 channels. Otherwise every one of them
-        first brings its maps into that layout and back. Equal but for rounding, which is less than
-        that of channels-last maps: torch's normalisation of those is off by up to 5e-5.
-        In evaluation mode it can't be differentiated.
+        All maps have that layout, in which the convolutions are computed in blocks of 16
+        channels. Otherwise every one of them first brings its maps into that layout and back.
+        Equal but for rounding, which is less than that of channels-last maps: torch's
+        normalisation of those is off by up to 5e-5. In evaluation mode it can't be
+        differentiated.
         """
         maps = self.features[:3](images.to_mkldnn())
         if dtype != torch.float32:

@@ -1,4 +1,7 @@
-"""What every chapter needs to put its numbers and verdicts into its text. Needs MyST-NB (the extra `chapters`)."""
+"""What every chapter needs to put its numbers and verdicts into its text.
+
+Needs MyST-NB (the extra `chapters`).
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,21 @@ def say(**values: object) -> None:
 
 
 def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
-    """Keep a claim's verdict by the bound of its chapter; None is undecided, and stand-in data decide nothing."""
+    """Keep a claim's verdict by the bound of its chapter.
+
+    None is undecided, and stand-in data decide nothing.
+    """
     found = OPEN if data.stand_in_for or holds is None else YES if holds else NO
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
 
 
 def tell(findings: Iterable[Finding]) -> None:
-    """Keep what the training runs say of some claims: ``claim_N_verdict``, ``_reading``, ``_evidence``, ``_needed``."""
+    """Keep what the training runs say of some claims.
+
+    As ``claim_N_verdict``, ``_reading``, ``_evidence`` and ``_needed``.
+    """
     for finding in findings:
-        parts = {name: getattr(finding, name) for name in ("verdict", "reading", "evidence", "needed")}
+        parts = {
+            name: getattr(finding, name) for name in ("verdict", "reading", "evidence", "needed")
+        }
         say(**{f"claim_{finding.claim}_{name}": value for name, value in parts.items()})

@@ -45,12 +45,15 @@ def check_images(images: Tensor) -> Tensor:
             "One image: images[None]; greyscale without its axis: images[:, None]"
         )
     if 0 in images.shape:
-        raise ValueError(f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image")
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image"
+        )
     if images.dtype == torch.uint8:
         return images.float().div_(255)
     if not images.is_floating_point():
         raise TypeError(
-            f"images has dtype {images.dtype}; pass uint8 (0 to 255) or floating point, e.g. images.float() / 255"
+            f"images has dtype {images.dtype}; "
+            "pass uint8 (0 to 255) or floating point, e.g. images.float() / 255"
         )
     if not torch.isfinite(images).all():
         raise ValueError(
@@ -60,7 +63,9 @@ def check_images(images: Tensor) -> Tensor:
     return images
 
 
-def output_size(images: Tensor, kernel_size: tuple[int, int], stride: int, dilation: int) -> tuple[int, int]:
+def output_size(
+    images: Tensor, kernel_size: tuple[int, int], stride: int, dilation: int
+) -> tuple[int, int]:
     """Rows and columns of patches in each image; ValueError if the kernel does not fit."""
     if stride < 1 or dilation < 1:
         raise ValueError(f"stride={stride} and dilation={dilation} should both be >= 1")
@@ -68,8 +73,9 @@ def output_size(images: Tensor, kernel_size: tuple[int, int], stride: int, dilat
     height, width = images.shape[-2:]
     if spans[0] > height or spans[1] > width:
         raise ValueError(
-            f"kernel_size={kernel_size} with dilation={dilation} spans {spans[0]}x{spans[1]} pixels, more than the "
-            f"images' {height}x{width}; use a smaller kernel, or larger or padded images"
+            f"kernel_size={kernel_size} with dilation={dilation} spans "
+            f"{spans[0]}x{spans[1]} pixels, more than the images' {height}x{width}; "
+            "use a smaller kernel, or larger or padded images"
         )
     return (height - spans[0]) // stride + 1, (width - spans[1]) // stride + 1
 
@@ -139,9 +145,15 @@ def sample_patches(
     image, place = chosen // (rows * cols), chosen % (rows * cols)
     patches = []
     for part in torch.arange(n_patches).split(65_536):  # bounds the index tensors, not the result
-        down = (place[part] // cols * stride)[:, None] + torch.arange(kernel_size[0]) * dilation  # (p, kh)
-        across = (place[part] % cols * stride)[:, None] + torch.arange(kernel_size[1]) * dilation  # (p, kw)
-        picked = images[image[part, None, None], :, down[:, :, None], across[:, None, :]]  # (p, kh, kw, C)
+        down = (place[part] // cols * stride)[:, None] + torch.arange(
+            kernel_size[0]
+        ) * dilation  # (p, kh)
+        across = (place[part] % cols * stride)[:, None] + torch.arange(
+            kernel_size[1]
+        ) * dilation  # (p, kw)
+        picked = images[
+            image[part, None, None], :, down[:, :, None], across[:, None, :]
+        ]  # (p, kh, kw, C)
         patches.append(check_images(picked.permute(0, 3, 1, 2)))
     return torch.cat(patches)
 
@@ -155,7 +167,9 @@ def _distinct(total: int, n: int, generator: torch.Generator | None) -> Tensor:
         # Two draws that collide keep their first place: what remains is a uniform sample.
         drawn = torch.cat([seen, torch.randint(total, (n,), generator=generator)])
         unique, where = torch.unique(drawn, return_inverse=True)
-        first = torch.full((len(unique),), len(drawn)).scatter_reduce_(0, where, torch.arange(len(drawn)), "amin")
+        first = torch.full((len(unique),), len(drawn)).scatter_reduce_(
+            0, where, torch.arange(len(drawn)), "amin"
+        )
         seen = drawn[first.sort().values][:n]
     return seen
 
@@ -200,10 +214,11 @@ def standardize_patches(patches: Tensor) -> Standardized:
 
 
 def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64 whatever the dtype, for what a float32's last bits could tip over.
+    """`standardize_patches` in float64 whatever the dtype.
 
-    Returns the rows, (P', d), and how many patches were constant. Beside the result, memory for
-    some thousands of patches is needed. Raises as `standardize_patches` does.
+    For what a float32's last bits could tip over. Returns the rows, (P', d), and how many
+    patches were constant. Beside the result, memory for some thousands of patches is needed.
+    Raises as `standardize_patches` does.
     """
     flat = check_images(patches).flatten(1)
     rows, used = torch.empty(flat.shape, dtype=torch.float64), 0
@@ -280,7 +295,9 @@ def patch_moments(
     kernel_size = as_pair(kernel_size)
     batches = [images] if isinstance(images, Tensor) else images
     return moments_of_columns(
-        _unfolded(batches, kernel_size, stride, dilation, batch_size), kernel_size, standardize=standardize
+        _unfolded(batches, kernel_size, stride, dilation, batch_size),
+        kernel_size,
+        standardize=standardize,
     )
 
 
@@ -295,7 +312,9 @@ def _unfolded(batches, kernel_size, stride, dilation, batch_size) -> Iterator[Te
             pixels = check_images(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), kernel_size, strict=True):
                 pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)  # (n, C, kh, kw, rows, cols)
+            windows = pixels[..., ::dilation, ::dilation].permute(
+                0, 1, 4, 5, 2, 3
+            )  # (n, C, kh, kw, rows, cols)
             # One copy; F.unfold takes up to three times as long in float64.
             yield windows.contiguous().flatten(4).flatten(1, 3)
 
@@ -303,7 +322,7 @@ def _unfolded(batches, kernel_size, stride, dilation, batch_size) -> Iterator[Te
 def moments_of_columns(
     pieces: Iterable[Tensor], kernel_size: tuple[int, int], *, standardize: bool
 ) -> PatchMoments:
-    """`PatchMoments` of patches that stand as columns: float64 pieces (n, d, L), which are overwritten."""
+    """`PatchMoments` of patches as columns: float64 pieces (n, d, L), which are overwritten."""
     count = constant = 0
     products = None
     for columns in pieces:
@@ -332,11 +351,16 @@ def moments_of_columns(
 
 
 def _standardize_columns_(columns: Tensor) -> int:
-    """In place on (n, d, L): columns of mean 0 and standard deviation 1, constant ones zero; counts those."""
+    """In place on (n, d, L): columns of mean 0 and standard deviation 1, constant ones zero.
+
+    Counts the constant ones.
+    """
     d = columns.shape[1]
     mean = columns.mean(1, keepdim=True)
     columns -= mean
-    spread = columns.square().sum(1, keepdim=True)  # not vector_norm: 4 times as slow along this axis
+    spread = columns.square().sum(
+        1, keepdim=True
+    )  # not vector_norm: 4 times as slow along this axis
     constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
     return int(constant.sum())

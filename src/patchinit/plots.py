@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from scipy import stats
 from torch import Tensor
 
-# Okabe and Ito's palette, told apart by readers with any colour vision; grey for what knows nothing.
+# Okabe and Ito's palette, told apart by readers with any colour vision;
+# grey for what knows nothing.
 METHOD_COLORS = {
     "principal_components": "#0072B2",
     "kmeans": "#D55E00",
@@ -55,7 +56,12 @@ def use_style() -> None:
 
 
 def filter_grid(
-    filters: Tensor, *, ax: Axes, n_cols: int | None = None, scale: float | None = None, title: str | None = None
+    filters: Tensor,
+    *,
+    ax: Axes,
+    n_cols: int | None = None,
+    scale: float | None = None,
+    title: str | None = None,
 ) -> Axes:
     """Filters as small images, each on the same symmetric scale, whose value is stated below.
 
@@ -95,7 +101,9 @@ def filter_grid(
     return ax
 
 
-def patch_grid(patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: str | None = None) -> Axes:
+def patch_grid(
+    patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: str | None = None
+) -> Axes:
     """Patches or images as they are, values from 0 (black) to 1 (full).
 
     Parameters
@@ -115,7 +123,9 @@ def patch_grid(patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: s
     return ax
 
 
-def activation_strip(weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axes, unit: str = "response") -> Axes:
+def activation_strip(
+    weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axes, unit: str = "response"
+) -> Axes:
     """One filter above, patches below, and between them each patch's value (the paper's Figure 2).
 
     Parameters
@@ -136,7 +146,9 @@ def activation_strip(weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axe
     if top.shape[2] == 3:
         ax.imshow((top + 1) / 2, extent=(middle, middle + 1.2, 1.45, 2.65))
     else:
-        ax.imshow(top[..., 0], extent=(middle, middle + 1.2, 1.45, 2.65), cmap="RdBu_r", vmin=-1, vmax=1)
+        ax.imshow(
+            top[..., 0], extent=(middle, middle + 1.2, 1.45, 2.65), cmap="RdBu_r", vmin=-1, vmax=1
+        )
     for index, (patch, value) in enumerate(zip(patches, values.tolist(), strict=True)):
         _show_patch(ax, patch, index + 0.05, 0, 0.9)
         ax.text(index + 0.5, 1.15, f"{value:+.2f}", ha="center", va="center", fontsize="small")
@@ -147,7 +159,12 @@ def activation_strip(weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axe
 
 
 def spectrum(
-    eigenvalues: Tensor, *, ax: Axes, method: str = "principal_components", label: str | None = None, **line
+    eigenvalues: Tensor,
+    *,
+    ax: Axes,
+    method: str = "principal_components",
+    label: str | None = None,
+    **line,
 ) -> Axes:
     """Share of the variance along each component, on a logarithmic axis.
 
@@ -190,7 +207,11 @@ def seed_curves(
     """
     values = np.asarray(values)
     x = np.arange(1, values.shape[1] + 1) if x is None else x
-    line = {"color": METHOD_COLORS[method], "linewidth": 2, "label": label or METHOD_LABELS[method]} | line
+    line = {
+        "color": METHOD_COLORS[method],
+        "linewidth": 2,
+        "label": label or METHOD_LABELS[method],
+    } | line
     mean = values.mean(0)
     if interval and len(values) > 1:
         half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)

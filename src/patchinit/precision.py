@@ -1,4 +1,7 @@
-"""Does bfloat16 change what is measured? The check of book/protocol.md, from the runs of the study `precision`."""
+"""Whether bfloat16 changes what is measured, from the runs of the study `precision`.
+
+The check is the one of book/protocol.md.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ def compare_precisions(components: tuple[Arm, Arm], glorot: tuple[Arm, Arm]) -> 
     Returns
     -------
     list of Check
-        Accuracy of each method, the difference of the two biases, the mean distance of each, that of
-        the five weakest components before the last, and that of the last.
+        Accuracy of each method, the difference of the two biases, the mean distance of each,
+        that of the five weakest components before the last, and that of the last.
     """
     biases = [two[0].final - two[1].final for two in (components, glorot)]
     distances = {
@@ -43,7 +46,9 @@ def compare_precisions(components: tuple[Arm, Arm], glorot: tuple[Arm, Arm]) -> 
     }
     welch = stats.ttest_ind(*biases, equal_var=False)
     bounds = welch.confidence_interval(0.95)
-    difference = Interval(float(biases[0].mean() - biases[1].mean()), bounds.low, bounds.high, min(map(len, biases)))
+    difference = Interval(
+        float(biases[0].mean() - biases[1].mean()), bounds.low, bounds.high, min(map(len, biases))
+    )
     adjusted = holm([welch.pvalue, *map(p_value, distances.values())])
 
     checks = [
@@ -51,7 +56,15 @@ def compare_precisions(components: tuple[Arm, Arm], glorot: tuple[Arm, Arm]) -> 
         for name, bias in zip(("components", "Glorot"), biases, strict=True)
     ]
     large = abs(difference.estimate) > ACCURACY_BIAS
-    checks.append(Check("accuracy, components minus Glorot", "pp", difference, adjusted[0], bool(adjusted[0] < 0.05 and large)))
+    checks.append(
+        Check(
+            "accuracy, components minus Glorot",
+            "pp",
+            difference,
+            adjusted[0],
+            bool(adjusted[0] < 0.05 and large),
+        )
+    )
     for (what, logs), p in zip(distances.items(), adjusted[1:], strict=True):
         interval = geometric_interval(np.exp(logs))
         large = not RATIO_BIAS[0] <= interval.estimate <= RATIO_BIAS[1]

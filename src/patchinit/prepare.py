@@ -13,7 +13,13 @@ from torch import Tensor
 
 from .data import Images, load_images
 from .filters import FilterBank
-from .init import glorot_uniform_, initialize_all_layers_, initialize_first_layer_, lsuv_, orthogonal_
+from .init import (
+    glorot_uniform_,
+    initialize_all_layers_,
+    initialize_first_layer_,
+    lsuv_,
+    orthogonal_,
+)
 from .models import SimpleConv
 from .settings import Settings
 
@@ -51,19 +57,31 @@ def prepare(settings: Settings, load: Load = load, *, learn: bool = True) -> Pre
         from its checkpoint.
     """
     train_set, test_set = _splits(settings, load)
-    drawn = torch.randperm(len(train_set), generator=settings.generator("filter images"))[: settings.n_images]
+    drawn = torch.randperm(len(train_set), generator=settings.generator("filter images"))[
+        : settings.n_images
+    ]
     if len(drawn) < settings.n_images:
-        raise ValueError(f"n_images={settings.n_images} should be at most {len(train_set)}, the training images")
+        raise ValueError(
+            f"n_images={settings.n_images} should be at most {len(train_set)}, the training images"
+        )
     images = train_set.images[drawn]
     channels, size = images.shape[1:3]
     model = SimpleConv(
-        channels, len(train_set.classes), widths=settings.widths, head=settings.head, image_size=size,
-        bias=settings.bias, bn_eps=settings.bn_eps, bn_momentum=settings.bn_momentum,
-    )  # fmt: skip
+        channels,
+        len(train_set.classes),
+        widths=settings.widths,
+        head=settings.head,
+        image_size=size,
+        bias=settings.bias,
+        bn_eps=settings.bn_eps,
+        bn_momentum=settings.bn_momentum,
+    )
     glorot_uniform_(model, generator=settings.generator("weights"))
     learned = _initialize_(model, images, settings) if learn else {}
     if settings.n_train is not None:
-        train_set = train_set.sample(settings.n_train, generator=settings.generator("training images"))
+        train_set = train_set.sample(
+            settings.n_train, generator=settings.generator("training images")
+        )
     return Prepared(model, train_set, test_set, drawn, learned)
 
 
@@ -73,9 +91,15 @@ def _splits(settings: Settings, load: Load) -> tuple[Images, Images]:
     if not settings.n_held_out:
         return train_set, load(settings.dataset, "test")
     if settings.n_held_out >= len(train_set) - 1:
-        raise ValueError(f"n_held_out={settings.n_held_out} leaves nothing of {len(train_set)} training images")
-    order = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0))  # for every seed alike
-    return _part(train_set, order[settings.n_held_out :]), _part(train_set, order[: settings.n_held_out])
+        raise ValueError(
+            f"n_held_out={settings.n_held_out} leaves nothing of {len(train_set)} training images"
+        )
+    order = torch.randperm(
+        len(train_set), generator=torch.Generator().manual_seed(0)
+    )  # for every seed alike
+    return _part(train_set, order[settings.n_held_out :]), _part(
+        train_set, order[: settings.n_held_out]
+    )
 
 
 def _part(images: Images, chosen: Tensor) -> Images:
@@ -83,7 +107,10 @@ def _part(images: Images, chosen: Tensor) -> Images:
 
 
 def _initialize_(model: SimpleConv, images: Tensor, settings: Settings) -> dict:
-    """Initialise as the settings say a model that has Glorot's start; returns what was learned on the way."""
+    """Initialise as the settings say a model that has Glorot's start.
+
+    Returns what was learned on the way.
+    """
     glorot_norm = model.first_layer.weight.detach().flatten(1).norm(dim=1).mean().item()
     if settings.others == "orthogonal":
         orthogonal_(model, generator=settings.generator("weights"))
@@ -100,5 +127,12 @@ def _initialize_(model: SimpleConv, images: Tensor, settings: Settings) -> dict:
 
 def _learned(bank: FilterBank) -> dict:
     """All of a bank but the filters, as plain numbers and lists."""
-    values = {field.name: getattr(bank, field.name) for field in dataclasses.fields(bank) if field.name != "filters"}
-    return {name: value.tolist() if isinstance(value, Tensor) else value for name, value in values.items()}
+    values = {
+        field.name: getattr(bank, field.name)
+        for field in dataclasses.fields(bank)
+        if field.name != "filters"
+    }
+    return {
+        name: value.tolist() if isinstance(value, Tensor) else value
+        for name, value in values.items()
+    }

@@ -15,11 +15,20 @@ import torch
 
 from .settings import Settings
 
-# What a run passes through. Of `measures` it calls the cosine distance alone, which a test holds to its closed form.
+# What a run passes through. Of `measures` it calls the cosine distance alone,
+# which a test holds to its closed form.
 MAKES_RUNS = (
-    "clusters.py", "data.py", "filters.py", "init.py", "models.py", "patches.py", "prepare.py", "runs.py", "settings.py",
+    "clusters.py",
+    "data.py",
+    "filters.py",
+    "init.py",
+    "models.py",
+    "patches.py",
+    "prepare.py",
+    "runs.py",
+    "settings.py",
     "training.py",
-)  # fmt: skip
+)
 _WORTH_NAMING = ("avx512_bf16", "amx_bf16")  # instructions that decide how bfloat16 is computed
 
 
@@ -55,22 +64,29 @@ def about(device: torch.device) -> dict:
         cudnn = torch.backends.cudnn
         found["hardware"] = torch.cuda.get_device_name(device)
         found["flags"] = {
-            "cuda": torch.version.cuda, "cudnn": cudnn.version(), "deterministic": cudnn.deterministic,
-            "benchmark": cudnn.benchmark, "convolutions": cudnn.conv.fp32_precision,
+            "cuda": torch.version.cuda,
+            "cudnn": cudnn.version(),
+            "deterministic": cudnn.deterministic,
+            "benchmark": cudnn.benchmark,
+            "convolutions": cudnn.conv.fp32_precision,
             "products": torch.backends.cuda.matmul.fp32_precision,
-        }  # fmt: skip
+        }
     return found
 
 
 @functools.cache
 def code() -> dict:
-    """The code that is running: "commit" and whether it was "dirty" (None outside git), "digest" of what makes runs."""
+    """The code that is running: "commit", whether it was "dirty", "digest" of what makes runs.
+
+    The first two are None outside git.
+    """
     here = Path(__file__).parent
     digest = hashlib.sha256()
     for name in MAKES_RUNS:
         digest.update(name.encode() + (here / name).read_bytes())
     commit = dirty = None
-    # Asked for this file: a package installed somewhere inside another repository is no part of that one.
+    # Asked for this file: a package installed somewhere inside another repository
+    # is no part of that one.
     if _git(here, "ls-files", "--error-unmatch", Path(__file__).name) is not None:
         commit = (_git(here, "rev-parse", "HEAD") or "").strip() or None
         dirty = bool(_git(here, "status", "--porcelain", "--", "."))
@@ -79,20 +95,28 @@ def code() -> dict:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 
 
 def code_of(about: dict) -> dict:
-    """The code of a record as `code` has it; the first records had a digest of the whole package and nothing else."""
+    """The code of a record as `code` has it.
+
+    The first records had a digest of the whole package and nothing else.
+    """
     found = about["code"]
     return found if isinstance(found, dict) else {"commit": None, "dirty": None, "digest": found}
 
 
 def conditions(settings: Settings, about: dict) -> dict:
-    """What two runs must share to be compared as a pair: "device", "precision" and the digest of the "code"."""
+    """What two runs must share to be compared as a pair.
+
+    That is "device", "precision" and the digest of the "code".
+    """
     device = about.get("device") or ("cpu" if "thread" in about["hardware"] else "cuda")
     return {"device": device, "precision": settings.precision, "code": code_of(about)["digest"]}
 
@@ -103,7 +127,12 @@ def _processor() -> str:
 
 def _instruction_set() -> str:
     flags = _cpuinfo("flags").split()
-    return " ".join([torch.backends.cpu.get_cpu_capability(), *(flag for flag in _WORTH_NAMING if flag in flags)])
+    return " ".join(
+        [
+            torch.backends.cpu.get_cpu_capability(),
+            *(flag for flag in _WORTH_NAMING if flag in flags),
+        ]
+    )
 
 
 def _cpuinfo(key: str) -> str:

@@ -1,4 +1,4 @@
-"""``results/registration.json``: the registered protocol and its date, and which code trains alike."""
+"""``results/registration.json``: the protocol registered, its date, and which code trains alike."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def read_registration(results: Path) -> Registration:
         return Registration(content.get("commit"), date, alike)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
-            f"{path} can't be used ({type(error).__name__}: {error}); it should hold commit, date (ISO) and "
-            "same_training. Restore it: git checkout"
+            f"{path} can't be used ({type(error).__name__}: {error}); "
+            "it should hold commit, date (ISO) and same_training. Restore it: git checkout"
         ) from error

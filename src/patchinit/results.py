@@ -31,7 +31,10 @@ class NoResults(FileNotFoundError):
 
 @dataclass(frozen=True)
 class Arm:
-    """The finished runs of one arm on one data set, a line a seed. S seeds, E epochs, F filters, N test images."""
+    """The finished runs of one arm on one data set, a line a seed.
+
+    S seeds, E epochs, F filters, N test images.
+    """
 
     name: str
     dataset: str
@@ -49,7 +52,9 @@ class Arm:
     @property
     def accuracy(self) -> np.ndarray:
         """(S, E), test accuracy after each epoch in percent."""
-        return 100 * np.array([[epoch.test_accuracy for epoch in result.epochs] for result in self.results])
+        return 100 * np.array(
+            [[epoch.test_accuracy for epoch in result.epochs] for result in self.results]
+        )
 
     @property
     def correct(self) -> np.ndarray:
@@ -73,10 +78,15 @@ class Arm:
 
     @functools.cached_property
     def final_distances(self) -> np.ndarray:
-        """(S, F), at the end, from the filters themselves (the course over epochs is kept in half precision)."""
+        """(S, F), at the end, from the filters themselves.
+
+        The course over epochs is kept in half precision.
+        """
         return np.stack(
             [
-                cosine_distance(torch.from_numpy(result.filters[0]), torch.from_numpy(result.filters[-1])).numpy()
+                cosine_distance(
+                    torch.from_numpy(result.filters[0]), torch.from_numpy(result.filters[-1])
+                ).numpy()
                 for result in self.results
             ]
         )
@@ -88,7 +98,10 @@ class Arm:
 
     @property
     def squared_rates(self) -> np.ndarray:
-        """(E + 1,), sum of the squared learning rates of all steps until after each epoch; noise feeds on it."""
+        """(E + 1,), sum of the squared learning rates of all steps until after each epoch.
+
+        Noise feeds on it.
+        """
         settings = self.settings
         n_images = settings.n_train or _N_IMAGES.get(settings.dataset, 0) - settings.n_held_out
         steps = -(-n_images // settings.batch_size)
@@ -96,18 +109,25 @@ class Arm:
         return np.concatenate([[0.0], np.cumsum(np.square(rates)) * steps])
 
     def noise(self, norm: float | None = None) -> np.ndarray:
-        """(E + 1,), expected distance if only noise had moved a filter under Adam, from the mean norm at the start."""
+        """(E + 1,), expected distance if only noise had moved a filter under Adam.
+
+        Computed from the mean norm at the start.
+        """
         norm = float(self.norms[:, 0].mean()) if norm is None else norm
         return noise_distance(norm, self.squared_rates, self.results[0].filters[0, 0].size)
 
     def noise_band(self) -> np.ndarray:
         """(E + 1, 2), between which 95 % of such filters would lie."""
         norm, size = float(self.norms[:, 0].mean()), self.results[0].filters[0, 0].size
-        return np.stack([noise_quantile(norm, self.squared_rates, size, q) for q in (0.025, 0.975)], axis=1)
+        return np.stack(
+            [noise_quantile(norm, self.squared_rates, size, q) for q in (0.025, 0.975)], axis=1
+        )
 
     def among(self, seeds: list[int]) -> Arm:
         """Only the runs of some seeds."""
-        return Arm(self.name, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds))
+        return Arm(
+            self.name, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds)
+        )
 
 
 @dataclass(frozen=True)
@@ -131,11 +151,11 @@ class Runs:
         return sum(manifest["runs_finished"] for manifest in self.manifests)
 
     def has(self, dataset: str, *names: str, across_precision: bool = False) -> bool:
-        """Whether all these arms have runs, and a seed in common that was made under like conditions."""
+        """Whether all these arms have runs, and a seed in common made under like conditions."""
         return bool(self._pairs(dataset, names, across_precision)[0])
 
     def paired(self, dataset: str, *names: str, across_precision: bool = False) -> tuple[Arm, ...]:
-        """The arms, each with the seeds that all of them have and that were made under like conditions.
+        """The arms, each with the seeds that all of them have, made under like conditions.
 
         Pairs are compared to the last image, so both runs must have been made on the same kind of
         device, in the same precision, and by code that trains alike; other seeds are left out.
@@ -158,12 +178,17 @@ class Runs:
             raise KeyError(f"{', '.join(names)} on {where}{reason}")
         return tuple(self.arms[dataset, name].among(seeds) for name in names)
 
-    def _pairs(self, dataset: str, names: tuple, across_precision: bool) -> tuple[list[int], list[str]]:
+    def _pairs(
+        self, dataset: str, names: tuple, across_precision: bool
+    ) -> tuple[list[int], list[str]]:
         """Seeds that can be compared, and for each of the others that all arms have, why not."""
         if not all((dataset, name) in self.arms for name in names):
             return [], []
         arms = [self.arms[dataset, name] for name in names]
-        by_seed = [{result.settings.seed: self._conditions(result) for result in arm.results} for arm in arms]
+        by_seed = [
+            {result.settings.seed: self._conditions(result) for result in arm.results}
+            for arm in arms
+        ]
         seeds, unlike = [], []
         for seed in sorted(set.intersection(*map(set, by_seed))):
             values = {key: {of[seed][key] for of in by_seed} for key in by_seed[0][seed]}
@@ -186,17 +211,24 @@ class Runs:
     def datasets(self) -> list[str]:
         """Data sets with runs, CIFAR-10 first."""
         present = {dataset for dataset, _ in self.arms}
-        return [name for name in DATASET_LABELS if name in present] + sorted(present - set(DATASET_LABELS))
+        return [name for name in DATASET_LABELS if name in present] + sorted(
+            present - set(DATASET_LABELS)
+        )
 
     def describe(self) -> str:
         """One sentence: which runs, how many, and whether they are reduced."""
         settings = next(iter(self.arms.values())).settings
         seeds = sorted({seed for arm in self.arms.values() for seed in arm.seeds})
         hardware = sorted({name for manifest in self.manifests for name in manifest["hardware"]})
-        images = "all training images" if settings.n_train is None else f"{settings.n_train:,} training images"
+        images = (
+            "all training images"
+            if settings.n_train is None
+            else f"{settings.n_train:,} training images"
+        )
         text = (
-            f"{'Reduced runs' if self.reduced else 'Full runs'} ({' and '.join(self.studies)}): {self.n_finished} of "
-            f"{self.n_planned} runs, {len(seeds)} seed{'s'[: len(seeds) > 1]}, {settings.epochs} epochs of {images}, "
+            f"{'Reduced runs' if self.reduced else 'Full runs'} ({' and '.join(self.studies)}): "
+            f"{self.n_finished} of {self.n_planned} runs, "
+            f"{len(seeds)} seed{'s'[: len(seeds) > 1]}, {settings.epochs} epochs of {images}, "
             f"made on {'; '.join(hardware)}."
         )
         if self.n_diverged:
@@ -208,8 +240,8 @@ class Runs:
             return f'<p class="data-source">{html.escape(self.describe())}</p>'
         return (
             '<div class="admonition important"><p class="admonition-title">Reduced runs</p><p>'
-            f"{html.escape(self.describe())} They are too small and too short to decide a claim about the paper's full "
-            "runs, and no verdict is drawn from them.</p></div>"
+            f"{html.escape(self.describe())} They are too small and too short to decide "
+            "a claim about the paper's full runs, and no verdict is drawn from them.</p></div>"
         )
 
 
@@ -223,15 +255,18 @@ def find_results(folder: str | os.PathLike | None = None) -> Path:
     """
     if folder is not None:
         if not Path(folder).is_dir():
-            raise NoResults(f"results={str(folder)!r} is no folder; name the one that `patchinit collect` wrote to")
+            raise NoResults(
+                f"results={str(folder)!r} is no folder; "
+                "name the one that `patchinit collect` wrote to"
+            )
         return Path(folder)
     here = Path.cwd()
     for place in (here, *here.parents):
         if any(place.glob("results/*/manifest.json")):
             return place / "results"
     raise NoResults(
-        f"no results/ in {here} or above it; clone the book's repository and start there, or name the folder "
-        "that `patchinit collect` wrote to"
+        f"no results/ in {here} or above it; clone the book's repository and start there, "
+        "or name the folder that `patchinit collect` wrote to"
     )
 
 
@@ -264,8 +299,8 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
             run = STUDIES[name].run_of(result.settings)
             if run is None:
                 raise RunRefused(
-                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, or take "
-                    "the record out of the folder and out of manifest.json"
+                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, "
+                    "or take the record out of the folder and out of manifest.json"
                 )
             if result.diverged:
                 n_diverged += 1
@@ -281,7 +316,9 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     if not arms:
         return None
     n_planned = sum(manifest["runs_planned"] for manifest in manifests)
-    return Runs(tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root))
+    return Runs(
+        tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root)
+    )
 
 
 def _listed(path: Path, digest: str) -> Result:
@@ -297,7 +334,10 @@ def _listed(path: Path, digest: str) -> Result:
 
 
 def best_runs(study: str, folder: str | os.PathLike | None = None) -> Runs | None:
-    """The full runs of a study; without any, its reduced ones, with those of paper-small that stand beside them."""
+    """The full runs of a study; without any, its reduced ones.
+
+    The reduced ones come with those of paper-small that stand beside them.
+    """
     full = read_runs(study, folder=folder)
     if full is not None or f"{study}-small" not in STUDIES:
         return full

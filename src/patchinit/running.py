@@ -1,4 +1,4 @@
-"""Make the runs of studies on this machine: one after another or side by side, with one progress bar."""
+"""Make the runs of studies on this machine: in turn or side by side, with one progress bar."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from .studies import PlannedRun, epoch_flops
 from .training import Epoch
 
 WAIT = 2.0  # seconds between two looks at runs that other processes are making
-#: A person's mistake or a machine's fault, which a line tells in full; anything else is an error of ours.
+#: A person's mistake or a machine's fault, which a line tells in full;
+#: anything else is an error of ours.
 EXPECTED = (RunRefused, StorageError, FolderBusy, DatasetDamaged, DatasetUnavailable)
 
 
@@ -38,7 +39,9 @@ class WorkerFailed(RuntimeError):
 class State:
     """How far a planned run is."""
 
-    kind: str  #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
+    kind: (
+        str  #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
+    )
     epochs: int = 0  #: made so far
     accuracy: float | None = None  #: 0 to 1, at the end
     why: str = ""  #: it is refused: what is damaged, or of other settings
@@ -55,7 +58,9 @@ def state(run: PlannedRun, folder: Path, results: Path) -> State:
             if path.exists():
                 result = read_result(path)
                 if difference := result.settings.differences(run.settings):
-                    return State("refused", why=f"{path} is of other settings ({difference}); move it away")
+                    return State(
+                        "refused", why=f"{path} is of other settings ({difference}); move it away"
+                    )
                 kind = "diverged" if result.diverged else "finished"
                 return State(kind, len(result.epochs), result.epochs[-1].test_accuracy)
         if run.checkpoint(folder).exists():
@@ -79,8 +84,12 @@ class Progress:
     show : bool
     """
 
-    def __init__(self, runs: list[PlannedRun], done: dict[str, int] | None = None, *, show: bool = True):
-        self.left = {run.place: run.settings.epochs - (done or {}).get(run.place, 0) for run in runs}
+    def __init__(
+        self, runs: list[PlannedRun], done: dict[str, int] | None = None, *, show: bool = True
+    ):
+        self.left = {
+            run.place: run.settings.epochs - (done or {}).get(run.place, 0) for run in runs
+        }
         self.work = {run.place: epoch_flops(run.settings) / 1e12 for run in runs}
         self.n_ended, self.n_runs, self.n_epochs = 0, len(runs), 0
         total = sum(self.work[place] * left for place, left in self.left.items())
@@ -100,7 +109,7 @@ class Progress:
         self.bar.update(self.work[place])
 
     def ended(self, run: PlannedRun) -> None:
-        """A run ended; what is left of it was made elsewhere, or is not to come, and takes no time."""
+        """A run ended; what is left of it was made elsewhere or never comes, and takes no time."""
         self.n_ended += 1
         self.bar.total -= self.work[run.place] * self.left[run.place]
         self.left[run.place] = 0
@@ -155,7 +164,12 @@ def run_here(
 
 
 def run_side_by_side(
-    runs: list[PlannedRun], folder: Path, jobs: int, *, device: str = "cpu", progress: Progress | None = None
+    runs: list[PlannedRun],
+    folder: Path,
+    jobs: int,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> None:
     """Make runs in several processes of this machine, which share its threads.
 
@@ -174,7 +188,8 @@ def run_side_by_side(
     threads = max(1, torch.get_num_threads() // jobs)
     workers, ears = [], []
     for _ in range(jobs):
-        # A pipe for each: a process that is killed while it writes would leave a common queue locked.
+        # A pipe for each: a process that is killed while it writes
+        # would leave a common queue locked.
         ear, mouth = context.Pipe(duplex=False)
         arguments = (runs, folder, device, threads, mouth, os.getpid())
         workers.append(context.Process(target=_work, args=arguments))
@@ -193,13 +208,13 @@ def run_side_by_side(
     if unfinished:
         status = next((worker.exitcode for worker in workers if worker.exitcode), 0)
         raise WorkerFailed(
-            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; out of "
-            "memory? Give the same command again to go on, or fewer --jobs"
+            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; "
+            "out of memory? Give the same command again to go on, or fewer --jobs"
         )
 
 
 def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | None) -> dict:
-    """Pass on what the processes tell until they are gone; returns the runs whose end none of them told."""
+    """Pass on what the processes tell until they are gone; returns the runs whose end none told."""
     while ears:
         for ear in wait(ears):
             try:
@@ -228,13 +243,21 @@ def _work(runs, folder, device, threads, mouth, parent) -> None:
             on_end=lambda run: mouth.send(("end", run.place, None)),
         )  # fmt: skip
     except EXPECTED as error:
-        mouth.send(("error", None, type(error)(*error.args)))  # without its cause, which may be anything
+        mouth.send(
+            ("error", None, type(error)(*error.args))
+        )  # without its cause, which may be anything
     except Exception:
-        mouth.send(("error", None, WorkerFailed(f"an error of ours in a process:\n{traceback.format_exc()}")))
+        mouth.send(
+            (
+                "error",
+                None,
+                WorkerFailed(f"an error of ours in a process:\n{traceback.format_exc()}"),
+            )
+        )
 
 
 def _die_with(parent: int) -> None:
-    """End this process when the one that started it is gone (killed, so that it could not say so)."""
+    """End this process when the one that started it is gone (killed, so it could not say so)."""
     while os.getppid() == parent:
         time.sleep(0.5)
     with suppress(OSError):

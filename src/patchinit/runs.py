@@ -1,4 +1,4 @@
-"""One run in one folder: prepared from its settings, resumed where it stopped, recorded at the end."""
+"""One run in one folder: prepared from settings, resumed where it stopped, recorded at the end."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ from .training import Epoch, Trainer, run_epoch
 
 OnEpoch = Callable[[Epoch], None]
 N_SNAPSHOTS = 25
-N_GRADIENT = 1_000  # training images that the first layer's gradient is taken on, the same in every run
+N_GRADIENT = (
+    1_000  # training images that the first layer's gradient is taken on, the same in every run
+)
 N_LATE = 10  # last epochs whose classifications are kept, image by image
-# Seconds between two checkpoints. An epoch on a GPU takes less than a second, and writing one a tenth of that.
+# Seconds between two checkpoints. An epoch on a GPU takes less than a second,
+# and writing one a tenth of that.
 SAVE_EVERY = {"cpu": 0.0}
 SAVE_ELSEWHERE = 20.0
 
@@ -52,8 +55,8 @@ def execute(
     ----------
     settings : Settings
     folder : path
-        Of this run alone. On a CPU a checkpoint is written after every epoch, on a GPU every 20 s; the
-        result at the end.
+        Of this run alone. On a CPU a checkpoint is written after every epoch, on a GPU
+        every 20 s; the result at the end.
     device : str
         "cpu", "cuda" or "cuda:1".
     load : function of (data set, split), optional
@@ -87,24 +90,36 @@ def execute(
 def _same(settings: Settings, result: Result, folder: Path) -> Result:
     if difference := result.settings.differences(settings):
         raise RunRefused(
-            f"{folder} holds a finished run of other settings ({difference}); choose another --folder or move it away"
+            f"{folder} holds a finished run of other settings ({difference}); "
+            "choose another --folder or move it away"
         )
     return result
 
 
 class _Run:
-    """A run under way. Its lists have a line an epoch (or a kept epoch), as the fields of `Result` of the same names."""
+    """A run under way.
 
-    def __init__(self, settings: Settings, folder: Path, device: str, load: Load, on_epoch: OnEpoch | None):
+    Its lists have a line an epoch (or a kept epoch), as the fields of `Result` of the same
+    names.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, device: str, load: Load, on_epoch: OnEpoch | None
+    ):
         self.settings, self.folder, self.on_epoch = settings, folder, on_epoch
         state = self._read_checkpoint()
-        # A run that goes on starts from the filters on record: learned again elsewhere they may differ.
+        # A run that goes on starts from the filters on record:
+        # learned again elsewhere they may differ.
         prepared = prepare(settings, load, learn=state is None)
         self.filter_images, self.learned = prepared.filter_images, prepared.learned
-        fixed = torch.randperm(len(prepared.train_set), generator=torch.Generator().manual_seed(0))[:N_GRADIENT]
+        fixed = torch.randperm(len(prepared.train_set), generator=torch.Generator().manual_seed(0))[
+            :N_GRADIENT
+        ]
         self.fixed = prepared.train_set.images[fixed], prepared.train_set.labels[fixed]
         self.normalization = prepared.model.first_normalization
-        self.trainer = Trainer(prepared.model, prepared.train_set, prepared.test_set, settings, device=device)
+        self.trainer = Trainer(
+            prepared.model, prepared.train_set, prepared.test_set, settings, device=device
+        )
         self.keep = set(snapshot_epochs(settings.epochs))
         self.about = about(self.trainer.device)
         self.saved_at = time.monotonic()
@@ -143,13 +158,29 @@ class _Run:
         if sum(value.numel() for value in network.values()) > MAX_PARAMETERS:
             network = {}
         return Result(
-            self.settings, self.epochs, np.stack(self.norms), np.stack(self.distances), np.array(self.filter_epochs),
-            torch.stack(self.filters).numpy(), correct.cpu().numpy(), losses.double().mean().item(), diverged,
-            self.about | {"ended": now()}, np.stack(self.responses), gradients.numpy(),
-            *on_the_sphere(torch.stack(self.filters), gradients), np.stack(self.late_correct), losses.cpu().numpy(),
-            {name: v.cpu().contiguous().numpy() for name, v in network.items() if v.is_floating_point()},
-            self.filter_images.int().numpy(), self.learned,
-        )  # fmt: skip
+            self.settings,
+            self.epochs,
+            np.stack(self.norms),
+            np.stack(self.distances),
+            np.array(self.filter_epochs),
+            torch.stack(self.filters).numpy(),
+            correct.cpu().numpy(),
+            losses.double().mean().item(),
+            diverged,
+            self.about | {"ended": now()},
+            np.stack(self.responses),
+            gradients.numpy(),
+            *on_the_sphere(torch.stack(self.filters), gradients),
+            np.stack(self.late_correct),
+            losses.cpu().numpy(),
+            {
+                name: v.cpu().contiguous().numpy()
+                for name, v in network.items()
+                if v.is_floating_point()
+            },
+            self.filter_images.int().numpy(),
+            self.learned,
+        )
 
     def _filters(self) -> torch.Tensor:
         return self.trainer.first.weight.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -171,7 +202,9 @@ class _Run:
         self.gradients.append(self.trainer.first_gradient(*self.fixed))
 
     def _save(self) -> None:
-        if time.monotonic() - self.saved_at < SAVE_EVERY.get(self.trainer.device.type, SAVE_ELSEWHERE):
+        if time.monotonic() - self.saved_at < SAVE_EVERY.get(
+            self.trainer.device.type, SAVE_ELSEWHERE
+        ):
             return
         state = {
             "settings": self.settings.to_json(),
@@ -197,13 +230,26 @@ class _Run:
         head, _, content = path.read_bytes().partition(b"\n")
         # Checked before it is read: the digest tells a damaged file from one of another version.
         if hashlib.sha256(content).hexdigest().encode() != head[:64]:
-            raise RunRefused(f"{path} is damaged, or no checkpoint; delete it to start this run anew")
+            raise RunRefused(
+                f"{path} is damaged, or no checkpoint; delete it to start this run anew"
+            )
         try:
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             settings = Settings.from_json(state["settings"])
-            missing = {"about", "learned", "trainer", "epochs", "filter_epochs", "filters", "gradients", *_BY_EPOCH} - set(state)
+            missing = {
+                "about",
+                "learned",
+                "trainer",
+                "epochs",
+                "filter_epochs",
+                "filters",
+                "gradients",
+                *_BY_EPOCH,
+            } - set(state)
         except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise RunRefused(f"{path} is no checkpoint of ours; delete it to start this run anew") from error
+            raise RunRefused(
+                f"{path} is no checkpoint of ours; delete it to start this run anew"
+            ) from error
         if missing:
             raise RunRefused(f"{path} is of an earlier version; delete it to start this run anew")
         if difference := settings.differences(self.settings):
@@ -227,8 +273,10 @@ class _Run:
         times = {key: before.pop(key) for key in ("begun", "resumed", "saved") if key in before}
         differing = {key: value for key, value in before.items() if self.about.get(key) != value}
         self.about = self.about | {
-            "begun": times["begun"], "resumed": self.about["begun"], "earlier": [*earlier, times | differing]
-        }  # fmt: skip
+            "begun": times["begun"],
+            "resumed": self.about["begun"],
+            "earlier": [*earlier, times | differing],
+        }
 
 
 _BY_EPOCH = ("norms", "distances", "responses", "late_correct")
@@ -245,10 +293,11 @@ def on_the_sphere(filters: torch.Tensor, gradients: torch.Tensor) -> tuple[np.nd
     Returns
     -------
     norms : array of shape (S, F), float32
-        Of the gradient with respect to the filter's direction, that is its part at right angles to w
-        times the norm of w.
+        Of the gradient with respect to the filter's direction, that is its part at right angles
+        to w times the norm of w.
     cosines : array of shape (S, F), float32
-        Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a gradient.
+        Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a
+        gradient.
     """
     w, g = filters.flatten(2).double(), gradients.flatten(2).double()
     size = w.norm(dim=2)

@@ -1,4 +1,4 @@
-"""Statistics of a few paired runs: intervals, equivalence, power, and times that may not be reached.
+"""Statistics of a few paired runs: intervals, equivalence, power, times that may not be reached.
 
 Accuracies are in percent and their differences in percentage points (pp); S seeds, N test images,
 E epochs, F filters.
@@ -74,9 +74,14 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
 
 
 def geometric_interval(values: ArrayLike) -> Interval:
-    """Geometric mean with the t interval of the logarithms: for positive values that differ by factors."""
+    """Geometric mean with the t interval of the logarithms.
+
+    For positive values that differ by factors.
+    """
     on_scale = mean_interval(np.log(values))
-    return Interval(math.exp(on_scale.estimate), math.exp(on_scale.low), math.exp(on_scale.high), on_scale.n)
+    return Interval(
+        math.exp(on_scale.estimate), math.exp(on_scale.low), math.exp(on_scale.high), on_scale.n
+    )
 
 
 def p_value(differences: ArrayLike) -> float:
@@ -137,12 +142,14 @@ def power(difference: float, spread: float, n: int) -> float:
     if not spread > 0 or n < 2:
         raise ValueError(f"spread={spread} should be > 0 and n={n} at least 2")
     limit, shift = stats.t.ppf(0.975, n - 1), abs(difference) * math.sqrt(n) / spread
-    far = stats.nct.cdf(-limit, n - 1, shift) if shift < 5 else 0.0  # below 1e-7, and scipy has no value for some
+    far = (
+        stats.nct.cdf(-limit, n - 1, shift) if shift < 5 else 0.0
+    )  # below 1e-7, and scipy has no value for some
     return float(stats.nct.sf(limit, n - 1, shift) + far)
 
 
 def seeds_needed(difference: float, spread: float, wanted: float = 0.8, most: int = 100_000) -> int:
-    """Smallest number of pairs with which `power` reaches what is wanted; `most` if it takes more."""
+    """Fewest pairs with which `power` reaches what is wanted; `most` if it takes more."""
     if power(difference, spread, most) < wanted:
         return most
     low, high = 1, most  # power(low) < wanted <= power(high)
@@ -153,14 +160,21 @@ def seeds_needed(difference: float, spread: float, wanted: float = 0.8, most: in
 
 
 def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
-    """The difference that n pairs find with the power wanted, in the unit of the spread; infinite for n = 1."""
+    """The difference that n pairs find with the power wanted, in the unit of the spread.
+
+    Infinite for n = 1.
+    """
     if n < 2:
         return math.inf
-    return spread * float(TTestPower().solve_power(nobs=n, alpha=0.05, power=wanted, alternative="two-sided"))
+    return spread * float(
+        TTestPower().solve_power(nobs=n, alpha=0.05, power=wanted, alternative="two-sided")
+    )
 
 
-def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95) -> Interval:
-    """Mean accuracy, or its paired difference, when other seeds and another test set might have been drawn.
+def joint_interval(
+    correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95
+) -> Interval:
+    """Mean accuracy or paired difference, when other seeds and another test set could be drawn.
 
     A t interval over seeds takes the test images as given; here both are random. What resampling
     seeds and images together estimates is worked out exactly: with the mean squares of seeds,
@@ -193,7 +207,10 @@ def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, l
     values = np.asarray(correct, dtype=float)
     if baseline is not None:
         if np.shape(baseline) != values.shape:
-            raise ValueError(f"correct has shape {values.shape}, baseline {np.shape(baseline)}; they should agree")
+            raise ValueError(
+                f"correct has shape {values.shape}, baseline {np.shape(baseline)}; "
+                "they should agree"
+            )
         values = values - np.asarray(baseline, dtype=float)
     n_seeds, n_images = values.shape
     estimate = 100 * float(values.mean())
@@ -208,7 +225,9 @@ def joint_interval(correct: np.ndarray, baseline: np.ndarray | None = None, *, l
     if variance == 0:
         return Interval(estimate, estimate, estimate, n_seeds)
     freedom = variance**2 / (
-        seeds**2 / (n_seeds - 1) + images**2 / (n_images - 1) + interaction**2 / ((n_seeds - 1) * (n_images - 1))
+        seeds**2 / (n_seeds - 1)
+        + images**2 / (n_images - 1)
+        + interaction**2 / ((n_seeds - 1) * (n_images - 1))
     )
     half = float(100 * stats.t.ppf(0.5 + level / 2, freedom) * math.sqrt(variance))
     return Interval(estimate, estimate - half, estimate + half, n_seeds)
@@ -239,18 +258,25 @@ def correlation_interval(correlations: ArrayLike) -> Interval:
     Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
     """
     on_scale = mean_interval(np.arctanh(np.clip(correlations, -0.999, 0.999)))
-    return Interval(math.tanh(on_scale.estimate), math.tanh(on_scale.low), math.tanh(on_scale.high), on_scale.n)
+    return Interval(
+        math.tanh(on_scale.estimate), math.tanh(on_scale.low), math.tanh(on_scale.high), on_scale.n
+    )
 
 
 def smooth(curves: ArrayLike, window: int = 3) -> np.ndarray:
-    """Mean over an epoch and the `window` - 1 before it (as many as there are, at the start); (S, E) to (S, E)."""
+    """Mean over an epoch and the `window` - 1 before it; (S, E) to (S, E).
+
+    At the start over as many as there are.
+    """
     curves = np.asarray(curves, dtype=float)
     sums = np.cumsum(curves, axis=1)
     sums[:, window:] -= sums[:, :-window].copy()
     return sums / np.minimum(np.arange(1, curves.shape[1] + 1), window)
 
 
-def first_epoch(curves: ArrayLike, threshold: float, window: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def first_epoch(
+    curves: ArrayLike, threshold: float, window: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
     """First epoch whose smoothed value is at or above a threshold.
 
     Parameters
@@ -272,15 +298,20 @@ def first_epoch(curves: ArrayLike, threshold: float, window: int = 3) -> tuple[n
     return np.where(reached, above.argmax(axis=1) + 1, above.shape[1]), reached
 
 
-def log_rank_p(epochs: ArrayLike, reached: ArrayLike, other_epochs: ArrayLike, other_reached: ArrayLike) -> float:
+def log_rank_p(
+    epochs: ArrayLike, reached: ArrayLike, other_epochs: ArrayLike, other_reached: ArrayLike
+) -> float:
     """Log-rank test that two arms reach the threshold equally fast, censored runs counted as such.
 
     References
     ----------
-    Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its consideration".
+    Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its
+    consideration".
     """
     one, other = (
-        stats.CensoredData.right_censored(np.asarray(times, dtype=float), ~np.asarray(event, dtype=bool))
+        stats.CensoredData.right_censored(
+            np.asarray(times, dtype=float), ~np.asarray(event, dtype=bool)
+        )
         for times, event in ((epochs, reached), (other_epochs, other_reached))
     )
     if not (np.any(reached) or np.any(other_reached)):
@@ -291,8 +322,13 @@ def log_rank_p(epochs: ArrayLike, reached: ArrayLike, other_epochs: ArrayLike, o
 
 
 def mean_over_epochs(curves: ArrayLike, n_epochs: int) -> np.ndarray:
-    """Area under the curve to an epoch, divided by the epochs: the mean accuracy on the way there; (S, E) to (S,)."""
+    """Area under the curve to an epoch, divided by the epochs; (S, E) to (S,).
+
+    That is the mean accuracy on the way there.
+    """
     curves = np.asarray(curves, dtype=float)
     if not 1 <= n_epochs <= curves.shape[1]:
-        raise ValueError(f"n_epochs={n_epochs} should be from 1 to the {curves.shape[1]} epochs of the curves")
+        raise ValueError(
+            f"n_epochs={n_epochs} should be from 1 to the {curves.shape[1]} epochs of the curves"
+        )
     return curves[:, :n_epochs].mean(axis=1)

@@ -47,9 +47,9 @@ def write_whole(path: Path, content: bytes) -> None:
 def only_here(folder: Path) -> Iterator[None]:
     """Work in a folder that no other process works in meanwhile.
 
-    The operating system releases the lock when the process ends, however it ends, so nothing has
-    to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file instead,
-    and says so in a warning.)
+    The operating system releases the lock when the process ends, however it ends, so nothing
+    has to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file
+    instead, and says so in a warning.)
 
     Raises
     ------
@@ -67,7 +67,8 @@ def only_here(folder: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(
-            f"{folder} can't be used: {reason}. Choose another, on a disk that can be written and locked"
+            f"{folder} can't be used: {reason}. "
+            "Choose another, on a disk that can be written and locked"
         ) from error
     try:
         yield
@@ -82,8 +83,10 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Have a folder's names on the disk: a power cut can't lose these and keep what is written later."""
-    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems can't do this
+    """Have a folder's names on the disk: a power cut can't lose these and keep later writes."""
+    with contextlib.suppress(
+        OSError
+    ):  # Windows opens no folders, and some file systems can't do this
         number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)

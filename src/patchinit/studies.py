@@ -19,7 +19,13 @@ PAPER_ARMS: dict[str, dict] = {  # the paper's four, and a rotation that knows n
 SHORT = {"epochs": 30, "drop_after": 24}  # the schedule at an eighth of its length
 NORMS = (0.25, 0.5, 1.0, 2.0, 5.0)
 # A tenth of the images, narrow layers and few epochs: what a CPU can do.
-REDUCED = {"n_train": 5_000, "n_evaluate": 2_000, "widths": (32,) * 10, "epochs": 15, "drop_after": 12}
+REDUCED = {
+    "n_train": 5_000,
+    "n_evaluate": 2_000,
+    "widths": (32,) * 10,
+    "epochs": 15,
+    "drop_after": 12,
+}
 
 
 class UsageError(ValueError):
@@ -36,8 +42,12 @@ class Study:
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = BOTH
     n_seeds: int = 5  #: of each arm, but for those in `seeds`
-    seeds: dict[str, int] = field(default_factory=dict)  #: by arm, where it has another number of them
-    first: tuple[tuple[tuple[str, ...], range], ...] = ()  #: arms and seeds that are made before all others, in order
+    seeds: dict[str, int] = field(
+        default_factory=dict
+    )  #: by arm, where it has another number of them
+    first: tuple[
+        tuple[tuple[str, ...], range], ...
+    ] = ()  #: arms and seeds that are made before all others, in order
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
 
     @property
@@ -55,10 +65,12 @@ class Study:
 
     def run(self, arm: str, dataset: str, seed: int) -> PlannedRun:
         """One run."""
-        return PlannedRun(run_name(dataset, arm, seed), self.name, arm, self.settings(arm, dataset, seed))
+        return PlannedRun(
+            run_name(dataset, arm, seed), self.name, arm, self.settings(arm, dataset, seed)
+        )
 
     def run_of(self, settings: Settings) -> PlannedRun | None:
-        """The run that has these settings, whatever its seed; None: the study has no such arm or data set."""
+        """The run of these settings, whatever its seed; None without such an arm or data set."""
         if settings.dataset in self.datasets:
             for arm in self.arms:
                 if self.settings(arm, settings.dataset, settings.seed) == settings:
@@ -126,17 +138,28 @@ def _norm_arms() -> dict[str, dict]:
 
 
 def _few_norm_arms() -> dict[str, dict]:
-    """What shows the course with the norm in the fewest runs; the methods' own norms are in paper-small."""
+    """What shows the course with the norm in the fewest runs.
+
+    The methods' own norms are in paper-small.
+    """
     arms = _norm_arms()
     return {
         name: arms[name]
         for name in (
-            "glorot_uniform at norm 1", "principal_components at Glorot's norm", "kmeans at Glorot's norm",
-            "random_orthonormal at Glorot's norm", "glorot_uniform at norm 0.25", "principal_components at norm 0.25",
-            "glorot_uniform at norm 5", "principal_components at norm 5", "glorot_uniform, SGD",
-            "principal_components, SGD", "glorot_uniform at norm 1, SGD", "principal_components at Glorot's norm, SGD",
+            "glorot_uniform at norm 1",
+            "principal_components at Glorot's norm",
+            "kmeans at Glorot's norm",
+            "random_orthonormal at Glorot's norm",
+            "glorot_uniform at norm 0.25",
+            "principal_components at norm 0.25",
+            "glorot_uniform at norm 5",
+            "principal_components at norm 5",
+            "glorot_uniform, SGD",
+            "principal_components, SGD",
+            "glorot_uniform at norm 1, SGD",
+            "principal_components at Glorot's norm, SGD",
         )
-    }  # fmt: skip
+    }
 
 
 def _label_arms() -> dict[str, dict]:
@@ -162,12 +185,16 @@ _OTHER_STARTS = {
     "pca_whitening": {"method": "pca_whitening"},
     "kmedoids": {"method": "kmedoids"},
     **{
-        f"principal_components, {n:,} image{'s'[: n > 1]}": {"method": "principal_components", "n_images": n}
+        f"principal_components, {n:,} image{'s'[: n > 1]}": {
+            "method": "principal_components",
+            "n_images": n,
+        }
         for n in (1, 10, 100, 1_000, 10_000)
     },
 }
 
-# The registered runs (book/protocol.md): ten blocks of 16 filters, what two cores can carry through 250 epochs.
+# The registered runs (book/protocol.md): ten blocks of 16 filters,
+# what two cores can carry through 250 epochs.
 NARROW = {"widths": (16,) * 10, "precision": "bf16"}
 FULL_LENGTH = {"epochs": 250, "drop_after": 200}
 _ANCHOR = ("glorot_uniform", "principal_components")
@@ -178,7 +205,10 @@ def _grid_arms() -> dict[str, dict]:
     return PAPER_ARMS | {
         "cosine_basis": {"method": "cosine_basis"},
         "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
-        "principal_components at Glorot's norm": {"method": "principal_components", "norm": "glorot"},
+        "principal_components at Glorot's norm": {
+            "method": "principal_components",
+            "norm": "glorot",
+        },
         **{f"{method}, frozen": {"method": method, "frozen": True} for method in _FROZEN},
         **{f"{method}, fp32": {"method": method, "precision": "fp32"} for method in _ANCHOR},
     }
@@ -214,68 +244,131 @@ STUDIES = {
     study.name: study
     for study in (
         Study(
-            "anchor", "The paper's protocol, 250 epochs, on Fashion-MNIST in a narrow network.",
-            PAPER_ARMS, NARROW | FULL_LENGTH, ("fashion_mnist",), n_seeds=3, seeds=dict.fromkeys(_ANCHOR, 6),
-            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))), stage="A",
+            "anchor",
+            "The paper's protocol, 250 epochs, on Fashion-MNIST in a narrow network.",
+            PAPER_ARMS,
+            NARROW | FULL_LENGTH,
+            ("fashion_mnist",),
+            n_seeds=3,
+            seeds=dict.fromkeys(_ANCHOR, 6),
+            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))),
+            stage="A",
         ),
         Study(
-            "grid", "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
-            _grid_arms(), NARROW | SHORT, n_seeds=3, stage="B",
-            seeds={"glorot_uniform": 6, "principal_components": 6, "kmeans": 6, "random_patches": 5,
-                   "random_orthonormal": 4, "cosine_basis": 4},
+            "grid",
+            "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
+            _grid_arms(),
+            NARROW | SHORT,
+            n_seeds=3,
+            stage="B",
+            seeds={
+                "glorot_uniform": 6,
+                "principal_components": 6,
+                "kmeans": 6,
+                "random_patches": 5,
+                "random_orthonormal": 4,
+                "cosine_basis": 4,
+            },
         ),
         Study(
-            "null", "How far do filters turn when the labels are noise?",
-            _NULL_ARMS, NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"}, n_seeds=2, stage="C",
+            "null",
+            "How far do filters turn when the labels are noise?",
+            _NULL_ARMS,
+            NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
+            n_seeds=2,
+            stage="C",
         ),
         Study(
-            "anchor-cifar10", "The paper's protocol, 250 epochs, on CIFAR-10 in a narrow network.",
-            PAPER_ARMS, NARROW | FULL_LENGTH, ("cifar10",), n_seeds=3, first=((_ANCHOR, range(3)),), stage="D",
+            "anchor-cifar10",
+            "The paper's protocol, 250 epochs, on CIFAR-10 in a narrow network.",
+            PAPER_ARMS,
+            NARROW | FULL_LENGTH,
+            ("cifar10",),
+            n_seeds=3,
+            first=((_ANCHOR, range(3)),),
+            stage="D",
         ),
         Study(
-            "beyond", "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
-            _beyond_arms(), NARROW | SHORT, n_seeds=3, stage="E",
+            "beyond",
+            "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
+            _beyond_arms(),
+            NARROW | SHORT,
+            n_seeds=3,
+            stage="E",
         ),
         Study(
-            "precision", "Does bfloat16 change what is measured?",
-            {f"{method}, {precision}": {"method": method, "precision": precision}
-             for method in ("principal_components", "glorot_uniform") for precision in ("fp32", "bf16")},
-            {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8}, ("cifar10",), n_seeds=12,
+            "precision",
+            "Does bfloat16 change what is measured?",
+            {
+                f"{method}, {precision}": {"method": method, "precision": precision}
+                for method in ("principal_components", "glorot_uniform")
+                for precision in ("fp32", "bf16")
+            },
+            {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8},
+            ("cifar10",),
+            n_seeds=12,
             seeds={"glorot_uniform, fp32": 6, "glorot_uniform, bf16": 6},
         ),
         Study(
-            "pilot", "Which widths, augmentation and batch size come closest to the paper's accuracies?",
-            _pilot_arms(), SHORT | {"n_held_out": 5_000}, n_seeds=1,
+            "pilot",
+            "Which widths, augmentation and batch size come closest to the paper's accuracies?",
+            _pilot_arms(),
+            SHORT | {"n_held_out": 5_000},
+            n_seeds=1,
         ),
         Study(
-            "paper", "The paper's experiment, for a GPU: Figures 6 to 9 and Table 1.",
-            PAPER_ARMS, {"precision": "bf16"}, n_seeds=3,
+            "paper",
+            "The paper's experiment, for a GPU: Figures 6 to 9 and Table 1.",
+            PAPER_ARMS,
+            {"precision": "bf16"},
+            n_seeds=3,
         ),
-        Study("norms", "Do filters change by what they hold, or by how long they are?", _norm_arms(), SHORT),
         Study(
-            "frozen", "How good are the first filters, if they are never trained?",
-            {method: {"method": method, "frozen": True} for method in METHODS}, SHORT,
+            "norms",
+            "Do filters change by what they hold, or by how long they are?",
+            _norm_arms(),
+            SHORT,
+        ),
+        Study(
+            "frozen",
+            "How good are the first filters, if they are never trained?",
+            {method: {"method": method, "frozen": True} for method in METHODS},
+            SHORT,
         ),
         Study("labels", "Do filters from data save labels?", _label_arms(), SHORT),
         Study("layers", "Is more gained if every layer starts from data?", _EVERY_LAYER, SHORT),
-        Study("inits", "Other starts, and components of fewer and more images.", _OTHER_STARTS, SHORT),
         Study(
-            "paper-small", "The paper's arms on a tenth of the images, for a CPU. No finding about full runs.",
-            PAPER_ARMS, REDUCED, n_seeds=3,
+            "inits", "Other starts, and components of fewer and more images.", _OTHER_STARTS, SHORT
         ),
         Study(
-            "norms-small", "Norms beside those of paper-small, for a CPU. No finding about full runs.",
-            _few_norm_arms(), REDUCED, n_seeds=3,
+            "paper-small",
+            "The paper's arms on a tenth of the images, for a CPU. No finding about full runs.",
+            PAPER_ARMS,
+            REDUCED,
+            n_seeds=3,
         ),
         Study(
-            "frozen-small", "The paper's arms with a first layer never trained, for a CPU. No finding about full runs.",
-            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()}, REDUCED, n_seeds=3,
+            "norms-small",
+            "Norms beside those of paper-small, for a CPU. No finding about full runs.",
+            _few_norm_arms(),
+            REDUCED,
+            n_seeds=3,
+        ),
+        Study(
+            "frozen-small",
+            "The paper's arms with a first layer never trained, for a CPU. "
+            "No finding about full runs.",
+            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()},
+            REDUCED,
+            n_seeds=3,
         ),
     )
-}  # fmt: skip
+}
 
 
-def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | None = None) -> list[PlannedRun]:
+def plan(
+    study: Study, seeds: range | None = None, datasets: tuple[str, ...] | None = None
+) -> list[PlannedRun]:
     """Every run of a study, in the order in which they are made.
 
     What the study puts first comes first; the rest goes one seed after the other, all data sets and
@@ -296,7 +389,9 @@ def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | N
     """
     datasets = study.datasets if datasets is None else datasets
     if unknown := set(datasets) - set(study.datasets):
-        raise UsageError(f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}")
+        raise UsageError(
+            f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}"
+        )
     wanted = {arm: study.seeds_of(arm) if seeds is None else seeds for arm in study.arms}
     every_seed = range(max(of.stop for of in wanted.values()))
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
@@ -317,7 +412,9 @@ def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
     blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
     for run in runs:
         blocks.setdefault((run.settings.dataset, run.settings.seed), len(blocks))
-    return [run for run in runs if blocks[run.settings.dataset, run.settings.seed] % of == number - 1]
+    return [
+        run for run in runs if blocks[run.settings.dataset, run.settings.seed] % of == number - 1
+    ]
 
 
 def run_name(dataset: str, arm: str, seed: int) -> str:
@@ -336,7 +433,7 @@ def image_shape(dataset: str) -> tuple[int, int]:
 
 
 def forward_flops(settings: Settings) -> float:
-    """Floating-point operations of one image's way through SimpleConv, its multiplications and additions."""
+    """Floating-point multiplications and additions of one image's way through SimpleConv."""
     channels, size = image_shape(settings.dataset)
     total = 0.0
     for width in (channels * 9, *settings.widths):
@@ -347,7 +444,10 @@ def forward_flops(settings: Settings) -> float:
 
 
 def epoch_flops(settings: Settings) -> float:
-    """Floating-point operations of one epoch, training (three times as many as forward) and evaluation."""
+    """Floating-point operations of one epoch, training and evaluation.
+
+    Training takes three times as many as forward.
+    """
     full = 60_000 if settings.dataset == "fashion_mnist" else 50_000
     n_train = settings.n_train or full - settings.n_held_out
     n_test = settings.n_evaluate or settings.n_held_out or 10_000

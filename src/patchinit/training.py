@@ -35,7 +35,9 @@ class Epoch:
     test_accuracy: float  #: share, 0 to 1, after the epoch
     learning_rate: float
     seconds: float  #: training and evaluation
-    train_accuracy: float = math.nan  #: share of the epoch's images, 0 to 1, classified correctly as they were trained on
+    train_accuracy: float = (
+        math.nan
+    )  #: share of the epoch's images, 0 to 1, classified correctly as they were trained on
 
 
 @dataclass
@@ -44,7 +46,9 @@ class History:
 
     settings: Settings
     epochs: list[Epoch] = field(default_factory=list)
-    filters: list[Tensor] = field(default_factory=list)  #: first layer before training and after each epoch
+    filters: list[Tensor] = field(
+        default_factory=list
+    )  #: first layer before training and after each epoch
     diverged: bool = False  #: the loss was not finite, and the run was stopped
 
 
@@ -60,8 +64,8 @@ class Trainer:
     Parameters
     ----------
     model : nn.Module
-        Logits (N, classes) for float images (N, C, H, W). For precision "bf16" a `SimpleConv`, whose
-        first block and head stay in fp32.
+        Logits (N, classes) for float images (N, C, H, W). For precision "bf16" a `SimpleConv`,
+        whose first block and head stay in fp32.
     train_set, test_set : Images
     settings : Settings
         What concerns the training: epochs, rates, batch size, optimiser, augmentation, precision,
@@ -107,16 +111,28 @@ class Trainer:
             train_set = train_set.sample(n_labelled, generator=settings.generator("labels"))
         if len(train_set) < 2:
             raise ValueError(f"train_set has {len(train_set)} images; at least 2 are needed")
-        self.train_images, self.train_labels = train_set.images.to(self.device), train_set.labels.to(self.device)
-        self.test_images, self.test_labels = test_set.images.to(self.device), test_set.labels.to(self.device)
+        self.train_images, self.train_labels = (
+            train_set.images.to(self.device),
+            train_set.labels.to(self.device),
+        )
+        self.test_images, self.test_labels = (
+            test_set.images.to(self.device),
+            test_set.labels.to(self.device),
+        )
         self.first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
         if settings.frozen:
             self.first.weight.requires_grad_(False)
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         # A learning rate in the device's memory can be changed under a captured step.
-        rate = torch.tensor(settings.learning_rate, device=self.device) if on_gpu else settings.learning_rate
+        rate = (
+            torch.tensor(settings.learning_rate, device=self.device)
+            if on_gpu
+            else settings.learning_rate
+        )
         if settings.optimizer == "adam":
-            self.optimizer = torch.optim.Adam(parameters, lr=rate, eps=settings.adam_eps, fused=True, capturable=on_gpu)
+            self.optimizer = torch.optim.Adam(
+                parameters, lr=rate, eps=settings.adam_eps, fused=True, capturable=on_gpu
+            )
         else:
             self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
@@ -128,16 +144,24 @@ class Trainer:
         precision = self.settings.precision
         if precision == "bf16" and not isinstance(model, SimpleConv):
             raise ValueError(
-                f"precision='bf16' needs a SimpleConv, of which it knows what to keep in fp32; this is a "
-                f"{type(model).__name__}, train it with precision='fp32'"
+                f"precision='bf16' needs a SimpleConv, of which it knows what to keep in fp32; "
+                f"this is a {type(model).__name__}, train it with precision='fp32'"
             )
         if precision == "tf32" and self.device.type != "cuda":
-            raise ValueError(f"precision='tf32' needs a GPU, and device={str(self.device)!r} has none; take 'fp32'")
+            raise ValueError(
+                f"precision='tf32' needs a GPU, and device={str(self.device)!r} has none; "
+                "take 'fp32'"
+            )
 
     def _prepare_gpu(self) -> None:
-        """Flags of the process: all that torch does on "the current device" is done on ours, in our precision."""
+        """Flags of the process.
+
+        All that torch does on "the current device" is done on ours, in our precision.
+        """
         torch.cuda.set_device(self.device)
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products are not repeatable
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # else matrix products are not repeatable
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         allowed = "tf32" if self.settings.precision == "tf32" else "ieee"
         torch.backends.cudnn.conv.fp32_precision = allowed
@@ -168,37 +192,55 @@ class Trainer:
         return (self.loss_sum / seen).item(), self.n_correct.item() / seen
 
     def evaluate(self, n: int | None = None) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of each of the first n test images (n,), and which were classified correctly, bool (n,)."""
+        """Cross-entropy of each of the first n test images, and which were classified correctly.
+
+        Both of shape (n,), the second bool.
+        """
         n = n or len(self.test_images)
         size = _EVALUATION_BATCH.get(self.device.type, 500)
         return _evaluate(self.model, self._logits, self.test_images[:n], self.test_labels[:n], size)
 
     def first_gradient(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Gradient of the mean loss with respect to the first layer, (F, C, kh, kw), in fp32, and nothing is changed.
+        """Gradient of the mean loss with respect to the first layer, (F, C, kh, kw), in fp32.
 
-        Batch normalisation takes the statistics of these images, as in a training step: only then does
-        the loss not depend on the filters' norms.
+        Nothing is changed. Batch normalisation takes the statistics of these images, as in a
+        training step: only then does the loss not depend on the filters' norms.
         """
         model = copy.deepcopy(self.model).train()
-        weight = next(module for module in model.modules() if isinstance(module, nn.Conv2d)).weight.requires_grad_()
+        weight = next(
+            module for module in model.modules() if isinstance(module, nn.Conv2d)
+        ).weight.requires_grad_()
         images = _unit(images.to(self.device)).contiguous(memory_format=self.layout)
         loss = F.cross_entropy(model(images), labels.to(self.device))
         return torch.autograd.grad(loss, weight)[0].contiguous().cpu()
 
     def state_dict(self) -> dict:
         """All that the next epoch depends on; tensors, numbers and plain containers only."""
-        return {"epoch": self.epoch, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict`, which may be of another device. Raises what torch raises for one of another model."""
+        """Go on from `state_dict`, which may be of another device.
+
+        Raises what torch raises for one of another model.
+        """
         self.model.load_state_dict(state["model"])
-        own = [{name: value for name, value in group.items() if name != "params"} for group in self.optimizer.param_groups]
+        own = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in self.optimizer.param_groups
+        ]
         self.optimizer.load_state_dict(state["optimizer"])
         for group, options in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(options)  # how the step is computed is this device's affair, not of the one that saved
+            group.update(
+                options
+            )  # how the step is computed is this device's affair, not of the one that saved
         for parameter, values in self.optimizer.state.items():
             for name, value in values.items():
-                # Fused steps walk moments and weights in the order of memory, so moments need the weights' layout.
+                # Fused steps walk moments and weights in the order of memory,
+                # so moments need the weights' layout.
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     values[name] = torch.empty_like(parameter).copy_(value)
                 elif isinstance(value, Tensor):
@@ -207,14 +249,22 @@ class Trainer:
         self._steps.clear()  # they hold the addresses of the old state
 
     def _draw(self, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Indices of the epoch's images in order (n,), how each is mirrored and moved (n, 3), and its label (n,)."""
+        """Indices of the epoch's images in order, how each is mirrored and moved, and its label.
+
+        Of shapes (n,), (n, 3) and (n,).
+        """
         generator = self.settings.generator("order", epoch)
         n_labelled, n = len(self.train_images), self.n_steps_over
-        passes = [torch.randperm(n_labelled, generator=generator) for _ in range(math.ceil(n / n_labelled))]
+        passes = [
+            torch.randperm(n_labelled, generator=generator)
+            for _ in range(math.ceil(n / n_labelled))
+        ]
         moves = torch.zeros(n, 0, dtype=torch.int64)
         if self.settings.augmentation == "flip_crop":
             mirrored = torch.randint(2, (n, 1), generator=generator)
-            moves = torch.cat([mirrored, torch.randint(2 * MOVE + 1, (n, 2), generator=generator)], dim=1)
+            moves = torch.cat(
+                [mirrored, torch.randint(2 * MOVE + 1, (n, 2), generator=generator)], dim=1
+            )
         order = torch.cat(passes)[:n].to(self.device)
         labels = self.train_labels[order]
         if self.settings.labels == "redrawn":
@@ -248,21 +298,24 @@ class Trainer:
 
     def _step(self, *batch: Tensor) -> None:
         if not self._capture:
-            return self._step_eagerly(*batch)
+            self._step_eagerly(*batch)
+            return
         n = len(batch[0])
         if n not in self._steps:
             self._steps[n] = self._captured_step(*batch)
         self._steps[n](*batch)
 
     def _captured_step(self, *batch: Tensor) -> Callable[..., None]:
-        """The step for batches of one size, as a CUDA graph that reads its batch from a fixed place."""
+        """The step for batches of one size, as a CUDA graph that reads each from a fixed place."""
         fixed = [part.clone() for part in batch]
         graph = torch.cuda.CUDAGraph()
         with self._undone():
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
-                for _ in range(3):  # warms up: cuDNN chooses its algorithms, the optimiser makes its state
+                for _ in range(
+                    3
+                ):  # warms up: cuDNN chooses its algorithms, the optimiser makes its state
                     self._step_eagerly(*fixed)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph):
@@ -282,7 +335,11 @@ class Trainer:
         def tensors() -> dict[object, Tensor]:
             found: dict[object, Tensor] = dict(self.model.state_dict(keep_vars=True))
             for index, state in enumerate(self.optimizer.state.values()):
-                found |= {(index, name): value for name, value in state.items() if isinstance(value, Tensor)}
+                found |= {
+                    (index, name): value
+                    for name, value in state.items()
+                    if isinstance(value, Tensor)
+                }
             return found | {"loss_sum": self.loss_sum, "n_correct": self.n_correct}
 
         before = {name: value.detach().clone() for name, value in tensors().items()}
@@ -301,7 +358,12 @@ class Trainer:
 
 
 def train(
-    model: nn.Module, train_set: Images, test_set: Images, settings: Settings, *, progress: bool = False
+    model: nn.Module,
+    train_set: Images,
+    test_set: Images,
+    settings: Settings,
+    *,
+    progress: bool = False,
 ) -> History:
     """Train a model in place on the CPU, evaluating after every epoch.
 
@@ -315,7 +377,8 @@ def train(
     Returns
     -------
     History
-        If the loss stops being finite the run ends there, with a RuntimeWarning and ``diverged`` set.
+        If the loss stops being finite the run ends there, with a RuntimeWarning and
+        ``diverged`` set.
     """
     was_training = model.training
     trainer = Trainer(model, train_set, test_set, settings)
@@ -336,25 +399,34 @@ def train(
 
 
 def run_epoch(trainer: Trainer) -> tuple[Epoch, Tensor]:
-    """Train one epoch, evaluate, and say what was measured, and which images were classified correctly, bool (n,)."""
+    """Train one epoch, evaluate, and say what was measured.
+
+    Also which images were classified correctly, bool (n,).
+    """
     start = time.perf_counter()
     train_loss, train_accuracy = trainer.train_epoch()
     losses, correct = trainer.evaluate(trainer.settings.n_evaluate)
     test_loss, accuracy = losses.double().mean().item(), correct.double().mean().item()
     seconds = time.perf_counter() - start
     rate = trainer.settings.rate(trainer.epoch)
-    return Epoch(trainer.epoch, train_loss, test_loss, accuracy, rate, seconds, train_accuracy), correct
+    return Epoch(
+        trainer.epoch, train_loss, test_loss, accuracy, rate, seconds, train_accuracy
+    ), correct
 
 
 def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is given back as it was."""
+    """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is then as it was."""
     losses, correct = _evaluate(model, model, images.images, images.labels, batch_size)
     return losses.double().mean().item(), correct.double().mean().item()
 
 
 @torch.no_grad()
 def _evaluate(
-    model: nn.Module, logits_of: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, batch_size: int
+    model: nn.Module,
+    logits_of: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    batch_size: int,
 ) -> tuple[Tensor, Tensor]:
     was_training = model.training
     model.eval()
@@ -386,7 +458,9 @@ def augment(images: Tensor, moves: Tensor) -> Tensor:
     rows, cols = _reflect(rows, height), _reflect(cols, width)
     cols = torch.where(moves[:, :1] == 1, width - 1 - cols, cols)
     everything = torch.arange(n, device=images.device)[:, None, None]
-    return images.permute(0, 2, 3, 1)[everything, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+    return images.permute(0, 2, 3, 1)[everything, rows[:, :, None], cols[:, None, :]].permute(
+        0, 3, 1, 2
+    )
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
@@ -396,10 +470,10 @@ def _reflect(index: Tensor, size: int) -> Tensor:
 
 
 def _keep_freed_memory() -> None:
-    """Let the process keep the memory of freed maps for the next step, where the C library is glibc.
+    """Let the process keep freed maps' memory for the next step, where the C library is glibc.
 
-    By default maps of several megabytes are given back to the kernel and come again as zeroed pages,
-    10,000 of them a step: up to a third of the time (benchmarks/training.py).
+    By default maps of several megabytes are given back to the kernel and come again as zeroed
+    pages, 10,000 of them a step: up to a third of the time (benchmarks/training.py).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""The verdict on each claim that rests on training runs, by rules that were fixed before the runs were evaluated.
+"""The verdict on each claim that rests on training runs.
 
-Two are exceptions, set after the reduced runs had been seen and before any full one: that of claim
-26, and the trained part of claim 20.
+The rules were fixed before the runs were evaluated. Two are exceptions, set after the reduced
+runs had been seen and before any full one: that of claim 26, and the trained part of claim 20.
 
 Each rule gives one of three readings of whatever runs there are. From reduced runs the verdict is
 "undecided" all the same: they are no test of a claim about full runs.
@@ -98,12 +98,18 @@ def compare(paper: Runs) -> list[Comparison]:
     adjusted = holm([p_value(arm.final - base.final) for arm, base in pairs])
     return [
         Comparison(
-            arm.dataset, arm.name, arm.final - base.final, mean_interval(arm.final - base.final),
-            joint_interval(arm.correct, base.correct), float(p), equivalence_p(arm.final - base.final),
-            _correlation(arm.final, base.final), _paper_difference(arm.dataset, arm.name),
+            arm.dataset,
+            arm.name,
+            arm.final - base.final,
+            mean_interval(arm.final - base.final),
+            joint_interval(arm.correct, base.correct),
+            float(p),
+            equivalence_p(arm.final - base.final),
+            _correlation(arm.final, base.final),
+            _paper_difference(arm.dataset, arm.name),
         )
         for (arm, base), p in zip(pairs, adjusted, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _paper_difference(dataset: str, arm: str) -> float | None:
@@ -118,14 +124,20 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def all_of(readings: list[str]) -> str:
-    """Supported if every part is, not supported if any part is refuted, undecided otherwise or without parts."""
+    """Supported if every part is, not supported if any part is refuted, undecided otherwise.
+
+    Undecided without parts as well.
+    """
     if NO in readings:
         return NO
     return YES if readings and all(reading == YES for reading in readings) else OPEN
 
 
 def direction(comparison: Comparison, wanted: int) -> str:
-    """Whether a difference has the sign claimed: refuted by the other sign, or by equivalence within +-MARGIN."""
+    """Whether a difference has the sign claimed.
+
+    Refuted by the other sign, or by equivalence within +-MARGIN.
+    """
     if comparison.p_holm < 0.05:
         return YES if comparison.interval.estimate * wanted > 0 else NO
     return NO if comparison.p_equivalent < 0.05 else OPEN
@@ -148,14 +160,24 @@ def findings(
     return {
         finding.claim: finding
         for finding in (
-            *accuracy_findings(paper), speed_finding(paper), *change_findings(paper, norms, frozen),
-            basis_finding(paper), layer_finding(layers), label_finding(labels), simplicity_finding(paper),
+            *accuracy_findings(paper),
+            speed_finding(paper),
+            *change_findings(paper, norms, frozen),
+            basis_finding(paper),
+            layer_finding(layers),
+            label_finding(labels),
+            simplicity_finding(paper),
         )
-    }  # fmt: skip
+    }
 
 
 def _conclude(
-    claim: int, reading: str, evidence: list[str], runs: tuple[Runs | None, ...], study: str, more: str | None = None
+    claim: int,
+    reading: str,
+    evidence: list[str],
+    runs: tuple[Runs | None, ...],
+    study: str,
+    more: str | None = None,
 ) -> Finding:
     """The finding, once it is known whether the runs that it rests on are full ones."""
     reduced = any(run is not None and run.reduced for run in runs)
@@ -169,7 +191,7 @@ def _conclude(
     return Finding(claim, verdict, reading, "; ".join(evidence) or "no runs yet", needed)
 
 
-# --- Claims 1 to 5: final accuracy -----------------------------------------------------------------
+# --- Claims 1 to 5: final accuracy ------------------------------------------------------------
 
 
 def accuracy_findings(paper: Runs | None) -> list[Finding]:
@@ -185,19 +207,27 @@ def accuracy_findings(paper: Runs | None) -> list[Finding]:
     }  # fmt: skip
     found = []
     for claim, wanted in parts.items():
-        present = [(table[dataset, arm], sign) for dataset, arm, sign in wanted if (dataset, arm) in table]
+        present = [
+            (table[dataset, arm], sign) for dataset, arm, sign in wanted if (dataset, arm) in table
+        ]
         readings = [direction(comparison, sign) for comparison, sign in present]
         readings += [OPEN] * (len(wanted) - len(present))
         shown = [comparison for comparison, _ in present]
         if claim == 4 and ("fashion_mnist", "random_patches") in table:
             shown.append(table["fashion_mnist", "random_patches"])
         evidence = [_difference_text(comparison) for comparison in shown]
-        found.append(_conclude(claim, all_of(readings), evidence, (paper,), "paper", _more_seeds(shown)))
+        found.append(
+            _conclude(claim, all_of(readings), evidence, (paper,), "paper", _more_seeds(shown))
+        )
     return found
 
 
 def _difference_text(comparison: Comparison) -> str:
-    paper = "not reported" if comparison.paper is None else f"{comparison.paper:+.2f}".replace("-", "\u2212")
+    paper = (
+        "not reported"
+        if comparison.paper is None
+        else f"{comparison.paper:+.2f}".replace("-", "\u2212")
+    )
     text = (
         f"{METHOD_LABELS[comparison.arm]} minus Glorot on {DATASET_LABELS[comparison.dataset]}: "
         f"{comparison.interval:+.2f} pp, n = {comparison.interval.n} (paper {paper})"
@@ -215,7 +245,7 @@ def _more_seeds(comparisons: list[Comparison]) -> str | None:
     return f"about {max(needed):,} seeds an arm" if needed else None
 
 
-# --- Claim 6: speed --------------------------------------------------------------------------------
+# --- Claim 6: speed ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -227,7 +257,9 @@ class Speed:
     horizon: int  #: epochs of the area
     area: Interval  #: difference of the mean accuracy up to there, pp
     area_p: float
-    epochs: dict[float, Interval]  #: difference of the first epoch past each share of Glorot's final accuracy
+    epochs: dict[
+        float, Interval
+    ]  #: difference of the first epoch past each share of Glorot's final accuracy
     never: dict[float, int]  #: runs of either arm that never got there
     log_rank: dict[float, float]  #: p
 
@@ -240,15 +272,22 @@ def speed(paper: Runs, dataset: str, arm: str) -> Speed:
     epochs, never, log_rank = {}, {}, {}
     for share in SHARES:
         threshold = share * base.final.mean()
-        (first, reached), (base_first, base_reached) = (first_epoch(a.accuracy, threshold) for a in (ours, base))
+        (first, reached), (base_first, base_reached) = (
+            first_epoch(a.accuracy, threshold) for a in (ours, base)
+        )
         epochs[share] = mean_interval(first - base_first)
         never[share] = int((~reached).sum() + (~base_reached).sum())
         log_rank[share] = log_rank_p(first, reached, base_first, base_reached)
-    return Speed(dataset, arm, horizon, mean_interval(areas), p_value(areas), epochs, never, log_rank)
+    return Speed(
+        dataset, arm, horizon, mean_interval(areas), p_value(areas), epochs, never, log_rank
+    )
 
 
 def speed_finding(paper: Runs | None) -> Finding:
-    """Claim 6: the area decides, and the epochs to nine tenths of Glorot's accuracy must not point the other way."""
+    """Claim 6: the area decides, and the epochs must not point the other way.
+
+    These are the epochs to nine tenths of Glorot's accuracy.
+    """
     arm = "principal_components"
     present = [dataset for dataset in DATASET_LABELS if paper and paper.has(dataset, arm, BASE)]
     speeds = [speed(paper, dataset, arm) for dataset in present]
@@ -256,21 +295,24 @@ def speed_finding(paper: Runs | None) -> Finding:
     readings, evidence = [OPEN] * (len(DATASET_LABELS) - len(present)), []
     for s, p in zip(speeds, adjusted, strict=True):
         if p < 0.05:
-            readings.append(NO if s.area.estimate < 0 else YES if s.epochs[0.9].estimate <= 0 else OPEN)
+            readings.append(
+                NO if s.area.estimate < 0 else YES if s.epochs[0.9].estimate <= 0 else OPEN
+            )
         else:
             readings.append(OPEN)
         evidence.append(
-            f"components minus Glorot on {DATASET_LABELS[s.dataset]}: mean accuracy of the first {s.horizon} epochs "
-            f"{s.area:+.2f} pp, epochs to nine tenths of Glorot's accuracy {s.epochs[0.9]:+.1f}, n = {s.area.n}"
+            f"components minus Glorot on {DATASET_LABELS[s.dataset]}: mean accuracy "
+            f"of the first {s.horizon} epochs {s.area:+.2f} pp, "
+            f"epochs to nine tenths of Glorot's accuracy {s.epochs[0.9]:+.1f}, n = {s.area.n}"
         )
     return _conclude(6, all_of(readings), evidence, (paper,), "paper")
 
 
-# --- Claims 7 to 11: how far filters turn ----------------------------------------------------------
+# --- Claims 7 to 11: how far filters turn -----------------------------------------------------
 
 
 def turn_ratio(runs: Runs, dataset: str, pairs: list[tuple[str, str]]) -> Interval | None:
-    """How much further the first arm of each pair turns than the second: ratio of the median distances.
+    """How much further each pair's first arm turns than its second: ratio of the median distances.
 
     The geometric mean over the pairs that have runs, seed by seed; None if no pair has.
     """
@@ -316,7 +358,9 @@ def change_findings(paper: Runs | None, norms: Runs | None, frozen: Runs | None)
         by_claim[9].append(all_of(parts))
         if text:
             evidence[9].append(f"{label}: {text}")
-    evidence[9] = evidence[9] or ([] if not evidence[7] else ["rests on claims 7 and 8; no frozen runs yet"])
+    evidence[9] = evidence[9] or (
+        [] if not evidence[7] else ["rests on claims 7 and 8; no frozen runs yet"]
+    )
     used = {7: (paper, norms), 8: (paper,), 9: (paper, norms, frozen), 10: (paper,)}
     study = {7: "norms", 8: "paper", 9: "norms, and frozen", 10: "paper"}
     found = [
@@ -325,7 +369,9 @@ def change_findings(paper: Runs | None, norms: Runs | None, frozen: Runs | None)
     ]
     both = all_of([reading for readings in by_claim.values() for reading in readings])
     summary = [
-        f"claim {claim}: {' and '.join(dict.fromkeys(readings))}" for claim, readings in by_claim.items() if paper
+        f"claim {claim}: {' and '.join(dict.fromkeys(readings))}"
+        for claim, readings in by_claim.items()
+        if paper
     ]
     return [*found, _conclude(11, both, summary, (paper, norms, frozen), "paper, norms and frozen")]
 
@@ -336,7 +382,11 @@ def _most_changed(paper: Runs | None, norms: Runs | None, dataset: str) -> tuple
         return OPEN, ""
     text = f"Glorot's filters turn {own[0]:.2f} times as far as components, {own[1]:.2f} as k-means"
     matched = turn_ratio(norms, dataset, MATCHED) if norms else None
-    text += f", at equal norms {matched:.2f} times as far as both" if matched else ", no runs at equal norms"
+    text += (
+        f", at equal norms {matched:.2f} times as far as both"
+        if matched
+        else ", no runs at equal norms"
+    )
     text += f" (n = {own[0].n})"
     if any(ratio.high < 1 for ratio in own) or (matched and math.log(matched.high) < MORE):
         return NO, text
@@ -346,22 +396,33 @@ def _most_changed(paper: Runs | None, norms: Runs | None, dataset: str) -> tuple
 
 
 def _little_changed(paper: Runs | None, dataset: str) -> tuple[str, str]:
-    ratios = [turn_ratio(paper, dataset, [(arm, "random_orthonormal")]) for arm in FROM_DATA] if paper else [None]
+    ratios = (
+        [turn_ratio(paper, dataset, [(arm, "random_orthonormal")]) for arm in FROM_DATA]
+        if paper
+        else [None]
+    )
     if None in ratios:
         return OPEN, ""
     readings = [
-        YES if ratio.high < 1 and math.log(ratio.estimate) < LESS else NO if math.log(max(ratio.low, 1e-9)) > LESS else OPEN
+        YES
+        if ratio.high < 1 and math.log(ratio.estimate) < LESS
+        else NO
+        if math.log(max(ratio.low, 1e-9)) > LESS
+        else OPEN
         for ratio in ratios
     ]
     text = (
-        f"components turn {ratios[0]:.2f} times and k-means {ratios[1]:.2f} times as far as random orthonormal "
-        f"filters of the same norm (n = {ratios[0].n})"
+        f"components turn {ratios[0]:.2f} times and k-means {ratios[1]:.2f} times "
+        f"as far as random orthonormal filters of the same norm (n = {ratios[0].n})"
     )
     return all_of(readings), text
 
 
 def trend(arm: Arm, *, with_last: bool = True) -> Interval:
-    """Rank correlation of a filter's distance with its index, mean over seeds; the last one is brightness."""
+    """Rank correlation of a filter's distance with its index, mean over seeds.
+
+    The last filter is brightness.
+    """
     distances = arm.final_distances if with_last else arm.final_distances[:, :-1]
     return correlation_interval(rank_correlations(distances))
 
@@ -383,18 +444,28 @@ def _frozen_gain(frozen: Runs | None, dataset: str) -> tuple[str, str]:
     ours, random = frozen.paired(dataset, "principal_components", "random_orthonormal")
     differences = ours.final - random.final
     gain = mean_interval(differences)
-    text = f"never trained, components end {gain:+.2f} pp from random orthonormal filters (n = {gain.n})"
+    text = (
+        f"never trained, components end {gain:+.2f} pp "
+        f"from random orthonormal filters (n = {gain.n})"
+    )
     return {1: YES, -1: NO, 0: NO if equivalence_p(differences) < 0.05 else OPEN}[gain.sign], text
 
 
-# --- Claims 20 and 24 to 26 -------------------------------------------------------------------------------
+# --- Claims 20 and 24 to 26 -------------------------------------------------------------------
 
 
-def _paired_finding(claim: int, runs: Runs | None, study: str, pairs: list[tuple[str, str]], what: str) -> Finding:
-    """A claim that the first arm of each pair ends above the second, averaged over the pairs, on both data sets."""
+def _paired_finding(
+    claim: int, runs: Runs | None, study: str, pairs: list[tuple[str, str]], what: str
+) -> Finding:
+    """A claim that the first arm of each pair ends above the second.
+
+    Averaged over the pairs, on both data sets.
+    """
     readings, evidence = [], []
     for dataset, label in DATASET_LABELS.items():
-        present = [runs.paired(dataset, *pair) for pair in pairs if runs and runs.has(dataset, *pair)]
+        present = [
+            runs.paired(dataset, *pair) for pair in pairs if runs and runs.has(dataset, *pair)
+        ]
         if len(present) < len(pairs) or len({tuple(a.seeds) for a, _ in present}) > 1:
             readings.append(OPEN)
             continue
@@ -407,7 +478,10 @@ def _paired_finding(claim: int, runs: Runs | None, study: str, pairs: list[tuple
 
 
 def basis_finding(paper: Runs | None) -> Finding:
-    """Claim 20, once trained: components against random orthonormal filters, which differ from them in the axes alone."""
+    """Claim 20, once trained: components against random orthonormal filters.
+
+    These differ from them in the axes alone.
+    """
     pairs = [("principal_components", "random_orthonormal")]
     return _paired_finding(20, paper, "paper", pairs, "components minus random orthonormal filters")
 
@@ -415,7 +489,9 @@ def basis_finding(paper: Runs | None) -> Finding:
 def layer_finding(layers: Runs | None) -> Finding:
     """Claim 24: components in every layer against components in the first alone."""
     pairs = [("principal_components, every layer", "principal_components, first layer")]
-    return _paired_finding(24, layers, "layers", pairs, "components in every layer minus in the first alone")
+    return _paired_finding(
+        24, layers, "layers", pairs, "components in every layer minus in the first alone"
+    )
 
 
 def label_finding(labels: Runs | None) -> Finding:
@@ -424,16 +500,22 @@ def label_finding(labels: Runs | None) -> Finding:
         (f"principal_components, {share} of the labels", f"glorot_uniform, {share} of the labels")
         for share in ("1%", "5%", "10%")
     ]
-    return _paired_finding(25, labels, "labels", pairs, "components minus Glorot, mean of 1, 5 and 10 % of the labels")
+    return _paired_finding(
+        25, labels, "labels", pairs, "components minus Glorot, mean of 1, 5 and 10 % of the labels"
+    )
 
 
 def mean_terms(arm: Arm, index: int) -> np.ndarray:
     """(S,), mean `cosine_terms` of the first layer at the start (index 0) or the end (-1)."""
-    return np.array([cosine_terms(torch.from_numpy(r.filters[index])).mean().item() for r in arm.results])
+    return np.array(
+        [cosine_terms(torch.from_numpy(r.filters[index])).mean().item() for r in arm.results]
+    )
 
 
 def simplicity_finding(paper: Runs | None) -> Finding:
-    """Claim 26, as far as simplicity measures it: trained filters from data hold fewer waves than trained Glorot filters.
+    """Claim 26, as far as simplicity measures it.
+
+    Trained filters from data hold fewer waves than trained Glorot filters.
 
     The rule was changed once, before any full run: it first compared smoothness, which cannot tell
     one orthonormal basis from another.
@@ -450,5 +532,8 @@ def simplicity_finding(paper: Runs | None) -> Finding:
             readings.append({-1: YES, 1: NO, 0: OPEN}[gap.sign])
             texts.append(f"{METHOD_LABELS[name]} {gap:+.1f}")
         if texts:
-            evidence.append(f"waves in a trained filter minus Glorot's on {label}: {', '.join(texts)}, n = {gap.n}")
+            evidence.append(
+                f"waves in a trained filter minus Glorot's on {label}: "
+                f"{', '.join(texts)}, n = {gap.n}"
+            )
     return _conclude(26, all_of(readings), evidence, (paper,), "paper")
