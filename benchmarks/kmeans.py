@@ -69,22 +69,31 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="100 and 300 images, 20 iterations")
     given = parser.parse_args()
     sizes, max_iter = ([100, 300], 20) if given.quick else (sorted(given.sizes), given.max_iter)
-    warnings.filterwarnings("ignore", "kmeans stopped at max_iter", RuntimeWarning)  # the table says so
+    warnings.filterwarnings(
+        "ignore", "kmeans stopped at max_iter", RuntimeWarning
+    )  # the table says so
 
     data = load_images(None)
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(given.seed))
     judges, order = order[:500], order[500:]
     if not 1 <= sizes[0] <= sizes[-1] <= len(order):
         parser.error(
-            f"--sizes should be between 1 and {len(order):,}, what {data.name} has beside 500 to judge by"
+            f"--sizes should be between 1 and {len(order):,}, "
+            f"what {data.name} has beside 500 to judge by"
         )
-    held_out = standardize_patches(sample_patches(data.images[judges], KERNEL, 100_000)).patches.flatten(1)
+    held_out = standardize_patches(
+        sample_patches(data.images[judges], KERNEL, 100_000)
+    ).patches.flatten(1)
 
     print(f"{data.name}, {CLUSTERS} clusters of 3x3 patches, at most {max_iter} iterations")
     print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}\n"
+        f"Python {platform.python_version()}, torch {torch.__version__}, "
+        f"scikit-learn {sklearn.__version__}\n"
     )
-    print(f"{'':8} {'images':>8} {'patches':>11} {'seconds':>9} {'CPU s':>8} {'iterations':>11} {'loss':>8}")
+    print(
+        f"{'':8} {'images':>8} {'patches':>11} {'seconds':>9} {'CPU s':>8} "
+        f"{'iterations':>11} {'loss':>8}"
+    )
     for name, way in (("sampled", sampled), ("all", every)):
         way(data.images[order[: min(20, sizes[0])]], 5, given.seed)  # starts the threads
         cpu = []
@@ -102,7 +111,10 @@ def main() -> None:
             print(f"{name:8} {size:8,} {used:11,} {cost} {loss:8.3f}", flush=True)
         if len(sizes) > 1:
             last = exponent(sizes[-2:], cpu[-2:])
-            print(f"{name:8} time ~ images^{exponent(sizes, cpu):.2f}, ^{last:.2f} between the two largest\n")
+            print(
+                f"{name:8} time ~ images^{exponent(sizes, cpu):.2f}, "
+                f"^{last:.2f} between the two largest\n"
+            )
     print("* stopped by the cap before it converged")
 
 

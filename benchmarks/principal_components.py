@@ -1,9 +1,9 @@
-"""Principal components of every 3x3 patch of a data set: patch by patch batch, against patches held at once.
+"""Principal components of every 3x3 patch of a data set: by batches, against all patches at once.
 
-"streamed" is what patchinit does: moments in bounded memory, then one eigendecomposition. "plain" is
-the same mathematics as it is usually written: extract all patches into one array, standardise each,
-then scikit-learn's StandardScaler and PCA. Each runs in a process of its own; memory is the peak
-above what the process held once the images were loaded.
+"streamed" is what patchinit does: moments in bounded memory, patch batch by patch batch, then one
+eigendecomposition. "plain" is the same mathematics as it is usually written: extract all patches
+into one array, standardise each, then scikit-learn's StandardScaler and PCA. Each runs in a process
+of its own; memory is the peak above what the process held once the images were loaded.
 
 On all 50,000 images the plain way needs more than 10 GB of memory. Without CIFAR-10 the offline
 stand-in is measured, which is smaller: the table says what was used.
@@ -87,8 +87,18 @@ def peak_memory() -> int:
 
 
 def in_a_process(step: str, folder: Path, n_images: int) -> dict:
-    command = [sys.executable, __file__, "--images", str(n_images), "--step", step, "--folder", str(folder)]
-    # Threads that wait sleep: where something else runs as well, those that spin cost tens of times more.
+    command = [
+        sys.executable,
+        __file__,
+        "--images",
+        str(n_images),
+        "--step",
+        step,
+        "--folder",
+        str(folder),
+    ]
+    # Threads that wait sleep: where something else runs as well, those that spin cost tens of
+    # times more.
     environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
@@ -105,7 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=50_000, metavar="N", help="images (default: 50000)")
+    parser.add_argument(
+        "--images", type=int, default=50_000, metavar="N", help="images (default: 50000)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="2,000 images: seconds, and 0.5 GB for the plain way"
     )
@@ -117,7 +129,9 @@ def main() -> None:
         parser.error(f"--images {n_images} should be at least 1")
     if given.step:
         step = (
-            prepare(given.folder, n_images) if given.step == "prepare" else measure(given.step, given.folder)
+            prepare(given.folder, n_images)
+            if given.step == "prepare"
+            else measure(given.step, given.folder)
         )
         print(json.dumps(step))
         return

@@ -98,7 +98,8 @@ class Soak:
         """Kill and start again until both processes have made all that is theirs."""
         processes = {what: self.start(what) for what in (*SEEDS, "collect")}
         while any(processes[what].poll() != 0 for what in SEEDS):
-            # From less time than a start takes to several epochs: some kills hit one that has just begun.
+            # From less time than a start takes to several epochs: some kills hit one that has
+            # just begun.
             time.sleep(self.moments.uniform(1, 6))
             for what, process in processes.items():
                 if process.poll() is None:
@@ -109,7 +110,9 @@ class Soak:
                         print(f"\rkill {self.kills.total()}", end="", file=sys.stderr, flush=True)
                         processes[what] = self.start(what)
                 elif process.returncode:
-                    raise SystemExit(f"{what} ended with status {process.returncode}: {self.text()}")
+                    raise SystemExit(
+                        f"{what} ended with status {process.returncode}: {self.text()}"
+                    )
                 elif what == "collect":
                     self.collects += 1
                     self.look()
@@ -121,9 +124,13 @@ class Soak:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=30, help="at least as many (default: 30)")
-    parser.add_argument("--epochs", type=int, default=300, help="of each of the twelve runs (default: 300)")
+    parser.add_argument(
+        "--epochs", type=int, default=300, help="of each of the twelve runs (default: 300)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -141,14 +148,24 @@ def main() -> int:
         soak.to_the_end("earlier", "earlier")
         soak.to_the_end("collect", "earlier")
         soak.run()
-        print(f"\r{soak.kills.total()} kills in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        print(
+            f"\r{soak.kills.total()} kills in {time.perf_counter() - begun:.0f} s", file=sys.stderr
+        )
         soak.to_the_end("collect")
         soak.look()
         soak.to_the_end("alone", "alone")
-        runs = [run for seeds in (SEEDS["second"], EARLIER) for run in plan(study(options.epochs), seeds)]
+        runs = [
+            run
+            for seeds in (SEEDS["second"], EARLIER)
+            for run in plan(study(options.epochs), seeds)
+        ]
         alone = soak.scratch / "alone"
         pairs = {run.name: (run.collected(soak.results), run.record(alone)) for run in runs}
-        differing = [name for name, (one, other) in pairs.items() if not same(read_result(one), read_result(other))]
+        differing = [
+            name
+            for name, (one, other) in pairs.items()
+            if not same(read_result(one), read_result(other))
+        ]
         told = Counter(soak.log.read_text().splitlines())
         kept = {"result.npz", "lock", "manifest.json", "runs.csv", "epochs.csv"}
         left = [
@@ -158,7 +175,10 @@ def main() -> int:
         ]  # fmt: skip
     repeated = told.total() - len(told)
     of_workers = sum(soak.kills[what] for what in SEEDS)
-    print(f"kills                      {soak.kills.total()}, {soak.kills['collect']} of them of collects")
+    print(
+        f"kills                      {soak.kills.total()}, "
+        f"{soak.kills['collect']} of them of collects"
+    )
     print(f"collects not killed        {soak.collects}")
     print(f"runs lost by a collect     {len(soak.lost)} of {len(soak.listed)}")
     print(f"epochs of the study        {len(SEEDS['second']) * len(ARMS) * options.epochs}")
@@ -176,7 +196,10 @@ def same(one, other) -> bool:
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("norms", "distances", "filter_epochs", "filters", "correct", "final_loss")
     )
-    rows = [[dataclasses.replace(epoch, seconds=0) for epoch in record.epochs] for record in (one, other)]
+    rows = [
+        [dataclasses.replace(epoch, seconds=0) for epoch in record.epochs]
+        for record in (one, other)
+    ]
     return arrays and rows[0] == rows[1]
 
 

@@ -1,11 +1,12 @@
 """Images per second of the trainer against the loop that everyone writes, in one run.
 
-The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch builds it
-by default. The same network, batch size, images and start. Printed: the losses of the first steps side by
-side; images per second of both, by turns, and the ratio (median over the turns); the share of this device's
-matrix product in the same precision. On a CPU also two processes of one thread each, which is how a study is
-made there, against two plain loops and one plain loop of two threads. Needs no data set: the images are noise
-of the data sets' shapes, which costs the same.
+The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch
+builds it by default. The same network, batch size, images and start. Printed: the losses of the
+first steps side by side; images per second of both, by turns, and the ratio (median over the
+turns); the share of this device's matrix product in the same precision. On a CPU also two processes
+of one thread each, which is how a study is made there, against two plain loops and one plain loop
+of two threads. Needs no data set: the images are noise of the data sets' shapes, which costs the
+same.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Team = tuple[str, int, int]  # "plain" or a precision, number of processes, thre
 
 
 class AsEveryoneDoes(Dataset):
-    """Images as torchvision's data sets hand them out: one at a time, from an array, through ToTensor."""
+    """Images as torchvision's data sets give them: one by one, from an array, through ToTensor."""
 
     def __init__(self, images: Images):
         self.pixels = images.images.permute(0, 2, 3, 1).numpy()
@@ -50,7 +51,9 @@ def noise(dataset: str, n: int) -> Images:
     channels, size = SHAPES[dataset]
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
-    return Images(pixels, torch.randint(10, (n,), generator=generator), tuple("0123456789"), "noise", "train")
+    return Images(
+        pixels, torch.randint(10, (n,), generator=generator), tuple("0123456789"), "noise", "train"
+    )
 
 
 def new_model(settings: Settings) -> SimpleConv:
@@ -84,7 +87,10 @@ def plain_loop(settings: Settings, images: Images, device: str, workers: int):
 def train_when_told(
     connection, kind: str, threads: int, settings: Settings, n: int, device: str, workers: int
 ) -> None:
-    """One process: an epoch for every message. Separate ones, as the trainer sets flags of its process."""
+    """One process: an epoch for every message.
+
+    Separate processes, as the trainer sets flags of its process.
+    """
     torch.set_num_threads(threads)
     images = noise(settings.dataset, n)
     if kind == "plain":
@@ -107,13 +113,15 @@ def start(team: Team, *arguments) -> list:
     ends = []
     for _ in range(n_processes):
         ours, theirs = context.Pipe()
-        context.Process(target=train_when_told, args=(theirs, kind, threads, *arguments), daemon=True).start()
+        context.Process(
+            target=train_when_told, args=(theirs, kind, threads, *arguments), daemon=True
+        ).start()
         ends.append(ours)
     return ends
 
 
 def seconds(ends: list) -> tuple[float, float]:
-    """Time of an epoch that all of a team make at once, until the last is done, and their mean CPU time."""
+    """Time of an epoch that a team make at once, until the last is done, and mean CPU time."""
     begun = time.perf_counter()
     for end in ends:
         end.send(True)
@@ -137,7 +145,9 @@ def compare_speed(
     for team in teams:
         kind, n_processes, threads = team
         wall, cpu = (statistics.median(times) for times in zip(*spent[team], strict=True))
-        text = f"  {kind:5} {n_processes} x {threads} threads {n * n_processes / wall:9,.0f} images/s"
+        text = (
+            f"  {kind:5} {n_processes} x {threads} threads {n * n_processes / wall:9,.0f} images/s"
+        )
         if device == "cpu" and threads == 1:
             text += f", {n / cpu:7,.0f} a CPU second"
         if n_processes * threads == 1 and (kind != "plain" or device == "cuda"):
@@ -149,9 +159,15 @@ def compare_speed(
 
 
 def ratio(
-    ours: list[tuple[float, float]], n_processes: int, theirs: list[tuple[float, float]], plain: Team
+    ours: list[tuple[float, float]],
+    n_processes: int,
+    theirs: list[tuple[float, float]],
+    plain: Team,
 ) -> str:
-    """How many times the plain loop's speed: median of the turns, as what slows the machine slows both."""
+    """How many times the plain loop's speed: the median of the turns.
+
+    What slows the machine slows both.
+    """
     _, n_plain, threads = plain
     pairs = list(zip(ours, theirs, strict=True))
     wall = statistics.median(n_processes / a[0] * b[0] / n_plain for a, b in pairs)
@@ -173,14 +189,18 @@ def share_of_product(settings: Settings, kind: str, rate: float, device: str) ->
 
 
 def matrix_rate(device: str, precision: str) -> float:
-    """Floating-point operations a second of a large matrix product, torch's fastest in this precision."""
+    """Floating-point operations a second of a large matrix product.
+
+    Torch's fastest in this precision.
+    """
     if device == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     size, repeats = (8192, 20) if device == "cuda" else (1024, 5)
     a = torch.randn(size, size, device=device).to(TYPES[precision])
     ways = [lambda: a @ a]
     if device == "cpu":
-        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, which may be slower.
+        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, which
+        # may be slower.
         maps, weight = a.T.reshape(1, size, 32, size // 32), a.reshape(size, size, 1, 1)
         ways.append(lambda: F.conv2d(maps, weight))
     # One thread's CPU time is free of what else the machine does.
@@ -198,8 +218,13 @@ def matrix_rate(device: str, precision: str) -> float:
     return best
 
 
-def compare_first_steps(settings: Settings, precisions: list[str], device: str, n_steps: int = 5) -> None:
-    """Print the losses of the first steps, same batches. Adam's first steps are signs: rounding shows."""
+def compare_first_steps(
+    settings: Settings, precisions: list[str], device: str, n_steps: int = 5
+) -> None:
+    """Print the losses of the first steps, same batches.
+
+    Adam's first steps are signs: rounding shows.
+    """
     few = noise(settings.dataset, n_steps * settings.batch_size)
     losses = {}
     for precision in precisions:
@@ -207,14 +232,18 @@ def compare_first_steps(settings: Settings, precisions: list[str], device: str, 
         trainer = Trainer(new_model(settings), few, few, of_this, device=device)
         order = trainer._draw(1)[0].cpu()
         losses[precision] = []
-        for batch in zip(*(part.split(settings.batch_size) for part in trainer._draw(1)), strict=True):
+        for batch in zip(
+            *(part.split(settings.batch_size) for part in trainer._draw(1)), strict=True
+        ):
             trainer.loss_sum.zero_()
             trainer.model.train()
             trainer._step(*batch)
             losses[precision].append(trainer.loss_sum.item() / settings.batch_size)
     model = new_model(settings).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    batches = DataLoader(AsEveryoneDoes(few), batch_size=settings.batch_size, sampler=order.tolist())
+    batches = DataLoader(
+        AsEveryoneDoes(few), batch_size=settings.batch_size, sampler=order.tolist()
+    )
     plain = [loss.item() for loss in plain_epoch(model, batches, optimizer, device)]
     print(f"  first losses, plain {' '.join(f'{loss:.5f}' for loss in plain)}")
     for precision, ours in losses.items():
@@ -224,15 +253,25 @@ def compare_first_steps(settings: Settings, precisions: list[str], device: str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     found = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=found, choices=["cpu", "cuda"])
-    parser.add_argument("--images", type=int, help="in an epoch (default: 50,000 on a GPU, 256 on a CPU)")
-    parser.add_argument("--widths", type=int, nargs="+", help="blocks 2 to 11 (default: 64, on a CPU 16 32)")
+    parser.add_argument(
+        "--images", type=int, help="in an epoch (default: 50,000 on a GPU, 256 on a CPU)"
+    )
+    parser.add_argument(
+        "--widths", type=int, nargs="+", help="blocks 2 to 11 (default: 64, on a CPU 16 32)"
+    )
     parser.add_argument("--datasets", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--workers", type=int, help="of the DataLoader (default: 8 on a GPU, 0 on a CPU)")
-    parser.add_argument("--turns", type=int, default=7, help="epochs of each, by turns (default: 7)")
+    parser.add_argument(
+        "--workers", type=int, help="of the DataLoader (default: 8 on a GPU, 0 on a CPU)"
+    )
+    parser.add_argument(
+        "--turns", type=int, default=7, help="epochs of each, by turns (default: 7)"
+    )
     options = parser.parse_args()
     device, on_gpu = options.device, options.device == "cuda"
     torch.set_num_threads(1)
@@ -247,7 +286,9 @@ def main() -> None:
     print(f"{hardware}, torch {torch.__version__}, {size}")
     for dataset in options.datasets:
         for width in options.widths or ([64] if on_gpu else [16, 32]):
-            settings = Settings(dataset=dataset, epochs=999, batch_size=options.batch, widths=(width,) * 10)
+            settings = Settings(
+                dataset=dataset, epochs=999, batch_size=options.batch, widths=(width,) * 10
+            )
             print(f"{dataset}'s shape, 10 x {width}")
             compare_first_steps(settings, precisions, device)
             compare_speed(settings, teams, options.turns, n, device, workers)

@@ -24,7 +24,10 @@ def generator():
 
 @pytest.fixture
 def images(generator):
-    """Twelve smooth colour images, float, (12, 3, 16, 16): coarse noise made larger, so that patches have structure."""
+    """Twelve smooth colour images, float, (12, 3, 16, 16).
+
+    Coarse noise made larger, so that patches have structure.
+    """
     coarse = torch.rand(12, 3, 6, 6, generator=generator)
     return torch.nn.functional.interpolate(coarse, size=16, mode="bicubic").clamp(0, 1)
 
@@ -33,6 +36,11 @@ def images(generator):
 def real_data():
     """Folder of CIFAR-10 and Fashion-MNIST; skips where they are not there."""
     folder = Path(os.environ.get("PATCHINIT_DATA") or ROOT / "data")
-    if not (folder / "cifar-10-batches-py/data_batch_1").exists() or not (folder / "FashionMNIST/raw").exists():
-        pytest.skip(f"needs CIFAR-10 and Fashion-MNIST in {folder.name}/ or PATCHINIT_DATA: run `make data`")
+    if (
+        not (folder / "cifar-10-batches-py/data_batch_1").exists()
+        or not (folder / "FashionMNIST/raw").exists()
+    ):
+        pytest.skip(
+            f"needs CIFAR-10 and Fashion-MNIST in {folder.name}/ or PATCHINIT_DATA: run `make data`"
+        )
     return folder

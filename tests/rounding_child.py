@@ -16,19 +16,23 @@ from patchinit.clusters import Clusters
 from patchinit.data import DatasetUnavailable, load_images
 
 SHAPES = {
-    "photos": (20, 3, 3, 3), "mirrored": (12, 3, 3, 3), "drawings": (8, 1, 3, 3), "cifar10": (20, 3, 3, 3),
-}  # fmt: skip
+    "photos": (20, 3, 3, 3),
+    "mirrored": (12, 3, 3, 3),
+    "drawings": (8, 1, 3, 3),
+    "cifar10": (20, 3, 3, 3),
+}
 
 
 def data_sets():
-    """Images by name: natural, full of pairs of equals, full of exact ties, and real ones if here."""
+    """Images by name: natural, full of equal pairs, full of exact ties, and real ones if here."""
     draw = torch.Generator().manual_seed(1)
     photos = load_images("photos", "train").images
     photos = photos[torch.randperm(len(photos), generator=draw)[:24]]
     yield "photos", photos
     both = torch.cat([photos[:12], photos[:12].flip(3)])
     yield "mirrored", torch.cat([both, both.flip(2)])
-    # Black or white pixels: few distinct patches, many of them as far from one seed as from another.
+    # Black or white pixels: few distinct patches, many of them as far from one seed as from
+    # another.
     yield "drawings", (torch.rand(60, 1, 14, 14, generator=draw) < 0.5).float()
     try:
         yield "cifar10", load_images("cifar10", "train").images[:24]
@@ -42,9 +46,16 @@ def filters_of_all() -> dict:
         for method in METHODS:
             shape = SHAPES[name]
             if name == "mirrored" and method in ("principal_components", "pca_whitening"):
-                shape = (8, 3, 3, 3)  # further down eigenvalues of symmetric data come close to each other
+                shape = (
+                    8,
+                    3,
+                    3,
+                    3,
+                )  # further down eigenvalues of symmetric data come close to each other
             generator = torch.Generator().manual_seed(0)
-            bank = make_filters(method, images, shape, norm=1.0, generator=generator, max_patches=4_000)
+            bank = make_filters(
+                method, images, shape, norm=1.0, generator=generator, max_patches=4_000
+            )
             key = f"{name}/{method}"
             found[f"{key}/filters"] = bank.filters.numpy()
             if isinstance(bank, Clusters):

@@ -32,19 +32,21 @@ def write_study(
     *,
     accuracy: OfArm = lambda dataset, arm: 80.0,
     slowness: OfArm = lambda dataset, arm: 5.0,
-    distance: Callable[[str, str, np.ndarray], np.ndarray] = lambda dataset, arm, index: 0.1 + 0 * index,
+    distance: Callable[[str, str, np.ndarray], np.ndarray] = lambda dataset, arm, index: (
+        0.1 + 0 * index
+    ),
     rough: OfArm = lambda dataset, arm: 1.0,
     noise: float = 0.05,
     seeds: range | None = None,
     keep: Callable[[Settings, str], bool] = lambda settings, arm: True,
     about: Callable[[Settings, str], dict] = lambda settings, arm: {},
 ) -> Path:
-    """``root/results/name`` with runs that end at ``accuracy`` percent, to within ``noise`` points between seeds.
+    """``root/results/name`` with runs that end at ``accuracy`` percent.
 
-    ``slowness`` is the number of epochs in which the way to the end falls to a third, ``distance``
-    each filter's cosine distance at the end (index 0 to 1 over the bank), ``rough`` how much of
-    independent noise the filters hold beside a constant, which is one cosine wave, ``about`` in what
-    a run was made otherwise than the rest.
+    Between seeds that is to within ``noise`` points. ``slowness`` is the number of epochs in which
+    the way to the end falls to a third, ``distance`` each filter's cosine distance at the end
+    (index 0 to 1 over the bank), ``rough`` how much of independent noise the filters hold beside a
+    constant, which is one cosine wave, ``about`` in what a run was made otherwise than the rest.
     """
     runs = plan(STUDIES[name], seeds)
     folder = root / f"synthetic-{name}"
@@ -61,22 +63,38 @@ def write_study(
 
 
 def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
-    n, channels, n_filters = settings.epochs, *((1, 9) if settings.dataset == "fashion_mnist" else (3, 27))
-    times = np.arange(1, n + 1)
-    course = end * (1 - np.exp(-times / slowness(settings.dataset, arm))) / (
-        1 - np.exp(-n / slowness(settings.dataset, arm))
+    n, channels, n_filters = (
+        settings.epochs,
+        *((1, 9) if settings.dataset == "fashion_mnist" else (3, 27)),
     )
-    epochs = [Epoch(int(t), 1.0, 1.0, float(a / 100), settings.rate(int(t)), 1.0) for t, a in zip(times, course, strict=True)]
+    times = np.arange(1, n + 1)
+    course = (
+        end
+        * (1 - np.exp(-times / slowness(settings.dataset, arm)))
+        / (1 - np.exp(-n / slowness(settings.dataset, arm)))
+    )
+    epochs = [
+        Epoch(int(t), 1.0, 1.0, float(a / 100), settings.rate(int(t)), 1.0)
+        for t, a in zip(times, course, strict=True)
+    ]
     d = channels * 9
     amount = rough(settings.dataset, arm)
     start = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
-    norm = settings.norm if isinstance(settings.norm, float) else 0.45 if "glorot" in arm or "Glorot" in arm else 1.0
+    norm = (
+        settings.norm
+        if isinstance(settings.norm, float)
+        else 0.45
+        if "glorot" in arm or "Glorot" in arm
+        else 1.0
+    )
     start *= norm / np.linalg.norm(start, axis=1, keepdims=True)
     # Turned by the angle whose cosine distance is wanted, towards a direction at right angles.
     across = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
     across -= (across * start).sum(1, keepdims=True) / norm**2 * start
     across *= norm / np.linalg.norm(across, axis=1, keepdims=True)
-    wanted = distance(settings.dataset, arm, np.linspace(0, 1, n_filters)) * np.exp(0.02 * rng.standard_normal())
+    wanted = distance(settings.dataset, arm, np.linspace(0, 1, n_filters)) * np.exp(
+        0.02 * rng.standard_normal()
+    )
     shares = np.concatenate([[0.0], 1 - np.exp(-times / 5)])
     distances = shares[:, None] * wanted
     keep = np.array(snapshot_epochs(n))
@@ -85,6 +103,14 @@ def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
     correct = np.zeros(N_TEST, dtype=bool)
     correct[: round(end / 100 * N_TEST)] = True
     return Result(
-        settings, epochs, np.full((n + 1, n_filters), norm, dtype=np.float32), distances.astype(np.float32), keep,
-        filters.reshape(len(keep), n_filters, channels, 3, 3).astype(np.float32), correct, 1.0, False, ABOUT,
-    )  # fmt: skip
+        settings,
+        epochs,
+        np.full((n + 1, n_filters), norm, dtype=np.float32),
+        distances.astype(np.float32),
+        keep,
+        filters.reshape(len(keep), n_filters, channels, 3, 3).astype(np.float32),
+        correct,
+        1.0,
+        False,
+        ABOUT,
+    )

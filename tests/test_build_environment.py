@@ -12,11 +12,15 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
+EXTRAS = {
+    name: [Requirement(line) for line in lines]
+    for name, lines in PROJECT["optional-dependencies"].items()
+}
 MAIN = [Requirement(line) for line in PROJECT["dependencies"]]
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = {
-    canonicalize_name(name): Version(version) for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", LOCK, re.M)
+    canonicalize_name(name): Version(version)
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", LOCK, re.M)
 }
 
 # conda-forge's name for what PyPI calls otherwise.
@@ -27,7 +31,13 @@ def conda_requirements():
     """The packages of environment.yml under PyPI's names, those that pip installs included."""
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     lines = [entry for entry in entries if isinstance(entry, str)]
-    lines += [line for entry in entries if isinstance(entry, dict) for line in entry["pip"] if not line.startswith("-")]
+    lines += [
+        line
+        for entry in entries
+        if isinstance(entry, dict)
+        for line in entry["pip"]
+        if not line.startswith("-")
+    ]
     found = {}
     for line in lines:
         name, bounds = re.match(r"([\w-]+)\s*(.*)", line).groups()
@@ -65,13 +75,18 @@ def test_environment_and_pyproject_have_the_same_lower_bound(requirement):
 
 
 def test_environment_installs_the_module():
-    (pip,) = [entry["pip"] for entry in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-              if isinstance(entry, dict)]
+    (pip,) = [
+        entry["pip"]
+        for entry in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+        if isinstance(entry, dict)
+    ]
     assert "-e ." in pip
 
 
 def test_jupyter_book_2_is_kept_out():
-    (pinned,) = [requirement for requirement in EXTRAS["book"] if requirement.name == "jupyter-book"]
+    (pinned,) = [
+        requirement for requirement in EXTRAS["book"] if requirement.name == "jupyter-book"
+    ]
     for bounds in (pinned.specifier, CONDA["jupyter-book"].specifier):
         assert bounds.contains("1.0.4.post1") and not bounds.contains("2.0.0")
     assert LOCKED["jupyter-book"] < Version("2")
@@ -85,5 +100,7 @@ def test_python_is_the_same():
 def test_lock_names_no_place():
     """No index, host, folder of the machine that resolved it, and a hash for each package."""
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|(?<![\w#])/\w+/", LOCK)
-    unhashed = [block for block in re.split(r"\n(?=[\w.-]+==)", LOCK)[1:] if "--hash=sha256:" not in block]
+    unhashed = [
+        block for block in re.split(r"\n(?=[\w.-]+==)", LOCK)[1:] if "--hash=sha256:" not in block
+    ]
     assert unhashed == []

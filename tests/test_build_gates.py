@@ -182,7 +182,11 @@ def test_redirect_that_leads_nowhere(site):
     [
         ('alt="A dot."', 'alt=""', "no alt text"),
         ('alt="A dot."', "", "no alt text"),
-        ('alt="A dot."', 'alt="../_images/dot.png"', "no alt text"),  # what docutils writes by itself
+        (
+            'alt="A dot."',
+            'alt="../_images/dot.png"',
+            "no alt text",
+        ),  # what docutils writes by itself
         ("<p>A dot. Computed in this build.</p>", "", "no caption"),
         ("figcaption", "div", "no caption"),
     ],
@@ -200,12 +204,17 @@ def book(tmp_path, site):
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n- chapters:\n  - file: notebooks/chapter\n"
     )
-    for folder, notebook in (("notebooks", stored(EXECUTED)), ("_build/executed/notebooks", EXECUTED)):
+    for folder, notebook in (
+        ("notebooks", stored(EXECUTED)),
+        ("_build/executed/notebooks", EXECUTED),
+    ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "chapter.ipynb").write_text(json.dumps(notebook))
     shutil.copytree(site, tmp_path / gates.SITE)
     (tmp_path / gates.SITE / "notebooks").mkdir()
-    (tmp_path / gates.SITE / "notebooks" / "chapter.html").write_text("<article>A chapter</article>")
+    (tmp_path / gates.SITE / "notebooks" / "chapter.html").write_text(
+        "<article>A chapter</article>"
+    )
     return tmp_path
 
 

@@ -5,17 +5,27 @@ from tools.portable import differences, glued
 
 def notebook(**values):
     outputs = [
-        {"metadata": {"scrapbook": {"name": name}}, "data": {"application/papermill.record/text/plain": [repr(value)]}}
+        {
+            "metadata": {"scrapbook": {"name": name}},
+            "data": {"application/papermill.record/text/plain": [repr(value)]},
+        }
         for name, value in values.items()
     ]
-    return {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [*outputs, {"name": "stdout"}]}]}
+    return {
+        "cells": [
+            {"cell_type": "markdown"},
+            {"cell_type": "code", "outputs": [*outputs, {"name": "stdout"}]},
+        ]
+    }
 
 
 def test_a_turned_verdict_is_told_from_a_last_digit():
     here = glued(notebook(claim_12_verdict="supported", inertia="5.38958", n=3))
     there = glued(notebook(claim_12_verdict="not supported", inertia="5.38998", n=3))
     verdicts, rest = differences(here, there)
-    assert verdicts == ["claim_12_verdict: 'supported' here, 'not supported' held down"] and rest == ["inertia"]
+    assert verdicts == [
+        "claim_12_verdict: 'supported' here, 'not supported' held down"
+    ] and rest == ["inertia"]
     assert differences(here, here) == ([], [])
 
 

@@ -12,7 +12,13 @@ specification = importlib.util.spec_from_file_location("book_repository", SOURCE
 book_repository = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(book_repository)
 
-HOSTED = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_REF_NAME", "GITHUB_REF_TYPE", "GITHUB_BASE_REF")
+HOSTED = (
+    "GITHUB_SERVER_URL",
+    "GITHUB_REPOSITORY",
+    "GITHUB_REF_NAME",
+    "GITHUB_REF_TYPE",
+    "GITHUB_BASE_REF",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +58,10 @@ def clone(folder, remote=None):
 
 
 def options_after(folder):
-    launch = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
+    launch = {
+        "binderhub_url": "https://mybinder.org",
+        "colab_url": "https://colab.research.google.com",
+    }
     config = SimpleNamespace(html_theme_options={"repository_url": "", "launch_buttons": launch})
     book_repository.set_repository(SimpleNamespace(srcdir=folder), config)
     return config.html_theme_options

@@ -29,11 +29,20 @@ def run(folder, module, *arguments, **environment):
 @pytest.fixture
 def book(tmp_path):
     """A landing page and a chapter that says where it runs."""
-    (tmp_path / "_config.yml").write_text("title: Tiny\nexecute: {execute_notebooks: force}\nrepository: {url: ''}\n")
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01-tiny\n")
+    (tmp_path / "_config.yml").write_text(
+        "title: Tiny\nexecute: {execute_notebooks: force}\nrepository: {url: ''}\n"
+    )
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01-tiny\n"
+    )
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "index.md").write_text("# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb)\n")
-    write_chapter(tmp_path, "import os; print(os.path.basename(os.getcwd()), n, os.environ.get('OMP_NUM_THREADS'))")
+    (tmp_path / "book" / "index.md").write_text(
+        "# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb)\n"
+    )
+    write_chapter(
+        tmp_path,
+        "import os; print(os.path.basename(os.getcwd()), n, os.environ.get('OMP_NUM_THREADS'))",
+    )
     return tmp_path
 
 
@@ -44,7 +53,9 @@ def write_chapter(folder, source):
         new_code_cell(source),
     ]
     (folder / "notebooks").mkdir(exist_ok=True)
-    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), folder / "notebooks" / "01-tiny.ipynb")
+    nbformat.write(
+        new_notebook(cells=cells, metadata=KERNEL), folder / "notebooks" / "01-tiny.ipynb"
+    )
 
 
 SOURCE = "notebooks/01-tiny.ipynb"
@@ -59,9 +70,14 @@ def test_execute(book):
     assert "papermill" not in notebook.metadata and str(book) not in nbformat.writes(notebook)
     assert notebook.cells[2].metadata.tags == ["injected-parameters", "remove-cell"]
     cost = json.loads((book / TARGET).with_suffix(".json").read_text())
-    assert cost["seconds"] > 0 and 2e7 < cost["peak_memory"] < 1e9  # bytes: a bare kernel takes about 80 MB
+    assert (
+        cost["seconds"] > 0 and 2e7 < cost["peak_memory"] < 1e9
+    )  # bytes: a bare kernel takes about 80 MB
     assert (book / SOURCE).stat().st_mtime <= (book / TARGET).stat().st_mtime
-    assert sorted(path.name for path in (book / TARGET).parent.iterdir()) == ["01-tiny.ipynb", "01-tiny.json"]
+    assert sorted(path.name for path in (book / TARGET).parent.iterdir()) == [
+        "01-tiny.ipynb",
+        "01-tiny.json",
+    ]
 
 
 def test_hidden_stderr_is_not_published(book):
@@ -88,7 +104,7 @@ def test_failing_chapter_leaves_nothing(book):
 
 
 def test_pages(book):
-    """A Sphinx warning fails the build, and fails it again although Sphinx has read the page by then."""
+    """A Sphinx warning fails the build, and again although Sphinx has read the page by then."""
     executed = nbformat.read(book / SOURCE, as_version=4)
     (book / TARGET).parent.mkdir(parents=True)
     nbformat.write(executed, book / TARGET)

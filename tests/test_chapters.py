@@ -1,4 +1,7 @@
-"""Chapters run to their end on stand-ins; their install cell finds the repository; docstring examples run."""
+"""Chapters run to their end on stand-ins.
+
+Their install cell finds the repository; docstring examples run.
+"""
 
 import doctest
 import http.server
@@ -29,8 +32,8 @@ SMALL = {
     "01": {"n_images": 10, "n_filters": 20, "n_pairs": 10, "n_magnitudes": 50, "n_draws": 2},
     "02": {"n_images": 20, "n_samples": 2, "n_directions": 20},
     "03": {
-        "n_images": 20, "reference_images": 200, "reference_images_large": 40, "sample_sizes": [1, 3, 20],
-        "n_draws": 2, "readout_images": 100,
+        "n_images": 20, "reference_images": 200, "reference_images_large": 40,
+        "sample_sizes": [1, 3, 20], "n_draws": 2, "readout_images": 100,
     },
     "04": {
         "n_images": 20, "n_filters": 6, "n_patches": 800, "n_repeats": 2, "cluster_counts": [3, 6],
@@ -65,18 +68,22 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     )
     code = [cell for cell in executed.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
-    html = "".join(output.get("data", {}).get("text/html", "") for cell in code for output in cell.outputs)
+    html = "".join(
+        output.get("data", {}).get("text/html", "") for cell in code for output in cell.outputs
+    )
     if any("load_images" in cell.source for cell in code):  # chapter 8 reads results alone
         assert "could not be had where this page was made" in html
     assert not (tmp_path / "empty").exists(), "nothing was fetched"
 
 
-# --- The install cell ------------------------------------------------------------------------------
+# --- The install cell -----------------------------------------------------------------------------
 
 
 def install_cells(chapter):
     return [
-        cell.source for cell in nbformat.read(chapter, as_version=4).cells if cell.source.startswith(INSTALL)
+        cell.source
+        for cell in nbformat.read(chapter, as_version=4).cells
+        if cell.source.startswith(INSTALL)
     ]
 
 
@@ -102,14 +109,16 @@ class Sessions(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def sessions():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sessions) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         yield server
         server.shutdown()
 
 
 @pytest.fixture
 def install(tmp_path):
-    """Runs the install cell with a stub for pip; returns pip's arguments, or None if it was not run."""
+    """Runs the install cell with a stub for pip; returns pip's arguments, None if not run."""
     stub = tmp_path / "stub" / "pip"
     stub.mkdir(parents=True)
     record = tmp_path / "arguments.json"
@@ -129,7 +138,9 @@ def install(tmp_path):
         places = [str(stub.parent)]
         if module_present:
             places.append(str(ROOT / "src"))
-        environment = known | environment | {"PYTHONPATH": os.pathsep.join(places), "RECORD": str(record)}
+        environment = (
+            known | environment | {"PYTHONPATH": os.pathsep.join(places), "RECORD": str(record)}
+        )
         environment |= {"no_proxy": "127.0.0.1"} | ({"PIP_FAILS": "1"} if fails else {})
         # -S: without the packages of this environment, the module among them.
         done = subprocess.run(
@@ -145,15 +156,23 @@ def install(tmp_path):
 @pytest.mark.parametrize(
     "opened, source",
     [
-        ("github.com/owner/name/blob/main/notebooks/01-a.ipynb", "git+https://github.com/owner/name@main"),
-        ("/content/github.com/own-er/na.me/blob/v0.1/x.ipynb", "git+https://github.com/own-er/na.me@v0.1"),
+        (
+            "github.com/owner/name/blob/main/notebooks/01-a.ipynb",
+            "git+https://github.com/owner/name@main",
+        ),
+        (
+            "/content/github.com/own-er/na.me/blob/v0.1/x.ipynb",
+            "git+https://github.com/own-er/na.me@v0.1",
+        ),
         (
             "fileId=https%3A%2F%2Fgithub.com%2Fowner%2Fname%2Fblob%2Fmain%2Fnotebooks%2F01-a.ipynb",
             "git+https://github.com/owner/name@main",
         ),
     ],
 )
-def test_install_finds_the_repository_that_the_notebook_came_from(sessions, install, opened, source):
+def test_install_finds_the_repository_that_the_notebook_came_from(
+    sessions, install, opened, source
+):
     sessions.opened = opened
     arguments = install(COLAB_JUPYTER_IP="127.0.0.1", KMP_TARGET_PORT=str(sessions.server_port))
     assert arguments == ["install", "-q", f"patchinit[chapters] @ {source}"]
@@ -172,7 +191,7 @@ def test_a_failed_install_stops_the_chapter(install):
     assert install(fails=True, PATCHINIT_SOURCE="git+https://example.org/x")
 
 
-# --- Examples in docstrings ------------------------------------------------------------------------
+# --- Examples in docstrings -----------------------------------------------------------------------
 
 
 def doctests():
@@ -180,7 +199,9 @@ def doctests():
     finder = doctest.DocTestFinder(exclude_empty=True)
     names = [f"patchinit.{found.name}" for found in pkgutil.iter_modules(patchinit.__path__)]
     modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
-    return [test for module in [patchinit, *modules] for test in finder.find(module) if test.examples]
+    return [
+        test for module in [patchinit, *modules] for test in finder.find(module) if test.examples
+    ]
 
 
 @pytest.mark.parametrize("test", doctests(), ids=lambda test: test.name)
@@ -189,14 +210,16 @@ def test_example_in_docstring(test, capsys):
     assert result.attempted and not result.failed, capsys.readouterr().out
 
 
-# --- Chapters that read results ----------------------------------------------------------------------
+# --- Chapters that read results -------------------------------------------------------------------
 
 
 def glued(notebook):
     """Text values that a chapter keeps for its page, by name."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return {
-        output["metadata"]["scrapbook"]["name"]: output["data"]["application/papermill.record/text/plain"].strip("'\"")
+        output["metadata"]["scrapbook"]["name"]: output["data"][
+            "application/papermill.record/text/plain"
+        ].strip("'\"")
         for output in outputs
         if "scrapbook" in output.get("metadata", {})
     }
@@ -220,19 +243,26 @@ def opposite_results(tmp_path_factory):
 @pytest.mark.parametrize("outcome", ["supported", "not supported"])
 @pytest.mark.parametrize("number", ["08", "09", "10"])
 def test_pages_follow_the_results(number, outcome, opposite_results, tmp_path, monkeypatch):
-    """Full runs, other data, no norm-matched runs: the page builds and its verdicts are those of the data."""
+    """Full runs, other data, no norm-matched runs: pages build, with the verdicts of the data."""
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (chapter,) = (path for path in CHAPTERS if path.stem.startswith(number))
     executed = papermill.execute_notebook(
-        chapter, None, parameters=SMALL.get(number, {}) | {"results": str(opposite_results[outcome])}, cwd=ROOT,
-        progress_bar=False, config=kernel_settings(str(tmp_path)), extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-    )  # fmt: skip
+        chapter,
+        None,
+        parameters=SMALL.get(number, {}) | {"results": str(opposite_results[outcome])},
+        cwd=ROOT,
+        progress_bar=False,
+        config=kernel_settings(str(tmp_path)),
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+    )
     said = glued(executed)
     assert said["kind"] == "full"
     if number == "08":
         assert said["claim_1_verdict"] == said["claim_2_verdict"] == outcome
-        assert said["claim_1_needed"] == "decided" and ("−" in said["claim_1_evidence"].split("[")[0]) == (outcome != "supported")
+        assert said["claim_1_needed"] == "decided" and (
+            "−" in said["claim_1_evidence"].split("[")[0]
+        ) == (outcome != "supported")
         assert said["conclusion"] == "that is the verdict"
     if number == "10":
         assert said["equal"] == "(no runs yet)" and said["claim_9_verdict"] != "supported"

@@ -20,12 +20,17 @@ def few_variants(monkeypatch):
 
 def lines(capsys):
     """Verdict of each check by name."""
-    return {line[:52].strip(): line[52:].split()[0] for line in capsys.readouterr().out.splitlines()}
+    return {
+        line[:52].strip(): line[52:].split()[0] for line in capsys.readouterr().out.splitlines()
+    }
 
 
 def test_variants_are_every_combination():
     names = ("precision", "optimizer", "augmentation", "frozen")
-    found = {(*(getattr(settings, name) for name in names), channels) for settings, channels in ALL_VARIANTS}
+    found = {
+        (*(getattr(settings, name) for name in names), channels)
+        for settings, channels in ALL_VARIANTS
+    }
     assert len(found) == len(ALL_VARIANTS) == 2**5
     assert len({check._name(variant) for variant in ALL_VARIANTS}) == 2**5
 
@@ -34,7 +39,11 @@ def test_a_cpu_passes(capsys):
     assert check.check_device("cpu")
     found = lines(capsys)
     assert "fail" not in found.values()
-    assert found["fp32 adam: resumed = not stopped"] == found["bf16 sgd: resumed, other layout"] == "pass"
+    assert (
+        found["fp32 adam: resumed = not stopped"]
+        == found["bf16 sgd: resumed, other layout"]
+        == "pass"
+    )
     skipped = {name for name, verdict in found.items() if verdict == "skipped"}
     assert {name.partition(": ")[2] or name for name in skipped} == {
         "a second GPU", "captured = eager", "resumed from the CPU", "resumed on the CPU",
@@ -70,7 +79,9 @@ def test_steps_that_do_nothing_are_found(monkeypatch, capsys):
     """As a graph that was captured on another GPU's stream would be."""
     monkeypatch.setattr(Trainer, "_step", lambda trainer, *batch: None)
     assert not check.check_device("cpu")
-    verdicts = {verdict for name, verdict in lines(capsys).items() if name.endswith("a step trains")}
+    verdicts = {
+        verdict for name, verdict in lines(capsys).items() if name.endswith("a step trains")
+    }
     assert verdicts == {"fail"}
 
 
@@ -96,6 +107,8 @@ def test_runs_that_are_not_repeatable_are_found(monkeypatch):
 
 
 def test_exit_status(monkeypatch):
-    monkeypatch.setattr("patchinit.__main__.check_device", lambda device, seconds: (device, seconds) == ("cpu", 3.0))
+    monkeypatch.setattr(
+        "patchinit.__main__.check_device", lambda device, seconds: (device, seconds) == ("cpu", 3.0)
+    )
     assert main(["check", "--device", "cpu", "--seconds", "3"]) == 0
     assert main(["check", "--device", "cpu", "--seconds", "4"]) == 1

@@ -17,10 +17,20 @@ from patchinit.studies import Study, UsageError, plan
 
 EPOCHS = 60
 STUDY = Study(
-    "on-ray", "", {"glorot_uniform": {"method": "glorot_uniform"}, "kmeans": {"method": "kmeans"}},
-    {"epochs": EPOCHS, "n_train": 256, "batch_size": 32, "n_images": 10, "n_evaluate": 64, "widths": (4, 4)},
-    datasets=("digits",), n_seeds=2,
-)  # fmt: skip
+    "on-ray",
+    "",
+    {"glorot_uniform": {"method": "glorot_uniform"}, "kmeans": {"method": "kmeans"}},
+    {
+        "epochs": EPOCHS,
+        "n_train": 256,
+        "batch_size": 32,
+        "n_images": 10,
+        "n_evaluate": 64,
+        "widths": (4, 4),
+    },
+    datasets=("digits",),
+    n_seeds=2,
+)
 
 
 _DRIVER = """
@@ -51,7 +61,13 @@ class Driver:
     def __init__(self, tmp_path, address):
         script = tmp_path / "driver.py"
         script.write_text(_DRIVER)
-        command = [sys.executable, str(script), address, str(tmp_path / "ray"), str(Path(__file__).parent)]
+        command = [
+            sys.executable,
+            str(script),
+            address,
+            str(tmp_path / "ray"),
+            str(Path(__file__).parent),
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def __iter__(self):
@@ -63,12 +79,16 @@ class Driver:
 
 
 # Minutes, most of them for starting Ray's processes: not a part of every test run.
-@pytest.mark.skipif(not os.environ.get("PATCHINIT_CLUSTER"), reason="takes minutes: run `make test-cluster`")
+@pytest.mark.skipif(
+    not os.environ.get("PATCHINIT_CLUSTER"), reason="takes minutes: run `make test-cluster`"
+)
 # Ray leaves sockets and processes to the garbage collector; none of it is this project's.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning:ray", "ignore::DeprecationWarning")
 def test_a_killed_node_and_a_killed_driver_lose_no_run_and_repeat_none(tmp_path):
-    """First one of two nodes is killed, then the driver; another driver goes on from the checkpoints."""
+    """One of two nodes is killed, then the driver; another driver goes on from the checkpoints."""
     from ray.cluster_utils import Cluster
 
     runs = plan(STUDY)
@@ -87,7 +107,10 @@ def test_a_killed_node_and_a_killed_driver_lose_no_run_and_repeat_none(tmp_path)
         assert first.process.wait() == -signal.SIGKILL, "ended before it was killed"
         left = [run for run in runs if not run.record(tmp_path / "ray").exists()]
         assert left and any(run.checkpoint(tmp_path / "ray").exists() for run in left)
-        n_first, before = len(told), {p: p.read_bytes() for p in (tmp_path / "ray").rglob("result.npz")}
+        n_first, before = (
+            len(told),
+            {p: p.read_bytes() for p in (tmp_path / "ray").rglob("result.npz")},
+        )
         second = Driver(tmp_path, cluster.address)
         told += second
         assert second.process.wait() == 0
@@ -100,13 +123,17 @@ def test_a_killed_node_and_a_killed_driver_lose_no_run_and_repeat_none(tmp_path)
     # What was told has its checkpoint here, or is one epoch of a run that a node had under way.
     epochs = [what for what in told if what[0] == "epoch"]
     twice = len(epochs) - len(set(epochs))
-    print(f"{len(epochs)} epochs told, {twice} of them twice, {n_first} lines before the driver's end")
+    print(
+        f"{len(epochs)} epochs told, {twice} of them twice, {n_first} lines before the driver's end"
+    )
     assert twice <= 6
     torch.set_num_threads(1)
     for run in runs:
         here = execute(run.settings, tmp_path / "here" / run.place)
         there = read_result(run.record(tmp_path / "ray"))
-        assert np.array_equal(here.filters, there.filters) and np.array_equal(here.correct, there.correct)
+        assert np.array_equal(here.filters, there.filters) and np.array_equal(
+            here.correct, there.correct
+        )
         assert [dataclasses.replace(e, seconds=0) for e in here.epochs] == [
             dataclasses.replace(e, seconds=0) for e in there.epochs
         ]

@@ -32,9 +32,12 @@ def test_planted_clusters_are_found(planted, method, generator):
     patches, directions = planted
     options = {"n_init": 10} if method is kmeans else {}
     best = max(
-        (method(patches, 5, norm=1.0, generator=generator, **options) for _ in range(5)), key=lambda bank: -bank.inertia
+        (method(patches, 5, norm=1.0, generator=generator, **options) for _ in range(5)),
+        key=lambda bank: -bank.inertia,
     )
-    cosines = best.filters.flatten(1) @ torch.nn.functional.normalize(directions.flatten(1), dim=1).T
+    cosines = (
+        best.filters.flatten(1) @ torch.nn.functional.normalize(directions.flatten(1), dim=1).T
+    )
     assert cosines.max(1).values.min() > 0.99 and len(cosines.argmax(1).unique()) == 5
     torch.testing.assert_close(best.shares, torch.full((5,), 0.2, dtype=torch.float64))
     assert best.converged and best.n_patches == 300
@@ -53,8 +56,13 @@ def test_kmeans_is_scikit_learns(patches):
 @pytest.mark.parametrize("method, power", [(kmeans, 2), (kmedoids, 1), (kmedians, None)])
 def test_inertia_and_shares_are_what_they_say(patches, method, power, generator):
     bank = method(patches, 6, norm=None, generator=generator)
-    rows, centres = standardize_patches(patches).patches.flatten(1).double(), bank.filters.flatten(1).double()
-    distances = torch.cdist(rows, centres, p=1) if power is None else torch.cdist(rows, centres) ** power
+    rows, centres = (
+        standardize_patches(patches).patches.flatten(1).double(),
+        bank.filters.flatten(1).double(),
+    )
+    distances = (
+        torch.cdist(rows, centres, p=1) if power is None else torch.cdist(rows, centres) ** power
+    )
     assert bank.n_patches == len(rows)
     assert bank.inertia == pytest.approx(distances.min(1).values.sum().item(), rel=1e-3)
     shares = torch.bincount(distances.argmin(1), minlength=6) / len(rows)
@@ -65,7 +73,11 @@ def test_inertia_and_shares_are_what_they_say(patches, method, power, generator)
 def test_medoids_are_real_patches(patches, generator):
     bank = kmedoids(patches, 6, max_patches=500, norm=None, generator=generator)
     known = standardize_patches(patches).patches.flatten(1)
-    nearest = torch.cdist(bank.filters.flatten(1), known, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
+    nearest = (
+        torch.cdist(bank.filters.flatten(1), known, compute_mode="donot_use_mm_for_euclid_dist")
+        .min(1)
+        .values
+    )
     assert nearest.max() < 1e-6 and bank.n_patches == 500
 
 
@@ -85,14 +97,18 @@ def test_filters_have_mean_zero(patches, method, generator):
 
 @pytest.mark.parametrize("method", ALL)
 def test_running_out_of_iterations_warns(patches, method, generator):
-    with pytest.warns(RuntimeWarning, match=f"{method.__name__} stopped at max_iter=1 before it converged"):
+    with pytest.warns(
+        RuntimeWarning, match=f"{method.__name__} stopped at max_iter=1 before it converged"
+    ):
         bank = method(patches, 6, max_iter=1, generator=generator)
     assert not bank.converged
 
 
 @pytest.mark.parametrize("method", ALL)
 def test_more_clusters_than_patches_is_refused(images, method):
-    with pytest.raises(ValueError, match="n_filters=5 should be between 1 and 4, the patches that are not constant"):
+    with pytest.raises(
+        ValueError, match="n_filters=5 should be between 1 and 4, the patches that are not constant"
+    ):
         method(extract_patches(images[:1, :, :4, :4], 3), 5)
 
 
@@ -128,7 +144,11 @@ def test_without_the_package_kmedoids_all_else_works(patches, generator, monkeyp
     monkeypatch.setitem(sys.modules, "kmedoids", None)  # as if it were not installed
     with pytest.raises(ImportError, match="pip install kmedoids"):
         kmedoids(patches, 4, generator=generator)
-    assert len(kmeans(patches, 4, generator=generator)) == len(kmedians(patches, 4, generator=generator)) == 4
+    assert (
+        len(kmeans(patches, 4, generator=generator))
+        == len(kmedians(patches, 4, generator=generator))
+        == 4
+    )
 
 
 def test_the_patches_are_left_as_they_are(images, generator):

@@ -15,7 +15,9 @@ def test_orthonormal(shape):
     filters = cosine_basis(shape).filters
     assert filters.shape == shape and filters.dtype == torch.float32
     flat = filters.double().flatten(1)
-    torch.testing.assert_close(flat @ flat.T, torch.eye(len(flat), dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        flat @ flat.T, torch.eye(len(flat), dtype=torch.float64), atol=1e-6, rtol=0
+    )
 
 
 def waves_of_scipy(channels, height, width):
@@ -31,7 +33,9 @@ def waves_of_scipy(channels, height, width):
             coefficients = np.zeros((height, width))
             coefficients[down, across] = 1
             plane = idctn(coefficients, norm="ortho")
-            waves |= {(c, down, across): colour[:, None, None] * plane for c, colour in enumerate(colours)}
+            waves |= {
+                (c, down, across): colour[:, None, None] * plane for c, colour in enumerate(colours)
+            }
     return waves
 
 
@@ -45,7 +49,11 @@ def test_equals_scipys_transform(shape):
         assert len(equal) == 1
         places += equal
     assert len(set(places)) == shape[0]
-    assert places[-1] == (0, 0, 0)  # constant and grey, where components of standardised patches have it
+    assert places[-1] == (
+        0,
+        0,
+        0,
+    )  # constant and grey, where components of standardised patches have it
     # Slow before fast, and among equally fast ones grey before colour.
     order = [(down + across, colour) for colour, down, across in places[:-1]]
     assert order == sorted(order)
@@ -59,7 +67,9 @@ def test_constant_grey_filter_is_last_and_flat():
 
 
 def test_fewer_are_the_first_ones():
-    torch.testing.assert_close(cosine_basis((5, 3, 3, 3)).filters, cosine_basis((27, 3, 3, 3)).filters[:5])
+    torch.testing.assert_close(
+        cosine_basis((5, 3, 3, 3)).filters, cosine_basis((27, 3, 3, 3)).filters[:5]
+    )
 
 
 @pytest.mark.parametrize("norm", [0.45, 2.0])
@@ -70,7 +80,9 @@ def test_norm(norm):
 
 def test_nothing_is_random():
     first = cosine_basis((27, 3, 3, 3), generator=torch.Generator().manual_seed(1)).filters
-    assert torch.equal(first, cosine_basis((27, 3, 3, 3), generator=torch.Generator().manual_seed(2)).filters)
+    assert torch.equal(
+        first, cosine_basis((27, 3, 3, 3), generator=torch.Generator().manual_seed(2)).filters
+    )
 
 
 @pytest.mark.parametrize("shape", [(28, 3, 3, 3), (10, 1, 3, 3)])

@@ -83,12 +83,16 @@ def test_digits_keep_brightness_and_label():
     torch.testing.assert_close(ours.images.double().mean((1, 2, 3)), means, atol=3.0, rtol=0.1)
 
 
-# --- A sample and how a set shows itself -----------------------------------------------------------
+# --- A sample and how a set shows itself ----------------------------------------------------------
 
 
 def test_sample_draws_without_replacement_and_keeps_labels():
     whole = Images(
-        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1), torch.arange(50), ("a",), "x", "train"
+        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1),
+        torch.arange(50),
+        ("a",),
+        "x",
+        "train",
     )
     one, two = (whole.sample(30, generator=torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(one.images.flatten().long(), one.labels) and len(one.labels.unique()) == 30
@@ -99,29 +103,40 @@ def test_sample_draws_without_replacement_and_keeps_labels():
 @pytest.mark.parametrize("n", [0, -1, 51])
 def test_impossible_samples_are_named(n):
     whole = Images(
-        torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50).long(), ("a",), "things", "test"
+        torch.zeros(50, 1, 2, 2, dtype=torch.uint8),
+        torch.zeros(50).long(),
+        ("a",),
+        "things",
+        "test",
     )
-    with pytest.raises(ValueError, match=f"n={n} should be between 1 and 50, the test images of things"):
+    with pytest.raises(
+        ValueError, match=f"n={n} should be between 1 and 50, the test images of things"
+    ):
         whole.sample(n)
 
 
 def test_names_are_escaped_in_html():
     name = "<script>alert('&')</script>"
-    plain = Images(torch.zeros(1, 3, 4, 5, dtype=torch.uint8), torch.zeros(1).long(), ("a",), name, "train")
-    standing = Images(plain.images, plain.labels, plain.classes, name, "train", stand_in_for="<b>cifar10</b>")
+    plain = Images(
+        torch.zeros(1, 3, 4, 5, dtype=torch.uint8), torch.zeros(1).long(), ("a",), name, "train"
+    )
+    standing = Images(
+        plain.images, plain.labels, plain.classes, name, "train", stand_in_for="<b>cifar10</b>"
+    )
     assert "1 train images of <script>" in repr(plain) and "3 x 4 x 5" in repr(plain)
     for shown in (plain._repr_html_(), standing._repr_html_()):
         assert "<script" not in shown and "<b>" not in shown and html.escape(name) in shown
     assert "stand-in" not in plain._repr_html_()
 
 
-# --- What is replaced and what never is ------------------------------------------------------------
+# --- What is replaced and what never is -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("default, instead", [("cifar10", "photos"), ("fashion_mnist", "digits")])
 def test_default_is_replaced_with_warning_and_banner(tmp_path, default, instead):
     with pytest.warns(
-        StandInWarning, match=f"{default} is not in .* downloading is off. Using '{instead}' instead"
+        StandInWarning,
+        match=f"{default} is not in .* downloading is off. Using '{instead}' instead",
     ):
         found = load_images(default=default, root=tmp_path)
     assert (found.name, found.stand_in_for) == (instead, default)
@@ -165,7 +180,7 @@ def test_where_data_is_looked_for(tmp_path, monkeypatch):
     assert default_root() == tmp_path / "elsewhere"
 
 
-# --- Published sets on disk ------------------------------------------------------------------------
+# --- Published sets on disk -----------------------------------------------------------------------
 
 
 class Trap:
@@ -189,7 +204,9 @@ def cifar(tmp_path, monkeypatch):
         (folder / file).write_bytes(pickle.dumps({"data": pixels, "labels": [3, 1, 0, 2]}))
     (folder / CIFAR_FILES[-1]).write_bytes(pickle.dumps({"label_names": ["w", "x", "y", "z"]}))
     md5 = {file: hashlib.md5((folder / file).read_bytes()).hexdigest() for file in CIFAR_FILES}
-    monkeypatch.setattr(datasets.CIFAR10, "train_list", [[file, md5[file]] for file in CIFAR_FILES[:5]])
+    monkeypatch.setattr(
+        datasets.CIFAR10, "train_list", [[file, md5[file]] for file in CIFAR_FILES[:5]]
+    )
     monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
     meta = {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}
     monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
@@ -224,7 +241,10 @@ def test_a_booby_trapped_pickle_is_never_executed(cifar, tmp_path, file, name):
 def test_real_files_have_the_published_digests_and_sizes(real_data, tmp_path):
     """Fashion-MNIST; and one flipped bit in a copy of it is found."""
     train = load_images("fashion_mnist", root=real_data)
-    assert train.images.shape == (60_000, 1, 28, 28) and train.labels.bincount().tolist() == [6000] * 10
+    assert (
+        train.images.shape == (60_000, 1, 28, 28)
+        and train.labels.bincount().tolist() == [6000] * 10
+    )
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for path in (real_data / "FashionMNIST/raw").iterdir():
@@ -240,7 +260,7 @@ def test_real_files_have_the_published_digests_and_sizes(real_data, tmp_path):
         load_images("fashion_mnist", root=tmp_path)
 
 
-# --- A folder of one's own -------------------------------------------------------------------------
+# --- A folder of one's own ------------------------------------------------------------------------
 
 
 def draw(folder, labels=("cat", "dog"), n=2, size=(6, 9), mode="RGB", suffix="png"):
@@ -303,7 +323,9 @@ def test_undivided_folder_has_no_test_split(tmp_path):
 def test_several_sizes_are_refused_or_resized(tmp_path):
     draw(tmp_path, labels=["a"], size=(6, 9))
     draw(tmp_path, labels=["b"], size=(20, 10))
-    with pytest.raises(ValueError, match=r"images of 2 sizes, \(6, 9\) to \(20, 10\); pass size=\(H, W\)"):
+    with pytest.raises(
+        ValueError, match=r"images of 2 sizes, \(6, 9\) to \(20, 10\); pass size=\(H, W\)"
+    ):
         load_images(tmp_path)
     assert load_images(tmp_path, size=(5, 7)).images.shape == (4, 3, 5, 7)
 
@@ -333,7 +355,7 @@ def test_folder_without_images_is_named(tmp_path, classes):
         load_images(tmp_path)
 
 
-# --- Unknown names -----------------------------------------------------------------------------------
+# --- Unknown names --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -341,11 +363,18 @@ def test_folder_without_images_is_named(tmp_path, classes):
     [
         (
             {"name": "cifar"},
-            "name='cifar' is neither one of .*'cifar10', 'fashion_mnist', 'photos', 'digits'.*folder",
+            "name='cifar' is neither one of "
+            ".*'cifar10', 'fashion_mnist', 'photos', 'digits'.*folder",
         ),
         ({"name": "no/such/folder"}, "name='no/such/folder' is neither one of"),
-        ({"name": "photos", "split": "valid"}, r"split='valid' should be one of \('train', 'test'\)"),
-        ({"default": "photos"}, r"default='photos' should be one of \('cifar10', 'fashion_mnist'\)"),
+        (
+            {"name": "photos", "split": "valid"},
+            r"split='valid' should be one of \('train', 'test'\)",
+        ),
+        (
+            {"default": "photos"},
+            r"default='photos' should be one of \('cifar10', 'fashion_mnist'\)",
+        ),
     ],
 )
 def test_unknown_names_are_named(tmp_path, arguments, words):

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: what arrives whole, what breaks off, and what is left behind."""
+"""Downloads from a server on this machine: what arrives whole, breaks off, or is left behind."""
 
 import functools
 import gzip
@@ -24,7 +24,9 @@ from patchinit.download import SILENCE, fetch
 
 CONTENT = bytes(range(256)) * 2000  # some 500 kB: more than one read
 # torchvision unpacks archives whose digest was checked; Python 3.12 and later want a filter named.
-pytestmark = pytest.mark.filterwarnings("ignore:Python 3.14 will, by default, filter:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Python 3.14 will, by default, filter:DeprecationWarning"
+)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,13 +74,15 @@ def server(monkeypatch):
         running.daemon_threads = True
         running.files, running.asked, running.over = {"file": CONTENT}, [], threading.Event()
         running.url = f"http://127.0.0.1:{running.server_port}"
-        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         yield running
         running.over.set()
         running.shutdown()
 
 
-# --- One file ----------------------------------------------------------------------------------------
+# --- One file -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["whole", "slow"])
@@ -151,7 +155,7 @@ def test_ten_seconds_of_silence_are_waited_for():
     assert inspect.signature(fetch).parameters["silence"].default == SILENCE
 
 
-# --- Data sets ---------------------------------------------------------------------------------------
+# --- Data sets ------------------------------------------------------------------------------------
 
 
 def cifar_archive(monkeypatch):
@@ -179,7 +183,7 @@ def cifar_archive(monkeypatch):
 
 
 def fashion_archives(monkeypatch):
-    """The four gzipped files of a tiny Fashion-MNIST, after making their digests the published ones."""
+    """The four gzipped files of a tiny Fashion-MNIST, their digests made the published ones."""
     rng, archives, sha256 = np.random.default_rng(0), {}, {}
     for part, n in (("train", 6), ("t10k", 3)):
         pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
@@ -200,7 +204,9 @@ def published(request, server, monkeypatch):
     """A data set's name, and a function that publishes it on the server to be had in one `way`."""
 
     def publish(way):
-        server.files = (cifar_archive if request.param == "cifar10" else fashion_archives)(monkeypatch)
+        server.files = (cifar_archive if request.param == "cifar10" else fashion_archives)(
+            monkeypatch
+        )
         monkeypatch.setattr(datasets.CIFAR10, "url", f"{server.url}/{way}/cifar-10-python.tar.gz")
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{server.url}/{way}/"])
         monkeypatch.setattr(data, "fetch", functools.partial(fetch, silence=0.5))
@@ -212,7 +218,9 @@ def test_a_data_set_is_fetched_once_and_loaded(published, server, tmp_path):
     name, publish = published
     publish("whole")
     root = tmp_path / "not" / "there" / "yet"
-    train, test = (load_images(name, split, root=root, download=True) for split in ("train", "test"))
+    train, test = (
+        load_images(name, split, root=root, download=True) for split in ("train", "test")
+    )
     assert len(server.asked) == len(server.files)
     if name == "cifar10":
         assert (len(train), len(test), train.classes) == (10, 2, ("x", "y"))

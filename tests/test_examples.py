@@ -12,7 +12,11 @@ ROOT = Path(__file__).parent.parent
 
 def code_block(page: str) -> str:
     """The page's first block of Python."""
-    return re.search(r"```(?:\{code-block\} )?python\n(?::name:[^\n]*\n\n)?(.*?)```", (ROOT / page).read_text(), re.S)[1]
+    return re.search(
+        r"```(?:\{code-block\} )?python\n(?::name:[^\n]*\n\n)?(.*?)```",
+        (ROOT / page).read_text(),
+        re.S,
+    )[1]
 
 
 def test_own_network(tmp_path, monkeypatch, capsys):
@@ -28,7 +32,9 @@ def test_own_network(tmp_path, monkeypatch, capsys):
     names = {}
     exec(compile(code_block("book/use-it.md"), "use-it.md", "exec"), names)
     weight = names["model"].conv1.weight.detach()
-    cosines = torch.nn.functional.normalize(weight.flatten(1), dim=1) @ names["bank"].filters.flatten(1).T
+    cosines = (
+        torch.nn.functional.normalize(weight.flatten(1), dim=1) @ names["bank"].filters.flatten(1).T
+    )
     norm = names["bank"].filters[0].norm()
     torch.testing.assert_close(cosines, torch.eye(64) * norm, atol=1e-5, rtol=1e-4)
     assert "principal_components (64, 3, 7, 7)" in capsys.readouterr().out

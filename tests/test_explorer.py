@@ -36,7 +36,9 @@ def fragment(*banks, uid="explorer", alt="filters before and after"):
 
 
 def embedded(html):
-    return json.loads(BeautifulSoup(html, "html.parser").find("script", type="application/json").get_text())
+    return json.loads(
+        BeautifulSoup(html, "html.parser").find("script", type="application/json").get_text()
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -44,7 +46,9 @@ def test_round_trip(channels):
     given = bank(channels=channels)
     (stored,) = embedded(fragment(given))["banks"]
     steps = np.array(stored["steps"])[:, None]
-    weights = np.frombuffer(base64.b64decode(stored["filters"]), "int8").reshape(len(steps), -1) * steps
+    weights = (
+        np.frombuffer(base64.b64decode(stored["filters"]), "int8").reshape(len(steps), -1) * steps
+    )
     assert stored["shape"] == [5, channels, 3, 3] and stored["epochs"] == [0, 1, 2, 6]
     assert (np.abs(weights - given.filters.reshape(len(steps), -1)) <= 0.51 * steps).all()
     np.testing.assert_allclose(127 * steps[0], np.abs(given.filters[0]).max(), rtol=1e-5)
@@ -56,7 +60,9 @@ def test_round_trip(channels):
 
 
 def test_order_and_labels_are_kept():
-    banks = [bank(method=method, norm=norm) for method in ("b", "a") for norm in ("5", "0.45 (Glorot's)")]
+    banks = [
+        bank(method=method, norm=norm) for method in ("b", "a") for norm in ("5", "0.45 (Glorot's)")
+    ]
     stored = embedded(fragment(*banks))["banks"]
     assert [(b["method"], b["norm"]) for b in stored] == [(b.method, b.norm) for b in banks]
 
@@ -74,7 +80,10 @@ def test_bank_of_zeros():
         ({"filters": np.ones((4, 5, 3, 3, 5))}, r"\(4, 5, 3, 3, 5\); expected"),
         ({"filters": np.full((4, 5, 3, 3, 3), np.nan)}, "filters hold NaN"),
         ({"distances": np.ones((7, 4))}, r"distances has shape \(7, 4\); \(7, 5\)"),
-        ({"distances": np.full((7, 5), 2.5)}, "distances runs from 2.5 to 2.5; a cosine distance is 0 to 2"),
+        (
+            {"distances": np.full((7, 5), 2.5)},
+            "distances runs from 2.5 to 2.5; a cosine distance is 0 to 2",
+        ),
         ({"distances": np.full((7, 5), np.nan)}, "NaN is that of a zero filter"),
         ({"null": -np.ones(7)}, "null runs from -1"),
         ({"null_band": np.ones((6, 2))}, r"null_band has shape \(6, 2\)"),
@@ -111,8 +120,12 @@ def test_size():
 
 
 def test_page_gates(tmp_path):
-    cells = "".join(f'<div class="cell_output text_html">{fragment(uid=uid)}</div>' for uid in ("a", "b"))
-    (tmp_path / "index.html").write_text(f"<html><body><article>{cells}</article></body></html>", encoding="utf-8")
+    cells = "".join(
+        f'<div class="cell_output text_html">{fragment(uid=uid)}</div>' for uid in ("a", "b")
+    )
+    (tmp_path / "index.html").write_text(
+        f"<html><body><article>{cells}</article></body></html>", encoding="utf-8"
+    )
     assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
     assert "http" not in re.sub(r'"(filters|curves)": "[^"]*"', "", cells)
 
@@ -138,10 +151,15 @@ def test_still_picture(channels):
     filters = np.zeros((2, 4, channels, 3, 3))
     filters[0, 0, :, 0, 0], filters[1, 0, :, 0, 0] = 0.5, -0.5
     still = BeautifulSoup(fragment(bank(2, 4, filters=filters)), "html.parser").find("noscript")
-    assert still.find("svg")["role"] == "img" and still.find("svg")["aria-label"] == "filters before and after"
+    assert (
+        still.find("svg")["role"] == "img"
+        and still.find("svg")["aria-label"] == "filters before and after"
+    )
     assert [text.get_text() for text in still.find_all("text")] == ["start", "after epoch 6"]
     fills = [path["fill"] for path in still.find_all("path")]
-    zero, positive, negative = ("#808080", "#ffffff", "#000000") if channels == 3 else ("#f7f7f7", "#67001f", "#053061")
+    zero, positive, negative = (
+        ("#808080", "#ffffff", "#000000") if channels == 3 else ("#f7f7f7", "#67001f", "#053061")
+    )
     assert len(fills) == 2 * 4 * 9 and (fills[0], fills[36]) == (positive, negative)
     assert set(fills[1:36] + fills[37:]) == {zero}
 

@@ -30,7 +30,9 @@ def test_components_equal_scikit_learn(patches, feature_standardize):
     rows = standardize_patches(patches).patches.flatten(1).double().numpy()
     rows = StandardScaler().fit_transform(rows) if feature_standardize else rows
     pca = PCA(svd_solver="full").fit(rows)
-    np.testing.assert_allclose(bank.eigenvalues, pca.explained_variance_ * (len(rows) - 1) / len(rows), atol=1e-5)
+    np.testing.assert_allclose(
+        bank.eigenvalues, pca.explained_variance_ * (len(rows) - 1) / len(rows), atol=1e-5
+    )
     cosines = np.abs((bank.filters.flatten(1).numpy() * pca.components_[:26]).sum(1))
     np.testing.assert_allclose(cosines, 1, atol=1e-4)
     np.testing.assert_allclose(bank.explained, pca.explained_variance_ratio_, atol=1e-6)
@@ -47,7 +49,9 @@ def test_components_are_orthonormal_ordered_and_signed(patches):
 def test_brightness_is_the_null_direction_of_standardised_patches(patches):
     bank = principal_components(patches, 27, feature_standardize=False)
     assert bank.eigenvalues[-1] < 1e-6 < bank.eigenvalues[-2]
-    torch.testing.assert_close(bank.filters[-1].flatten(), torch.full((27,), 27**-0.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        bank.filters[-1].flatten(), torch.full((27,), 27**-0.5), atol=1e-4, rtol=0
+    )
     sums = bank.filters[:-1].flatten(1).sum(1)
     torch.testing.assert_close(sums, torch.zeros(26), atol=1e-3, rtol=0)
 
@@ -61,7 +65,9 @@ def test_streamed_components_equal_those_in_memory(images, patches):
 
 def test_whitened_responses_are_uncorrelated(patches):
     bank = pca_whitening(patches, 20, eps=1e-9)
-    covariance = torch.cov((patches.flatten(1) @ bank.filters.flatten(1).T).double().T, correction=0)
+    covariance = torch.cov(
+        (patches.flatten(1) @ bank.filters.flatten(1).T).double().T, correction=0
+    )
     torch.testing.assert_close(covariance, torch.eye(20, dtype=torch.float64), atol=0.02, rtol=0)
 
 
@@ -78,7 +84,9 @@ def test_whitening_bounds_the_gain(patches):
 def test_random_patches_are_distinct_patches(patches, generator):
     bank = random_patches(patches, 40, norm=None, generator=generator)
     known = standardize_patches(patches).patches
-    nearest = torch.cdist(bank.filters.flatten(1), known.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").min(1)
+    nearest = torch.cdist(
+        bank.filters.flatten(1), known.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+    ).min(1)
     assert nearest.values.max() < 1e-6 and len(nearest.indices.unique()) == 40
     torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((40,), 27**0.5))
 
@@ -98,7 +106,9 @@ def test_kaiming_variance(generator):
 
 
 def test_random_orthonormal_is_a_rotation_and_not_always_the_same(generator):
-    one, two = (random_orthonormal((27, 3, 3, 3), generator=generator).filters.flatten(1) for _ in range(2))
+    one, two = (
+        random_orthonormal((27, 3, 3, 3), generator=generator).filters.flatten(1) for _ in range(2)
+    )
     torch.testing.assert_close(one @ one.T, torch.eye(27), atol=1e-5, rtol=0)
     entries = (one @ two.T).flatten()
     assert entries.std().item() == pytest.approx(27**-0.5, rel=0.1) and abs(entries.mean()) < 0.03
@@ -112,17 +122,28 @@ def test_every_method_keeps_its_promises(images, method):
     seed = lambda s: torch.Generator().manual_seed(s)  # noqa: E731
     bank = make_filters(method, images, shape, norm=0.3, generator=seed(1))
     again = make_filters(method, images, shape, norm=0.3, generator=seed(1))
-    assert bank.filters.shape == shape and bank.filters.dtype == torch.float32 and bank.method == method and len(bank) == 9
+    assert (
+        bank.filters.shape == shape
+        and bank.filters.dtype == torch.float32
+        and bank.method == method
+        and len(bank) == 9
+    )
     torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((9,), 0.3))
     assert torch.equal(bank.filters, again.filters)
     assert torch.equal(before, torch.get_rng_state()), "the global random state was touched"
     if method not in ("principal_components", "pca_whitening", "cosine_basis"):
-        assert not torch.equal(bank.filters, make_filters(method, images, shape, norm=0.3, generator=seed(2)).filters)
+        assert not torch.equal(
+            bank.filters, make_filters(method, images, shape, norm=0.3, generator=seed(2)).filters
+        )
 
 
-@pytest.mark.parametrize("method", ["principal_components", "pca_whitening", "random_orthonormal", "cosine_basis"])
+@pytest.mark.parametrize(
+    "method", ["principal_components", "pca_whitening", "random_orthonormal", "cosine_basis"]
+)
 def test_more_than_the_space_has_is_refused(images, method):
-    with pytest.raises(ValueError, match=r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"):
+    with pytest.raises(
+        ValueError, match=r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"
+    ):
         make_filters(method, images, (28, 3, 3, 3))
 
 
@@ -140,11 +161,17 @@ def test_a_zero_filter_has_no_direction():
 @pytest.mark.parametrize(
     "call, words",
     [
-        (lambda x: make_filters("pca", x, (4, 3, 3, 3)), "method='pca' is unknown.*principal_components.*kaiming_normal"),
+        (
+            lambda x: make_filters("pca", x, (4, 3, 3, 3)),
+            "method='pca' is unknown.*principal_components.*kaiming_normal",
+        ),
         (lambda x: make_filters("kmeans", x, (4, 1, 3, 3)), "C=3 channels, the layer takes 1"),
         (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "list"),
         (lambda x: glorot_uniform((3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C, kh, kw\)"),
-        (lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5), "n_filters=5 should be between 1 and 4"),
+        (
+            lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5),
+            "n_filters=5 should be between 1 and 4",
+        ),
         (lambda x: pca_whitening(torch.full((5, 3, 3, 3), 0.5), 3), "all patches are the same"),
     ],
 )

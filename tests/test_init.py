@@ -1,4 +1,4 @@
-"""Setters: which layer is found, what is written, and that nothing else changes, errors included."""
+"""Setters: which layer is found, what is written, that nothing else changes, even on errors."""
 
 import warnings
 
@@ -43,7 +43,10 @@ def changed(before, model):
 
 def normalised(inputs):
     """What nn.BatchNorm2d gives in training, before its weight (1) and bias (0)."""
-    mean, variance = inputs.mean((0, 2, 3), keepdim=True), inputs.var((0, 2, 3), correction=0, keepdim=True)
+    mean, variance = (
+        inputs.mean((0, 2, 3), keepdim=True),
+        inputs.var((0, 2, 3), correction=0, keepdim=True),
+    )
     return (inputs - mean) / (variance + 1e-5).sqrt()
 
 
@@ -69,10 +72,12 @@ def small(padding=0):
     )  # fmt: skip
 
 
-# --- Writing filters -------------------------------------------------------------------------------
+# --- Writing filters ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrap", [lambda filters: filters, lambda filters: FilterBank(filters, "mine")])
+@pytest.mark.parametrize(
+    "wrap", [lambda filters: filters, lambda filters: FilterBank(filters, "mine")]
+)
 def test_set_filters_writes_weight_and_zeroes_bias(wrap):
     layer = nn.Conv2d(3, 5, 2)
     filters = torch.rand(5, 3, 2, 2, generator=seeded())
@@ -112,15 +117,17 @@ def test_lsuv_gives_every_convolution_unit_variance(images):
     model = lsuv_(small(), images, generator=seeded())
     first = model[0](images)
     second = model[4](normalised(first).relu())
-    assert first.std().item() == pytest.approx(1, abs=1e-4) and second.std().item() == pytest.approx(
+    assert first.std().item() == pytest.approx(
         1, abs=1e-4
-    )
+    ) and second.std().item() == pytest.approx(1, abs=1e-4)
     assert not model[0].bias.any()
-    with pytest.raises(ValueError, match="layer '0' has outputs of standard deviation 0.0; use other images"):
+    with pytest.raises(
+        ValueError, match="layer '0' has outputs of standard deviation 0.0; use other images"
+    ):
         lsuv_(small(), torch.zeros_like(images))
 
 
-# --- The first layer -------------------------------------------------------------------------------
+# --- The first layer ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -130,7 +137,9 @@ def test_simpleconv_takes_every_method(images, method):
     bank = initialize_first_layer_(model, images, method, generator=seeded(2))
     assert changed(before, model) == ["features.0.weight"]
     assert torch.equal(model.first_layer.weight, bank.filters) and bank.method == method
-    assert torch.equal(bank.filters, make_filters(method, images, (27, 3, 3, 3), generator=seeded(2)).filters)
+    assert torch.equal(
+        bank.filters, make_filters(method, images, (27, 3, 3, 3), generator=seeded(2)).filters
+    )
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +177,9 @@ class Normalise(nn.Module):
     """A fixed normalisation, as published networks have it."""
 
     def forward(self, images):
-        return (images - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / torch.tensor([0.2, 0.1, 0.4])[
-            :, None, None
-        ]
+        return (images - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / torch.tensor(
+            [0.2, 0.1, 0.4]
+        )[:, None, None]
 
 
 @pytest.mark.parametrize("method", ["principal_components", "kmeans"])
@@ -213,7 +222,9 @@ def test_norm_keep_is_the_mean_norm_of_what_was_there(images, method):
     torch.testing.assert_close(model.first_layer.weight.flatten(1).norm(dim=1), mean.expand(27))
     torch.testing.assert_close(bank.filters, model.first_layer.weight.detach())
     initialize_first_layer_(model, images, method, norm=2.5, generator=seeded())
-    torch.testing.assert_close(model.first_layer.weight.flatten(1).norm(dim=1), torch.full((27,), 2.5))
+    torch.testing.assert_close(
+        model.first_layer.weight.flatten(1).norm(dim=1), torch.full((27,), 2.5)
+    )
 
 
 def test_dilation_is_the_layers(images):
@@ -226,7 +237,9 @@ def test_dilation_is_the_layers(images):
 def test_padding_serves_maps_smaller_than_the_kernel(images):
     layer = nn.Conv2d(3, 4, 7, padding=3)
     initialize_first_layer_(layer, images[..., :5, :5])
-    expected = make_filters("principal_components", F.pad(images[..., :5, :5], (3,) * 4), (4, 3, 7, 7))
+    expected = make_filters(
+        "principal_components", F.pad(images[..., :5, :5], (3,) * 4), (4, 3, 7, 7)
+    )
     assert torch.equal(layer.weight, expected.filters)
 
 
@@ -240,13 +253,16 @@ def test_modes_are_left_one_by_one(images):
     assert set(changed(before, model)) == {"0.weight", "0.bias", "4.weight", "4.bias"}
 
 
-# --- All layers ------------------------------------------------------------------------------------
+# --- All layers -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["principal_components", "kmeans", "random_orthonormal"])
 @pytest.mark.parametrize("training", [True, False])
 def test_all_layers_by_hand(images, method, training):
-    """The second layer sees the maps of the new first one, normalised by these images, without dropout."""
+    """The second layer sees the maps of the new first one.
+
+    They are normalised by these images, without dropout.
+    """
     model = small().train(training)
     before = state(model)
     banks = initialize_all_layers_(model, images, method, generator=seeded(5))
@@ -272,7 +288,9 @@ def test_all_layers_come_in_the_order_in_which_they_run(images):
 def test_too_many_filters_are_refused_or_kept(images, method):
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 9, 1), nn.Conv2d(9, 5, 1))
     before = state(model)
-    with pytest.raises(ValueError, match="layer '2': n_filters=9 should be between 1 and 8.*too_many='keep'"):
+    with pytest.raises(
+        ValueError, match="layer '2': n_filters=9 should be between 1 and 8.*too_many='keep'"
+    ):
         initialize_all_layers_(model, images, method)
     assert changed(before, model) == []
     assert list(initialize_all_layers_(model, images, method, too_many="keep")) == ["0", "3"]
@@ -299,7 +317,7 @@ def test_an_error_in_a_later_layer_undoes_all(images):
     assert "too_many" not in str(caught.value), "which would not help"
 
 
-# --- What is refused -------------------------------------------------------------------------------
+# --- What is refused ------------------------------------------------------------------------------
 
 
 def conv(*arguments, **options):
@@ -325,18 +343,43 @@ BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_
             {},
             r"n_filters=28 .* 1 and 27, the C\*kh\*kw = 3\*3\*3.*ask for fewer, or use",
         ),
-        (conv(3, 3, 3, groups=3), lambda x: x, {}, r"layer '0' is grouped \(groups=3\).*set_filters_"),
+        (
+            conv(3, 3, 3, groups=3),
+            lambda x: x,
+            {},
+            r"layer '0' is grouped \(groups=3\).*set_filters_",
+        ),
         (
             nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3)),
             lambda x: x,
             {},
             "'1' is a Conv1d; only 2-D convolutions",
         ),
-        (nn.Sequential(nn.Flatten(), nn.Linear(768, 4)), lambda x: x, {}, "Sequential ran no convolution"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(768, 4)),
+            lambda x: x,
+            {},
+            "Sequential ran no convolution",
+        ),
         (nn.Flatten(), lambda x: x, {}, "Flatten ran no convolution on these images"),
-        (conv(3, 4, 3), lambda x: x * torch.nan, {}, "images holds NaN or infinite values; remove or repair"),
-        (conv(3, 4, 3), lambda x: x[:0], {}, r"images has shape \(0, 3, 16, 16\).*at least one image"),
-        (conv(3, 4, 3), lambda x: x[0], {}, r"images has shape \(3, 16, 16\); 4 axes .*images\[None\]"),
+        (
+            conv(3, 4, 3),
+            lambda x: x * torch.nan,
+            {},
+            "images holds NaN or infinite values; remove or repair",
+        ),
+        (
+            conv(3, 4, 3),
+            lambda x: x[:0],
+            {},
+            r"images has shape \(0, 3, 16, 16\).*at least one image",
+        ),
+        (
+            conv(3, 4, 3),
+            lambda x: x[0],
+            {},
+            r"images has shape \(3, 16, 16\); 4 axes .*images\[None\]",
+        ),
         (
             conv(3, 4, 3),
             lambda x: (x * 255).int(),
@@ -356,10 +399,17 @@ BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_
             "all 2352 patches are constant.*images with some contrast",
         ),
         (conv(3, 4, 3), lambda x: x, {"norm": -1}, "norm=-1 should be positive and finite"),
-        (conv(3, 4, 3, dilation=(1, 2)), lambda x: x, {}, r"layer '0' has dilation=\(1, 2\).*equal"),
+        (
+            conv(3, 4, 3, dilation=(1, 2)),
+            lambda x: x,
+            {},
+            r"layer '0' has dilation=\(1, 2\).*equal",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_named_and_changes_nothing(images, function, model, change, options, words):
+def test_what_cannot_be_done_is_named_and_changes_nothing(
+    images, function, model, change, options, words
+):
     model.train()
     before = state(model)
     with warnings.catch_warnings(), pytest.raises((ValueError, TypeError), match=words):
@@ -370,7 +420,8 @@ def test_what_cannot_be_done_is_named_and_changes_nothing(images, function, mode
 
 def test_a_kernel_larger_than_the_images_is_named(images):
     with pytest.raises(
-        ValueError, match=r"kernel_size=\(5, 5\).* 5x5 pixels, more than the images' 4x4; use a smaller"
+        ValueError,
+        match=r"kernel_size=\(5, 5\).* 5x5 pixels, more than the images' 4x4; use a smaller",
     ):
         initialize_first_layer_(conv(3, 4, 5), images[..., :4, :4])
 
@@ -397,4 +448,6 @@ def test_more_clusters_than_patches_is_named(images):
     with pytest.raises(
         ValueError, match="n_filters=5 should be between 1 and 4, the patches.*pass more images"
     ):
-        initialize_first_layer_(conv(3, 5, 3), check_images(images[:1, :, :4, :4]), "random_patches")
+        initialize_first_layer_(
+            conv(3, 5, 3), check_images(images[:1, :, :4, :4]), "random_patches"
+        )

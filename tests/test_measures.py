@@ -41,16 +41,24 @@ def orthonormal(generator):
 def test_distance_is_0_unchanged_1_orthogonal_2_reversed(orthonormal):
     close = {"atol": 1e-6, "rtol": 0}
     expected = torch.ones(27, dtype=torch.float64)
-    torch.testing.assert_close(cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close)
-    torch.testing.assert_close(cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close)
-    torch.testing.assert_close(cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close)
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close
+    )
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close
+    )
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close
+    )
 
 
 @settings(deadline=None, max_examples=40)
 @given(angle=st.floats(0, math.pi), scale=st.floats(1e-3, 1e3))
 def test_similarity_is_the_cosine_of_the_angle(angle, scale):
     a = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 1, 1, 2)
-    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(1, 1, 1, 2)
+    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(
+        1, 1, 1, 2
+    )
     assert cosine_similarity(a, b).item() == pytest.approx(math.cos(angle), abs=1e-12)
 
 
@@ -66,7 +74,9 @@ def test_similarity_equals_torchs_and_broadcasts(filters, generator):
 
 def test_a_zero_filter_has_no_angle(filters):
     filters[2] = 0
-    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [i == 2 for i in range(8)]
+    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [
+        i == 2 for i in range(8)
+    ]
 
 
 @pytest.mark.parametrize("noise", range(5))
@@ -74,7 +84,10 @@ def test_similarity_never_leaves_its_range(noise):
     """Rounding would carry parallel vectors beyond 1, where arccos is not defined."""
     a = torch.rand(500, 3, 3, 3, generator=torch.Generator().manual_seed(noise))
     for b in (a, -a, a * 0.1):
-        assert cosine_similarity(a, b).abs().max() <= 1 and cosine_similarity(a, b).acos().isfinite().all()
+        assert (
+            cosine_similarity(a, b).abs().max() <= 1
+            and cosine_similarity(a, b).acos().isfinite().all()
+        )
 
 
 def test_overlaps_are_every_pair_once(filters):
@@ -138,7 +151,9 @@ def test_match_is_the_best_of_all_permutations(seed):
 
     a, b = torch.randn(2, 5, 1, 2, 2, generator=torch.Generator().manual_seed(seed))
     cosines = F.normalize(a.flatten(1).double()) @ F.normalize(b.flatten(1).double()).T
-    best = max(sum(cosines[i, j].item() for i, j in enumerate(order)) for order in permutations(range(5)))
+    best = max(
+        sum(cosines[i, j].item() for i, j in enumerate(order)) for order in permutations(range(5))
+    )
     order, similarity = match(a, b)
     assert similarity.sum().item() == pytest.approx(best)
     torch.testing.assert_close(cosine_similarity(a, b[order]), similarity)
@@ -147,7 +162,9 @@ def test_match_is_the_best_of_all_permutations(seed):
 def test_responses_are_what_conv2d_computes(images, filters):
     maps = F.conv2d(images, filters)  # (N, F, rows, cols)
     expected = maps.transpose(0, 1).flatten(1)
-    torch.testing.assert_close(responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,16 +191,18 @@ def test_shapes_that_do_not_fit_are_named(function, a, b, words):
         function(torch.ones(a), torch.ones(b))
 
 
-# --- How filters change ----------------------------------------------------------------------------
+# --- How filters change ---------------------------------------------------------------------------
 
 
 def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
-    """Cosine distances of 400 filters of 27 weights after steps whose gradients hold no information.
+    """Cosine distances of 400 filters of 27 weights after steps of gradients without information.
 
     The gradient is that of a loss behind normalisation: at right angles to the filter, and smaller
     the longer the filter is.
     """
-    weight = torch.nn.Parameter(F.normalize(torch.randn(400, 27, generator=generator), dim=1) * norm)
+    weight = torch.nn.Parameter(
+        F.normalize(torch.randn(400, 27, generator=generator), dim=1) * norm
+    )
     start = weight.detach().clone()
     stepper = optimizer([weight], lr=rates[0], **options)
     for rate in rates:
@@ -210,14 +229,18 @@ def test_null_is_what_noise_does_under_adam(norm, generator):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_null_is_what_noise_does_under_sgd(norm, momentum, generator):
     rates = [0.02 * (1 - momentum)] * 600
-    seen = moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum).mean().item()
+    seen = (
+        moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum)
+        .mean()
+        .item()
+    )
     squared = sum((rate / (1 - momentum)) ** 2 for rate in rates)
     expected = noise_distance(norm, squared, 27, optimizer="sgd", gradient_noise=0.5)
     assert expected == pytest.approx(seen, rel=0.15)
 
 
 def test_quantiles_of_the_null_are_chi_squared_for_small_angles():
-    """|noise|^2 / 2 across the 26 directions at right angles to the filter, and 0 before the first step."""
+    """|noise|^2 / 2 across the 26 directions at right angles to the filter, 0 before any step."""
     low = noise_quantile(2.0, np.array([0.0, 1e-8]), 27, 0.1)
     assert low[0] == 0 and low[1] == pytest.approx(chi2.ppf(0.1, 26) * 1e-8 / 2**2 / 2, rel=1e-3)
 
@@ -227,7 +250,9 @@ def test_null_grows_with_steps_and_falls_with_the_norm():
     for optimizer in ("adam", "sgd"):
         course = noise_distance(1.0, steps, 27, optimizer=optimizer)
         assert course[0] == 0 and (np.diff(course) > 0).all() and 0.9 < course[-1] < 1
-        small = noise_distance(1.0, 1e-6, 27, optimizer=optimizer) / noise_distance(2.0, 1e-6, 27, optimizer=optimizer)
+        small = noise_distance(1.0, 1e-6, 27, optimizer=optimizer) / noise_distance(
+            2.0, 1e-6, 27, optimizer=optimizer
+        )
         assert small == pytest.approx({"adam": 4, "sgd": 16}[optimizer], rel=1e-3)
     with pytest.raises(ValueError, match="norm=0"):
         noise_distance(0, 1e-3, 27)
@@ -240,7 +265,9 @@ def test_response_correlation_is_that_of_the_responses(filters, generator):
     others = filters + 0.5 * torch.randn(8, 3, 3, 3, generator=generator)
     seen = [
         np.corrcoef(a, b)[0, 1]
-        for a, b in zip(responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True)
+        for a, b in zip(
+            responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True
+        )
     ]
     covariance = torch.from_numpy(np.cov(patches.flatten(1).T.double().numpy()))
     np.testing.assert_allclose(response_correlation(filters, others, covariance), seen, atol=1e-5)
@@ -251,7 +278,9 @@ def test_response_correlation_counts_only_directions_that_patches_have(filters):
     covariance = torch.diag(torch.tensor([1.0] * 26 + [0.0]))
     moved = filters.clone()
     moved[:, 2, 2, 2] += 100
-    torch.testing.assert_close(response_correlation(filters, moved, covariance), torch.ones(8).double())
+    torch.testing.assert_close(
+        response_correlation(filters, moved, covariance), torch.ones(8).double()
+    )
     assert cosine_distance(filters, moved).min() > 0.5
     torch.testing.assert_close(
         response_correlation(filters, moved, torch.eye(27)), 1 - cosine_distance(filters, moved)
@@ -267,7 +296,9 @@ def test_principal_angles_in_a_plane(orthonormal):
     turned = orthonormal[:2].clone()
     turned[1] = math.cos(0.3) * orthonormal[1] + math.sin(0.3) * orthonormal[2]
     expected = torch.tensor([math.degrees(0.3), 0.0], dtype=torch.float64)
-    torch.testing.assert_close(principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0
+    )
     assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
 
 
@@ -282,7 +313,8 @@ def test_cosine_terms_of_known_filters(generator):
     torch.testing.assert_close(cosine_terms(7 * two), cosine_terms(two))
     for channels in (1, 3):
         noise = torch.randn(4_000, channels, 3, 3, generator=generator)
-        # Shares of the energy of d normal weights have a Dirichlet distribution, whose mean entropy is known.
+        # Shares of the energy of d normal weights have a Dirichlet distribution, whose mean
+        # entropy is known.
         expected = digamma(9 * channels / 2 + 1) - digamma(1.5)
         assert cosine_terms(noise).log().mean().item() == pytest.approx(expected, abs=0.02)
     with pytest.raises(ValueError, match="C=2"):
@@ -290,7 +322,10 @@ def test_cosine_terms_of_known_filters(generator):
 
 
 def test_smoothness_could_not_tell_bases_apart(orthonormal, generator):
-    """Why no mean of squared differences: over an orthonormal basis it is a trace, the same for all."""
+    """Why no mean of squared differences: over an orthonormal basis it is one trace for all."""
     other = random_orthonormal((27, 3, 3, 3), generator=generator).filters
-    energy = [bank.diff(dim=2).square().sum() + bank.diff(dim=3).square().sum() for bank in (orthonormal, other)]
+    energy = [
+        bank.diff(dim=2).square().sum() + bank.diff(dim=3).square().sum()
+        for bank in (orthonormal, other)
+    ]
     torch.testing.assert_close(*energy)

@@ -16,11 +16,14 @@ def n_parameters(model):
 @pytest.mark.parametrize(
     "options, by_hand",
     [
-        # First block 3*9*27 weights and 2*27 of its normalisation, second 27*9*64 + 128, nine more of
-        # 64*9*64 + 128, head 64*10 + 10.
+        # First block 3*9*27 weights and 2*27 of its normalisation, second 27*9*64 + 128, nine more
+        # of 64*9*64 + 128, head 64*10 + 10.
         ({}, (729 + 54) + (15_552 + 128) + 9 * (36_864 + 128) + 650),
         ({"in_channels": 1}, (81 + 18) + (5_184 + 128) + 9 * (36_864 + 128) + 650),
-        ({"widths": (8, 4), "n_classes": 3}, (729 + 54) + (27 * 9 * 8 + 16) + (8 * 9 * 4 + 8) + (4 * 3 + 3)),
+        (
+            {"widths": (8, 4), "n_classes": 3},
+            (729 + 54) + (27 * 9 * 8 + 16) + (8 * 9 * 4 + 8) + (4 * 3 + 3),
+        ),
         ({"first_width": 5, "widths": ()}, (3 * 9 * 5 + 10) + (5 * 10 + 10)),
         # 32 pixels less 2 for each of 3 blocks: 26 x 26 values of 4 maps.
         (
@@ -44,12 +47,17 @@ def test_eleven_blocks_give_logits(head, channels, side, n_classes):
 
 
 def test_the_network_is_what_the_paper_describes():
-    """Convolution, normalisation, ReLU; no padding, stride 1, no bias, which normalisation would undo."""
+    """Convolution, normalisation, ReLU; no padding, stride 1, no bias (normalisation undoes it)."""
     model = SimpleConv(1, widths=(6, 5))
     kinds = [type(module) for module in model.features]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * 3
     for layer in model.features[::3]:
-        assert (layer.kernel_size, layer.stride, layer.padding, layer.bias) == ((3, 3), (1, 1), (0, 0), None)
+        assert (layer.kernel_size, layer.stride, layer.padding, layer.bias) == (
+            (3, 3),
+            (1, 1),
+            (0, 0),
+            None,
+        )
     assert model.first_layer is model.features[0] and model.first_layer.weight.shape == (9, 1, 3, 3)
 
 
@@ -63,12 +71,16 @@ def test_heads_by_hand():
     torch.testing.assert_close(average(images), flat(images))
     larger = torch.rand(3, 3, 9, 9, generator=torch.Generator().manual_seed(1))
     means = average.features(larger).mean((2, 3))
-    torch.testing.assert_close(average(larger), means @ average.head[-1].weight.T + average.head[-1].bias)
+    torch.testing.assert_close(
+        average(larger), means @ average.head[-1].weight.T + average.head[-1].bias
+    )
 
 
 @pytest.mark.parametrize("head", ["average", "flatten"])
 def test_smallest_images(head):
-    assert SimpleConv(widths=(2,) * 10, head=head, image_size=23).eval()(torch.rand(1, 3, 23, 23)).shape == (
+    assert SimpleConv(widths=(2,) * 10, head=head, image_size=23).eval()(
+        torch.rand(1, 3, 23, 23)
+    ).shape == (
         1,
         10,
     )
@@ -81,7 +93,10 @@ def test_smallest_images(head):
             {"image_size": 22},
             "image_size=22 is too small: 11 unpadded 3x3 blocks take away 22 pixels; at least 23",
         ),
-        ({"image_size": 4, "widths": (3,)}, "image_size=4 is too small: 2 unpadded .* or fewer widths"),
+        (
+            {"image_size": 4, "widths": (3,)},
+            "image_size=4 is too small: 2 unpadded .* or fewer widths",
+        ),
         ({"head": "mean"}, "head='mean' should be 'average' or 'flatten'"),
         ({"head": "flatten"}, "head='flatten' needs image_size"),
         ({"widths": (4, 0)}, r"widths=\(27, 4, 0\) \(the first block first\) should all be >= 1"),
@@ -98,7 +113,9 @@ def pair(**options):
     """Two equal networks, images and classes."""
     torch.manual_seed(0)
     one = SimpleConv(**{"widths": (6, 5), "image_size": 14} | options)
-    images = torch.rand(16, one.first_layer.in_channels, 14, 14, generator=torch.Generator().manual_seed(1))
+    images = torch.rand(
+        16, one.first_layer.in_channels, 14, 14, generator=torch.Generator().manual_seed(1)
+    )
     return one, copy.deepcopy(one), images, torch.arange(16) % 10
 
 
@@ -134,7 +151,10 @@ def test_blocked_layout_in_bfloat16(options, training):
     plain.train(training)
     blocked.train(training)
     exact = copy.deepcopy(plain)(images)
-    mixed, ours = plain.forward_mixed(images, torch.bfloat16), blocked.forward_blocked(images, torch.bfloat16)
+    mixed, ours = (
+        plain.forward_mixed(images, torch.bfloat16),
+        blocked.forward_blocked(images, torch.bfloat16),
+    )
     assert ours.dtype == torch.float32
     allowed = 2 * (mixed - exact).abs().max() + 1e-3
     assert 0 < (ours - exact).abs().max() < allowed
@@ -161,6 +181,9 @@ def test_momentum_and_eps_by_hand():
     images = torch.rand(8, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     maps = model.first_layer(images)
     normal = model.first_normalization(maps)
-    mean, variance = maps.mean((0, 2, 3), keepdim=True), maps.var((0, 2, 3), correction=0, keepdim=True)
+    mean, variance = (
+        maps.mean((0, 2, 3), keepdim=True),
+        maps.var((0, 2, 3), correction=0, keepdim=True),
+    )
     torch.testing.assert_close(normal, (maps - mean) / (variance + 0.5).sqrt())
     torch.testing.assert_close(model.first_normalization.running_mean, 0.25 * mean.flatten())

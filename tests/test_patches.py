@@ -12,18 +12,27 @@ from patchinit.patches import extract_patches, patch_moments, sample_patches, st
 
 @settings(deadline=None, max_examples=40)
 @given(
-    n=st.integers(1, 3), channels=st.integers(1, 4), size=st.tuples(st.integers(7, 12), st.integers(7, 12)),
-    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)), stride=st.integers(1, 3), dilation=st.integers(1, 3),
-)  # fmt: skip
+    n=st.integers(1, 3),
+    channels=st.integers(1, 4),
+    size=st.tuples(st.integers(7, 12), st.integers(7, 12)),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 3),
+)
 def test_convolution_is_patches_times_weights(n, channels, size, kernel, stride, dilation):
     generator = torch.Generator().manual_seed(n + channels)
     images = torch.rand(n, channels, *size, generator=generator, dtype=torch.float64)
     weight = torch.randn(5, channels, *kernel, generator=generator, dtype=torch.float64)
     patches = extract_patches(images, kernel, stride=stride, dilation=dilation)
     maps = F.conv2d(images, weight, stride=stride, dilation=dilation)
-    rows, cols = ((s - d * (k - 1) - 1) // stride + 1 for s, k, d in zip(size, kernel, (dilation,) * 2, strict=True))
+    rows, cols = (
+        (s - d * (k - 1) - 1) // stride + 1
+        for s, k, d in zip(size, kernel, (dilation,) * 2, strict=True)
+    )
     assert patches.shape == (n * rows * cols, channels, *kernel)
-    torch.testing.assert_close(patches.flatten(1) @ weight.flatten(1).T, maps.permute(0, 2, 3, 1).reshape(-1, 5))
+    torch.testing.assert_close(
+        patches.flatten(1) @ weight.flatten(1).T, maps.permute(0, 2, 3, 1).reshape(-1, 5)
+    )
 
 
 def test_order_is_left_to_right_then_down():
@@ -39,7 +48,10 @@ def test_uint8_is_divided_by_255():
 
 def test_sample_is_a_subset_without_replacement(images, generator):
     every = {tuple(row.tolist()) for row in extract_patches(images, 3).flatten(1)}
-    drawn = [tuple(row.tolist()) for row in sample_patches(images, 3, 900, generator=generator).flatten(1)]
+    drawn = [
+        tuple(row.tolist())
+        for row in sample_patches(images, 3, 900, generator=generator).flatten(1)
+    ]
     assert len(set(drawn)) == 900 and set(drawn) <= every
 
 
@@ -59,7 +71,9 @@ def test_sample_is_uniform(n):
     for _ in range(1500):
         counts[sample_patches(images, 1, n, generator=generator).flatten().long()] += 1
     expected = 1500 * n / 60
-    statistic = float(((counts - expected) ** 2 / expected).sum()) / (1 - n / 60)  # without replacement
+    statistic = float(((counts - expected) ** 2 / expected).sum()) / (
+        1 - n / 60
+    )  # without replacement
     assert 30 < statistic < 95  # chi-squared with 59 degrees of freedom: 0.1 % below and above
 
 
@@ -70,14 +84,18 @@ def test_sample_of_everything_is_everything(images):
 def test_standardised_patches_have_mean_0_and_deviation_1(images):
     patches, constant = standardize_patches(extract_patches(images, 3))
     assert not constant.any()
-    torch.testing.assert_close(patches.flatten(1).mean(1), torch.zeros(len(patches)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        patches.flatten(1).mean(1), torch.zeros(len(patches)), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(patches.flatten(1).norm(dim=1), torch.full((len(patches),), 27**0.5))
 
 
 @settings(deadline=None, max_examples=30)
 @given(gain=st.floats(0.01, 100), shift=st.floats(-0.5, 0.5))
 def test_standardising_ignores_brightness_and_contrast(gain, shift):
-    patches = torch.rand(50, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    patches = torch.rand(
+        50, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     torch.testing.assert_close(
         standardize_patches(gain * (patches + shift)).patches, standardize_patches(patches).patches
     )
@@ -119,7 +137,9 @@ def test_moments_of_an_iterable_are_those_of_the_whole(images):
     assert whole.count == parts.count
 
 
-@pytest.mark.parametrize("function", [extract_patches, patch_moments, lambda images, k: sample_patches(images, k, 5)])
+@pytest.mark.parametrize(
+    "function", [extract_patches, patch_moments, lambda images, k: sample_patches(images, k, 5)]
+)
 @pytest.mark.parametrize(
     "bad, error, words",
     [
@@ -144,7 +164,10 @@ def test_bad_kernels_are_named(images, kernel):
 
 
 def test_only_constant_patches_is_an_error():
-    for function in (lambda x: standardize_patches(extract_patches(x, 3)), lambda x: patch_moments(x, 3)):
+    for function in (
+        lambda x: standardize_patches(extract_patches(x, 3)),
+        lambda x: patch_moments(x, 3),
+    ):
         with pytest.raises(ValueError, match="all 72 patches are constant.*contrast"):
             function(torch.full((2, 3, 8, 8), 0.3))
 
@@ -157,7 +180,9 @@ def test_no_images_in_an_iterable():
 def test_share_of_constant_patches_on_fashion_mnist(real_data):
     from patchinit.data import load_images
 
-    sample = load_images("fashion_mnist", root=real_data).sample(100, generator=torch.Generator().manual_seed(0))
+    sample = load_images("fashion_mnist", root=real_data).sample(
+        100, generator=torch.Generator().manual_seed(0)
+    )
     patches = sample.images.float().unfold(2, 3, 1).unfold(3, 3, 1).reshape(-1, 9).numpy()
     expected = (patches.max(1) == patches.min(1)).sum()
     assert patch_moments(sample.images, 3).constant == expected

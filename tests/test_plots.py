@@ -1,4 +1,4 @@
-"""Figures: drawn on the Axes that they are given, with the colours, labels and scales that they promise."""
+"""Figures: drawn on the Axes given, with the colours, labels and scales that they promise."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -43,7 +43,9 @@ CALLS = {
     "filter_grid grey": lambda ax: filter_grid(rand(20, 1, 3, 3) - 0.5, ax=ax),
     "patch_grid": lambda ax: patch_grid(rand(5, 3, 4, 4), ax=ax, title="t"),
     "patch_grid grey": lambda ax: patch_grid(rand(5, 1, 4, 4), ax=ax),
-    "activation_strip": lambda ax: activation_strip(rand(3, 3, 3) - 0.5, rand(4, 3, 3, 3), rand(4), ax=ax),
+    "activation_strip": lambda ax: activation_strip(
+        rand(3, 3, 3) - 0.5, rand(4, 3, 3, 3), rand(4), ax=ax
+    ),
     "activation_strip grey": lambda ax: activation_strip(
         rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax
     ),
@@ -129,7 +131,9 @@ def test_filters_with_a_gradient_can_be_drawn(ax):
 def test_a_grid_is_read_like_a_page(ax):
     patches = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 2) / 4
     patch_grid(patches, ax=ax, n_cols=2)
-    assert [image[0, 0, 0] for image in shown(ax)] == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.01)
+    assert [image[0, 0, 0] for image in shown(ax)] == pytest.approx(
+        [0, 0.25, 0.5, 0.75, 1], abs=0.01
+    )
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 2), (0, 3))
 
 
@@ -142,7 +146,9 @@ def test_patches_of_8_bits_are_those_over_255():
 
 
 def test_strip_writes_every_value_and_what_it_is(ax):
-    activation_strip(rand(3, 3, 3), rand(3, 3, 3, 3), torch.tensor([-0.25, 0.0, 1.5]), ax=ax, unit="cosine")
+    activation_strip(
+        rand(3, 3, 3), rand(3, 3, 3, 3), torch.tensor([-0.25, 0.0, 1.5]), ax=ax, unit="cosine"
+    )
     written = [text.get_text() for text in ax.texts]
     assert (
         {"−0.25", "-0.25"} & set(written)
@@ -163,7 +169,10 @@ def test_spectrum_shows_shares_in_percent(ax):
     (line,) = ax.lines
     np.testing.assert_allclose(line.get_ydata(), [60, 30, 10, 1e-4], rtol=1e-5)
     assert line.get_xdata().tolist() == [1, 2, 3, 4] and ax.get_yscale() == "log"
-    assert to_rgb(line.get_color()) == to_rgb(METHOD_COLORS["pca_whitening"]) and line.get_label() == "a"
+    assert (
+        to_rgb(line.get_color()) == to_rgb(METHOD_COLORS["pca_whitening"])
+        and line.get_label() == "a"
+    )
     assert "%" in ax.get_ylabel() and "component" in ax.get_xlabel()
 
 
@@ -177,7 +186,9 @@ def test_seed_curves_are_every_seed_and_the_mean(ax):
     seed_curves(values, ax=ax, method="glorot_uniform")
     curves = np.stack([line.get_ydata() for line in ax.lines])
     np.testing.assert_allclose(curves, torch.cat([values, values.mean(0, keepdim=True)]), rtol=1e-6)
-    assert {to_rgb(line.get_color()) for line in ax.lines} == {to_rgb(METHOD_COLORS["glorot_uniform"])}
+    assert {to_rgb(line.get_color()) for line in ax.lines} == {
+        to_rgb(METHOD_COLORS["glorot_uniform"])
+    }
     assert ax.lines[-1].get_linewidth() > ax.lines[0].get_linewidth()
     assert ax.get_legend_handles_labels()[1] == ["Glorot uniform"]
     assert list(ax.lines[0].get_xdata()) == [1, 2, 3, 4, 5]

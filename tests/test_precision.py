@@ -24,7 +24,11 @@ def pair(n, rng, *, accuracy=0.0, ratio=1.0, last=1.0, spread=0.2):
 
 def alarms(seed, **bias):
     rng = np.random.default_rng(seed)
-    return [check.what for check in compare_precisions(pair(12, rng, **bias), pair(6, rng)) if check.harmful]
+    return [
+        check.what
+        for check in compare_precisions(pair(12, rng, **bias), pair(6, rng))
+        if check.harmful
+    ]
 
 
 def test_no_bias_is_seldom_an_alarm():
@@ -48,4 +52,8 @@ def test_a_tiny_bias_is_no_alarm_however_sure():
     for two, bias in ((components, 0.05), (glorot, 0.0)):
         two[0].final = two[1].final + bias + 0.001 * rng.standard_normal(len(two[1].final))
     check = compare_precisions(components, glorot)[2]
-    assert check.p < 0.01 and not check.harmful and check.interval.estimate == pytest.approx(0.05, abs=0.01)
+    assert (
+        check.p < 0.01
+        and not check.harmful
+        and check.interval.estimate == pytest.approx(0.05, abs=0.01)
+    )

@@ -18,9 +18,16 @@ from patchinit.runs import execute, on_the_sphere, snapshot_epochs
 from patchinit.settings import Settings
 
 SMALL = Settings(
-    dataset="digits", method="principal_components", epochs=12, drop_after=8, n_train=96, batch_size=32, n_images=20,
-    n_evaluate=64, widths=(4,) * 3,
-)  # fmt: skip
+    dataset="digits",
+    method="principal_components",
+    epochs=12,
+    drop_after=8,
+    n_train=96,
+    batch_size=32,
+    n_images=20,
+    n_evaluate=64,
+    widths=(4,) * 3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +40,15 @@ def test_every_field_survives_the_file(record):
     for field in dataclasses.fields(record):
         one, other = getattr(record, field.name), getattr(again, field.name)
         if field.name == "network":
-            assert one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+            assert one.keys() == other.keys() and all(
+                np.array_equal(one[key], other[key]) for key in one
+            )
         elif isinstance(one, np.ndarray):
-            # A second packing rounds no further, but for the lengths of gradients: what is read can be written again.
-            np.testing.assert_allclose(one, other, rtol=1e-3 if field.name == "gradients" else 1e-6, err_msg=field.name)
+            # A second packing rounds no further, but for the lengths of gradients: what is read
+            # can be written again.
+            np.testing.assert_allclose(
+                one, other, rtol=1e-3 if field.name == "gradients" else 1e-6, err_msg=field.name
+            )
             assert one.dtype == other.dtype, field.name
         else:
             assert one == other, field.name
@@ -49,7 +61,9 @@ def test_shapes_are_what_the_docstring_says(record):
     assert record.gradient_norms.shape == record.gradient_cosines.shape == (snapshots, 9)
     assert record.late_correct.shape == (10, 64) and record.late_correct.dtype == bool
     assert record.losses.shape == record.correct.shape
-    assert len(record.epochs) == 12 and all(0 <= epoch.train_accuracy <= 1 for epoch in record.epochs)
+    assert len(record.epochs) == 12 and all(
+        0 <= epoch.train_accuracy <= 1 for epoch in record.epochs
+    )
     assert np.isnan(record.responses[0]).all() and (record.responses[1:] > 0).all()
 
 
@@ -72,17 +86,25 @@ def test_the_network_comes_out_again(record):
         logits = model.eval()(images.images.float() / 255)
     losses = F.cross_entropy(logits, images.labels, reduction="none")
     np.testing.assert_allclose(losses, record.losses, rtol=0.05, atol=0.02)
-    assert (logits.argmax(1) == images.labels).numpy().mean() == pytest.approx(record.correct.mean(), abs=0.01)
+    assert (logits.argmax(1) == images.labels).numpy().mean() == pytest.approx(
+        record.correct.mean(), abs=0.01
+    )
 
 
 def test_gradient_of_the_start_by_hand(record):
     prepared = prepare(SMALL)
     fixed = torch.randperm(96, generator=torch.Generator().manual_seed(0))
-    images, labels = prepared.train_set.images[fixed].float() / 255, prepared.train_set.labels[fixed]
+    images, labels = (
+        prepared.train_set.images[fixed].float() / 255,
+        prepared.train_set.labels[fixed],
+    )
     loss = F.cross_entropy(prepared.model.train()(images), labels)
     gradient = torch.autograd.grad(loss, prepared.model.first_layer.weight)[0]
-    np.testing.assert_allclose(record.gradients[0], gradient, rtol=2e-3, atol=1e-3 * float(gradient.abs().max()))
-    # Behind batch normalisation the loss does not see the norm: but for epsilon no gradient lies along a filter.
+    np.testing.assert_allclose(
+        record.gradients[0], gradient, rtol=2e-3, atol=1e-3 * float(gradient.abs().max())
+    )
+    # Behind batch normalisation the loss does not see the norm: but for epsilon no gradient lies
+    # along a filter.
     strong = record.gradient_norms[0] > 1e-3
     assert strong.any() and np.abs(record.gradient_cosines[0, strong]).max() < 0.05
 
@@ -90,22 +112,32 @@ def test_gradient_of_the_start_by_hand(record):
 def test_on_the_sphere_does_not_depend_on_the_norm():
     """g(a w) = g(w) / a, so the gradient with respect to the direction is the same."""
     generator = torch.Generator().manual_seed(0)
-    w, g = torch.randn(2, 5, 3, 3, 3, generator=generator), torch.randn(2, 5, 3, 3, 3, generator=generator)
+    w, g = (
+        torch.randn(2, 5, 3, 3, 3, generator=generator),
+        torch.randn(2, 5, 3, 3, 3, generator=generator),
+    )
     norms, cosines = on_the_sphere(w, g)
     again, same = on_the_sphere(7 * w, g / 7)
     np.testing.assert_allclose(norms, again, rtol=1e-5)
     np.testing.assert_allclose(cosines, same, rtol=1e-5)
     along = (w * g).flatten(2).sum(2)
-    np.testing.assert_allclose(cosines, along / w.flatten(2).norm(dim=2) / g.flatten(2).norm(dim=2), rtol=1e-5)
+    np.testing.assert_allclose(
+        cosines, along / w.flatten(2).norm(dim=2) / g.flatten(2).norm(dim=2), rtol=1e-5
+    )
     whole = (g.flatten(2).norm(dim=2) * w.flatten(2).norm(dim=2)).numpy()
     np.testing.assert_allclose(norms**2 + (cosines * whole) ** 2, whole**2, rtol=1e-4)
 
 
 def test_learned_is_what_the_start_was_learned_with(record):
-    assert len(record.learned["eigenvalues"]) == 9 and record.learned["eigenvalues"][0] > record.learned["eigenvalues"][-1]
+    assert (
+        len(record.learned["eigenvalues"]) == 9
+        and record.learned["eigenvalues"][0] > record.learned["eigenvalues"][-1]
+    )
     assert len(set(record.filter_images.tolist())) == 20
     clusters = prepare(dataclasses.replace(SMALL, method="kmeans")).learned
-    assert {"inertia", "shares", "n_iter", "converged"} <= clusters.keys() and len(clusters["shares"]) == 9
+    assert {"inertia", "shares", "n_iter", "converged"} <= clusters.keys() and len(
+        clusters["shares"]
+    ) == 9
     json.dumps(clusters)  # plain numbers and lists
 
 
@@ -116,7 +148,7 @@ def test_a_frozen_layer_has_a_gradient_too(tmp_path):
 
 def test_large_networks_are_not_kept(tmp_path):
     settings = dataclasses.replace(SMALL, epochs=1, widths=(100, 120), n_train=32, n_evaluate=8)
-    assert 9 * 9 * 100 + 9 * 100 * 120 > MAX_PARAMETERS
+    assert MAX_PARAMETERS < 9 * 9 * 100 + 9 * 100 * 120
     assert execute(settings, tmp_path).network == {}
 
 
@@ -134,7 +166,11 @@ def test_a_record_of_the_first_version_is_read():
     if not path.exists():
         pytest.skip(f"{path.relative_to(ROOT)} is not there any more")
     old = read_result(path)
-    assert old.settings.norm == "glorot" and old.settings.precision == "fp32" and old.settings.labels == "true"
+    assert (
+        old.settings.norm == "glorot"
+        and old.settings.precision == "fp32"
+        and old.settings.labels == "true"
+    )
     assert not old.gradients.size and old.network == {} and math.isnan(old.epochs[0].train_accuracy)
     assert conditions(old.settings, old.about)["device"] == "cpu"
     assert code_of(old.about)["commit"] is None and len(code_of(old.about)["digest"]) == 16
@@ -157,7 +193,7 @@ def stop(epoch):
 
 
 def test_going_on_starts_from_the_recorded_filters(tmp_path, monkeypatch):
-    """Even where they would be learned differently now: distances stay those from the first start."""
+    """Even if they would be learned differently now: distances stay those from the first start."""
     with pytest.raises(Stop):
         execute(SMALL, tmp_path, on_epoch=stop)
 
@@ -190,7 +226,9 @@ def test_another_machine_is_named(tmp_path, monkeypatch):
         execute(SMALL, tmp_path, on_epoch=stop)
     monkeypatch.setattr("patchinit.provenance._processor", lambda: "Another One")
     earlier = execute(SMALL, tmp_path).about["earlier"]
-    assert len(earlier) == 1 and earlier[0]["processor"] != "Another One" and "torch" not in earlier[0]
+    assert (
+        len(earlier) == 1 and earlier[0]["processor"] != "Another One" and "torch" not in earlier[0]
+    )
 
 
 def test_code_is_commit_dirty_and_digest():

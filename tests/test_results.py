@@ -18,8 +18,12 @@ from patchinit.training import Trainer
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = sorted(path.parent for path in ROOT.glob("results/*/manifest.json"))
-NONE = pytest.param(None, marks=pytest.mark.skip(reason="nothing in results/ yet: patchinit run, patchinit collect"))
-each = pytest.mark.parametrize("folder", FOLDERS or [NONE], ids=lambda folder: getattr(folder, "name", "none"))
+NONE = pytest.param(
+    None, marks=pytest.mark.skip(reason="nothing in results/ yet: patchinit run, patchinit collect")
+)
+each = pytest.mark.parametrize(
+    "folder", FOLDERS or [NONE], ids=lambda folder: getattr(folder, "name", "none")
+)
 
 
 def rows(path):
@@ -32,7 +36,9 @@ def test_manifest_and_tables_agree(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"lock"}
+    present = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    } - {"lock"}
     assert present == {*manifest["files"], "manifest.json"}
     runs, epochs = rows(folder / "runs.csv"), rows(folder / "epochs.csv")
     assert len(runs) == manifest["runs_finished"] == len({row["run"] for row in runs})
@@ -49,10 +55,16 @@ def test_tables_against_the_records(folder):
     for row in rows(folder / "runs.csv"):
         record = read_result(folder / "runs" / f"{row['run']}.npz")
         assert float(row["final_accuracy"]) == pytest.approx(record.correct.mean(), abs=1e-6)
-        start, end = (record.filters[i].reshape(len(record.filters[0]), -1).astype(float) for i in (0, -1))
+        start, end = (
+            record.filters[i].reshape(len(record.filters[0]), -1).astype(float) for i in (0, -1)
+        )
         cosine = (start * end).sum(1) / np.linalg.norm(start, axis=1) / np.linalg.norm(end, axis=1)
-        assert float(row["median_distance"]) == pytest.approx(np.median(1 - cosine), rel=2e-3, abs=1e-6)
-        assert float(row["start_norm"]) == pytest.approx(np.linalg.norm(start, axis=1).mean(), rel=1e-3)
+        assert float(row["median_distance"]) == pytest.approx(
+            np.median(1 - cosine), rel=2e-3, abs=1e-6
+        )
+        assert float(row["start_norm"]) == pytest.approx(
+            np.linalg.norm(start, axis=1).mean(), rel=1e-3
+        )
         last = [epoch.test_accuracy for epoch in record.epochs][-10:]
         assert float(row["last_ten_accuracy"]) == pytest.approx(np.mean(last), abs=2e-6)
 
@@ -61,7 +73,9 @@ def test_tables_against_the_records(folder):
 def test_records_are_of_the_study(folder):
     planned = {run.name: run for run in plan(STUDIES[folder.name], range(100))}
     for row in rows(folder / "runs.csv"):
-        assert not read_result(folder / "runs" / f"{row['run']}.npz").settings.differences(planned[row["run"]].settings)
+        assert not read_result(folder / "runs" / f"{row['run']}.npz").settings.differences(
+            planned[row["run"]].settings
+        )
 
 
 @each
@@ -71,7 +85,9 @@ def test_start_comes_out_again(folder, real_data, monkeypatch):
     for row in rows(folder / "runs.csv"):
         if row["seed"] == "0":
             record = read_result(folder / "runs" / f"{row['run']}.npz")
-            recorded, again = (torch.as_tensor(w) for w in (record.filters[0], first_filters(record.settings)))
+            recorded, again = (
+                torch.as_tensor(w) for w in (record.filters[0], first_filters(record.settings))
+            )
             if record.settings.method.startswith("kme"):
                 check_clusters(recorded, again, record.settings, row["run"])
                 continue
@@ -86,16 +102,21 @@ def first_filters(settings):
 
 
 def check_clusters(recorded, again, settings, name):
-    """The records' were made in float32, where a last bit chose the optimum: now another, as good."""
-    np.testing.assert_allclose(again.flatten(1).norm(dim=1), recorded.flatten(1).norm(dim=1), rtol=1e-4)
-    images = load_images(settings.dataset, "train").sample(
-        settings.n_images, generator=settings.generator("filter images")
-    ).images
+    """The records' were made in float32, where a last bit chose the optimum: now one as good."""
+    np.testing.assert_allclose(
+        again.flatten(1).norm(dim=1), recorded.flatten(1).norm(dim=1), rtol=1e-4
+    )
+    images = (
+        load_images(settings.dataset, "train")
+        .sample(settings.n_images, generator=settings.generator("filter images"))
+        .images
+    )
     points = standardize_patches(extract_patches(images, recorded.shape[2:])).patches.flatten(1)
     losses = []
     for bank in (recorded, again):
         directions = torch.nn.functional.normalize(bank.flatten(1), dim=1)
-        # Squared distance to the nearest ray along a filter, the norm being the run's and not the centroid's.
+        # Squared distance to the nearest ray along a filter, the norm being the run's and not the
+        # centroid's.
         nearest = (points @ directions.T).amax(1).clamp_min(0)
         losses.append((points.square().sum(1) - nearest.square()).double().mean().item())
     assert losses[1] == pytest.approx(losses[0], rel=0.01), name
@@ -106,7 +127,10 @@ def test_an_epoch_comes_out_again(real_data, monkeypatch):
     """The first epoch of the cheapest run on record."""
     folder = ROOT / "results/paper-small"
     if folder not in FOLDERS:
-        pytest.skip("results/paper-small is not there: patchinit run paper-small, patchinit collect paper-small")
+        pytest.skip(
+            "results/paper-small is not there: "
+            "patchinit run paper-small, patchinit collect paper-small"
+        )
     monkeypatch.setenv("PATCHINIT_DATA", str(real_data))
     record = read_result(folder / "runs/fashion_mnist--glorot_uniform--seed-0.npz")
     model, train_set, test_set, *_ = prepare(record.settings)
@@ -117,17 +141,29 @@ def test_an_epoch_comes_out_again(real_data, monkeypatch):
 
 @each
 def test_differences_and_ranks_by_plain_numpy(folder):
-    """Table 1, distances and rank correlations again, from the files alone and with nothing of the module's statistics."""
+    """Table 1, distances and rank correlations again, from the files alone.
+
+    Nothing of the module's statistics is used.
+    """
     from patchinit.results import read_runs
     from patchinit.stats import rank_correlations
     from patchinit.verdicts import compare
 
     runs = read_runs(folder.name, folder=folder.parent)
-    table = {(row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")}
+    table = {
+        (row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")
+    }
     finals = {key: 100 * float(row["final_accuracy"]) for key, row in table.items()}
     for row in compare(runs):
-        seeds = sorted(s for d, a, s in finals if (d, a) == (row.dataset, row.arm) and (d, "glorot_uniform", s) in finals)
-        differences = [finals[row.dataset, row.arm, s] - finals[row.dataset, "glorot_uniform", s] for s in seeds]
+        seeds = sorted(
+            s
+            for d, a, s in finals
+            if (d, a) == (row.dataset, row.arm) and (d, "glorot_uniform", s) in finals
+        )
+        differences = [
+            finals[row.dataset, row.arm, s] - finals[row.dataset, "glorot_uniform", s]
+            for s in seeds
+        ]
         np.testing.assert_allclose(row.differences, differences, atol=2e-4)
         assert row.interval.estimate == pytest.approx(sum(differences) / len(differences), abs=2e-4)
     for (dataset, name), arm in runs.arms.items():
@@ -140,22 +176,29 @@ def test_differences_and_ranks_by_plain_numpy(folder):
         if arm.settings.frozen:  # nothing turned, so there is nothing to rank
             assert np.abs(again).max() < 1e-6
             continue
-        ranks = [np.corrcoef(np.argsort(np.argsort(d)), np.arange(len(d)))[0, 1] for d in np.array(again)]
+        ranks = [
+            np.corrcoef(np.argsort(np.argsort(d)), np.arange(len(d)))[0, 1] for d in np.array(again)
+        ]
         # Two distances that differ in the last digit alone may change places.
         np.testing.assert_allclose(rank_correlations(arm.final_distances), ranks, atol=0.01)
 
 
 def page_problems(page: bytes, registered: dict) -> list[str]:
-    """What is wrong with the registered page: changed without an entry, or an entry that the page does not show."""
+    """What is wrong with the registered page: a change without entry, an entry that it lacks."""
     digests = [registered["sha256"], *(change["sha256"] for change in registered["changes"])]
     problems = []
     if hashlib.sha256(page).hexdigest() != digests[-1]:
-        problems.append("the page is not the one registered last; enter the change in registration.json and on the page")
+        problems.append(
+            "the page is not the one registered last; "
+            "enter the change in registration.json and on the page"
+        )
     for change in registered["changes"]:
         if not all(change.get(key) for key in ("date", "what", "why")):
             problems.append(f"a change lacks date, what or why: {change}")
         elif change["date"].encode() not in page or change["what"].encode() not in page:
-            problems.append(f"the page does not show the change of {change['date']}: {change['what']}")
+            problems.append(
+                f"the page does not show the change of {change['date']}: {change['what']}"
+            )
     return problems
 
 
@@ -169,7 +212,12 @@ def test_a_changed_protocol_is_noticed():
     page = b"rules\n| 2026-12-01 | a bound | a slip |"
     registered = {"sha256": hashlib.sha256(b"rules").hexdigest(), "changes": []}
     assert page_problems(page, registered)
-    change = {"date": "2026-12-01", "what": "a bound", "why": "a slip", "sha256": hashlib.sha256(page).hexdigest()}
+    change = {
+        "date": "2026-12-01",
+        "what": "a bound",
+        "why": "a slip",
+        "sha256": hashlib.sha256(page).hexdigest(),
+    }
     assert not page_problems(page, registered | {"changes": [change]})
     assert page_problems(page, registered | {"changes": [change | {"why": ""}]})
     assert page_problems(page, registered | {"changes": [change | {"what": "another bound"}]})

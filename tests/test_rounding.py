@@ -1,4 +1,7 @@
-"""Filters do not hang on the last bits of a sum: another processor's paths and threads give the same."""
+"""Filters do not hang on the last bits of a sum.
+
+Another processor's paths and threads give the same.
+"""
 
 import subprocess
 import sys
@@ -12,7 +15,6 @@ from patchinit import clusters
 from patchinit.clusters import kmeans, kmedians, kmedoids
 from patchinit.filters import fix_signs
 from patchinit.patches import extract_patches
-
 from tools.held_down import environment
 
 CHILD = Path(__file__).with_name("rounding_child.py")
@@ -79,7 +81,9 @@ def test_last_bits_tip_nothing_where_distances_tie(method, monkeypatch):
 
 
 def test_signs_do_not_hang_on_the_last_bit():
-    row = torch.tensor([[0.1, -0.5, 0.5, 0.3], [0.0, 0.2, -0.7, 0.1], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    row = torch.tensor(
+        [[0.1, -0.5, 0.5, 0.3], [0.0, 0.2, -0.7, 0.1], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64
+    )
     expected = row * torch.tensor([[-1.0], [-1.0], [1.0]])
     for nudge in (-1e-12, 0, 1e-12):
         for sign in (-1, 1):
@@ -89,5 +93,9 @@ def test_signs_do_not_hang_on_the_last_bit():
 
 
 def test_the_entry_that_is_larger_by_more_than_the_tolerance_decides():
-    torch.testing.assert_close(fix_signs(torch.tensor([[-0.99, 1.0]])), torch.tensor([[-0.99, 1.0]]))
-    torch.testing.assert_close(fix_signs(torch.tensor([[-0.9995, 1.0]])), torch.tensor([[0.9995, -1.0]]))
+    torch.testing.assert_close(
+        fix_signs(torch.tensor([[-0.99, 1.0]])), torch.tensor([[-0.99, 1.0]])
+    )
+    torch.testing.assert_close(
+        fix_signs(torch.tensor([[-0.9995, 1.0]])), torch.tensor([[0.9995, -1.0]])
+    )

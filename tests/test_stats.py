@@ -34,7 +34,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-# --- Intervals and tests ---------------------------------------------------------------------------
+# --- Intervals and tests --------------------------------------------------------------------------
 
 
 def test_interval_by_hand():
@@ -65,12 +65,16 @@ def test_geometric_interval_is_the_interval_of_factors():
     interval = geometric_interval([1, 2, 4])
     assert interval.estimate == pytest.approx(2)
     assert interval.high / 2 == pytest.approx(2 / interval.low)
-    assert math.log(interval.high / 2) == pytest.approx(4.302653 * math.log(2) / math.sqrt(3), rel=1e-6)
+    assert math.log(interval.high / 2) == pytest.approx(
+        4.302653 * math.log(2) / math.sqrt(3), rel=1e-6
+    )
     one = geometric_interval([3.0])
     assert (one.low, one.high) == (0, math.inf) and f"{one:.1f}" == "3.0 [no interval from 1 run]"
 
 
-@pytest.mark.parametrize("low, high, sign", [(0.1, 1, 1), (-1, -0.1, -1), (-0.1, 0.1, 0), (0, 1, 0)])
+@pytest.mark.parametrize(
+    "low, high, sign", [(0.1, 1, 1), (-1, -0.1, -1), (-0.1, 0.1, 0), (0, 1, 0)]
+)
 def test_sign_of_an_interval(low, high, sign):
     assert Interval(0, low, high, 3).sign == sign
 
@@ -105,7 +109,7 @@ def test_holm_by_hand():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
 
 
-# --- Power -----------------------------------------------------------------------------------------
+# --- Power ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [3, 5, 20])
@@ -137,7 +141,7 @@ def test_power_refuses_what_has_none():
         power(0.3, 0, 5)
 
 
-# --- Seeds and images together ---------------------------------------------------------------------
+# --- Seeds and images together --------------------------------------------------------------------
 
 
 def test_joint_interval_is_the_t_interval_where_images_do_not_matter():
@@ -149,7 +153,7 @@ def test_joint_interval_is_the_t_interval_where_images_do_not_matter():
 
 
 def test_joint_interval_of_seeds_that_agree_is_the_binomial_one(rng):
-    """Every seed right on the same images: only images vary, and the error is sqrt(p q / (N - 1))."""
+    """All seeds right on the same images: only images vary; the error is sqrt(p q / (N - 1))."""
     row = rng.random(400) < 0.7
     joint = joint_interval(np.tile(row, (3, 1)))
     error = 100 * math.sqrt(row.mean() * (1 - row.mean()) / 399)
@@ -157,9 +161,17 @@ def test_joint_interval_of_seeds_that_agree_is_the_binomial_one(rng):
 
 
 def test_joint_interval_is_that_of_resampling(rng):
-    """10,000 draws of seeds and of images with replacement, where the interaction is small beside both."""
-    values = np.clip(0.5 + 0.1 * rng.standard_normal((40, 1)) + 0.2 * rng.standard_normal((1, 300)), 0, 1)
-    means = [values[rng.integers(40, size=40)][:, rng.integers(300, size=300)].mean() for _ in range(10_000)]
+    """10,000 draws of seeds and of images with replacement.
+
+    The interaction is small beside both.
+    """
+    values = np.clip(
+        0.5 + 0.1 * rng.standard_normal((40, 1)) + 0.2 * rng.standard_normal((1, 300)), 0, 1
+    )
+    means = [
+        values[rng.integers(40, size=40)][:, rng.integers(300, size=300)].mean()
+        for _ in range(10_000)
+    ]
     joint = joint_interval(values)
     assert (joint.high - joint.low) / 2 == pytest.approx(1.99 * 100 * np.std(means), rel=0.05)
 
@@ -192,7 +204,7 @@ def test_joint_interval_is_paired(rng):
         joint_interval(a, b[:, :100])
 
 
-# --- Rank correlation ------------------------------------------------------------------------------
+# --- Rank correlation -----------------------------------------------------------------------------
 
 
 def test_rank_correlation_by_hand(rng):
@@ -209,12 +221,14 @@ def test_correlation_interval_stays_in_range():
 
 
 def test_correlation_interval_covers(rng):
-    """Nine filters without any order, five seeds: zero lies within in about 95 % of 400 experiments."""
-    inside = [correlation_interval(rank_correlations(rng.random((5, 9)))).sign == 0 for _ in range(400)]
+    """Nine filters without order, five seeds: zero lies within in about 95 % of 400 experiments."""
+    inside = [
+        correlation_interval(rank_correlations(rng.random((5, 9)))).sign == 0 for _ in range(400)
+    ]
     assert 0.92 <= np.mean(inside) <= 0.98
 
 
-# --- Times -----------------------------------------------------------------------------------------
+# --- Times ----------------------------------------------------------------------------------------
 
 
 def test_smoothing_by_hand():
@@ -229,7 +243,10 @@ def test_first_epoch_and_censoring():
 
 
 def test_restricted_mean_is_the_area_under_the_survival_curve(rng):
-    """All runs are equally long, so the mean of the censored epochs is Kaplan and Meier's restricted mean."""
+    """The mean of the censored epochs is Kaplan and Meier's restricted mean.
+
+    All runs are equally long.
+    """
     epochs, reached = first_epoch(rng.random((40, 20)).cumsum(axis=1), 10.0, window=1)
     assert 0 < reached.sum() < 40
     curve = reference.ecdf(reference.CensoredData.right_censored(epochs.astype(float), ~reached)).sf

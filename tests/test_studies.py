@@ -30,11 +30,23 @@ from patchinit.storage import StorageError, only_here
 from patchinit.studies import STUDIES, Study, forward_flops, plan, share
 
 TINY = Study(
-    "tiny", "Does the pipeline hold?",
-    {"glorot_uniform": {"method": "glorot_uniform"}, "PC at norm 2": {"method": "principal_components", "norm": 2.0}},
-    {"epochs": 2, "n_train": 64, "batch_size": 32, "n_images": 10, "n_evaluate": 32, "widths": (4, 4)},
-    datasets=("digits", "photos"), n_seeds=2,
-)  # fmt: skip
+    "tiny",
+    "Does the pipeline hold?",
+    {
+        "glorot_uniform": {"method": "glorot_uniform"},
+        "PC at norm 2": {"method": "principal_components", "norm": 2.0},
+    },
+    {
+        "epochs": 2,
+        "n_train": 64,
+        "batch_size": 32,
+        "n_images": 10,
+        "n_evaluate": 32,
+        "widths": (4, 4),
+    },
+    datasets=("digits", "photos"),
+    n_seeds=2,
+)
 
 
 @pytest.fixture
@@ -66,7 +78,10 @@ def test_plans_are_complete_paired_and_distinct(study):
 
 def test_anchor_is_made_in_the_registered_order():
     """book/protocol.md, stage A."""
-    two, three = ("glorot_uniform", "principal_components"), ("kmeans", "random_patches", "random_orthonormal")
+    two, three = (
+        ("glorot_uniform", "principal_components"),
+        ("kmeans", "random_patches", "random_orthonormal"),
+    )
     blocks = [(two, (0, 1, 2, 3)), (three, (0,)), (two, (4, 5)), (three, (1, 2))]
     expected = [(arm, seed) for arms, seeds in blocks for seed in seeds for arm in arms]
     assert [(run.arm, run.settings.seed) for run in plan(STUDIES["anchor"])] == expected
@@ -75,18 +90,31 @@ def test_anchor_is_made_in_the_registered_order():
 def test_stages_are_the_registered_ones():
     """book/protocol.md: arms and seeds of the stages A to D, and what all their runs share."""
     counts = {
-        "anchor": {"glorot_uniform": 6, "principal_components": 6, "kmeans": 3, "random_patches": 3, "random_orthonormal": 3},
+        "anchor": {
+            "glorot_uniform": 6, "principal_components": 6, "kmeans": 3,
+            "random_patches": 3, "random_orthonormal": 3,
+        },
         "grid": {
-            "glorot_uniform": 6, "principal_components": 6, "kmeans": 6, "random_patches": 5, "random_orthonormal": 4,
-            "cosine_basis": 4, "glorot_uniform at norm 1": 3, "principal_components at Glorot's norm": 3,
-            "principal_components, frozen": 3, "random_orthonormal, frozen": 3, "cosine_basis, frozen": 3,
+            "glorot_uniform": 6, "principal_components": 6, "kmeans": 6,
+            "random_patches": 5, "random_orthonormal": 4, "cosine_basis": 4,
+            "glorot_uniform at norm 1": 3, "principal_components at Glorot's norm": 3,
+            "principal_components, frozen": 3, "random_orthonormal, frozen": 3,
+            "cosine_basis, frozen": 3,
             "glorot_uniform, fp32": 3, "principal_components, fp32": 3,
         },
         "null": dict.fromkeys(
-            ("glorot_uniform", "glorot_uniform at norm 1", "random_orthonormal", "principal_components"), 2
+            (
+                "glorot_uniform", "glorot_uniform at norm 1",
+                "random_orthonormal", "principal_components",
+            ),
+            2,
         ),
         "anchor-cifar10": dict.fromkeys(
-            ("glorot_uniform", "principal_components", "kmeans", "random_patches", "random_orthonormal"), 3
+            (
+                "glorot_uniform", "principal_components", "kmeans",
+                "random_patches", "random_orthonormal",
+            ),
+            3,
         ),
     }  # fmt: skip
     lengths = {"anchor": (250, 200), "grid": (30, 24), "null": (3, 3), "anchor-cifar10": (250, 200)}
@@ -96,18 +124,34 @@ def test_stages_are_the_registered_ones():
         for run in plan(study):
             settings = run.settings
             assert (settings.epochs, settings.drop_after) == lengths[name]
-            assert settings.widths == (16,) * 10 and settings.batch_size == 128 and settings.augmentation == "none"
+            assert (
+                settings.widths == (16,) * 10
+                and settings.batch_size == 128
+                and settings.augmentation == "none"
+            )
             assert settings.precision == ("fp32" if "fp32" in run.arm else "bf16")
             assert settings.labels == ("redrawn" if name == "null" else "true")
-            assert settings.n_train is None and settings.n_held_out == 0 and settings.n_evaluate is None
+            assert (
+                settings.n_train is None
+                and settings.n_held_out == 0
+                and settings.n_evaluate is None
+            )
 
 
 def test_paper_study_is_the_papers_protocol():
     for run in plan(STUDIES["paper"]):
         settings = run.settings
-        assert (settings.epochs, settings.rate(200), settings.rate(201)) == (250, 1e-3, pytest.approx(1e-4))
+        assert (settings.epochs, settings.rate(200), settings.rate(201)) == (
+            250,
+            1e-3,
+            pytest.approx(1e-4),
+        )
         assert settings.n_images == 100 and settings.n_train is None and settings.n_held_out == 0
-        assert settings.layers == "first" and settings.others == "glorot_uniform" and settings.norm == "own"
+        assert (
+            settings.layers == "first"
+            and settings.others == "glorot_uniform"
+            and settings.norm == "own"
+        )
     arms = {run.settings.method for run in plan(STUDIES["paper"])}
     assert arms >= {"glorot_uniform", "principal_components", "kmeans", "random_patches"}
     assert not STUDIES["paper"].reduced and STUDIES["paper-small"].reduced
@@ -141,7 +185,11 @@ def test_from_plan_to_tables(tiny, capsys):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert len(runs) == 4 and len(epochs) == 4 * 3
     assert (manifest["runs_planned"], manifest["runs_finished"], manifest["seeds"]) == (8, 4, [0])
-    assert manifest["reduced"] and manifest["settings"]["epochs"] == 2 and "method" not in manifest["settings"]
+    assert (
+        manifest["reduced"]
+        and manifest["settings"]["epochs"] == 2
+        and "method" not in manifest["settings"]
+    )
     assert manifest["command"] == "patchinit collect tiny"
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -150,7 +198,8 @@ def test_from_plan_to_tables(tiny, capsys):
     (row,) = [row for row in runs if row["run"] == plan(TINY)[3].name]
     assert float(row["final_accuracy"]) == pytest.approx(again.correct.mean(), abs=1e-6)
     distance = 1 - np.sum(again.filters[0] * again.filters[-1], axis=(1, 2, 3)) / (
-        np.linalg.norm(again.filters[0].reshape(27, -1), axis=1) * np.linalg.norm(again.filters[-1].reshape(27, -1), axis=1)
+        np.linalg.norm(again.filters[0].reshape(27, -1), axis=1)
+        * np.linalg.norm(again.filters[-1].reshape(27, -1), axis=1)
     )
     assert float(row["median_distance"]) == pytest.approx(np.median(distance), rel=2e-3, abs=1e-6)
     assert (row["arm"], row["dataset"], row["seed"]) == ("PC at norm 2", "photos", "0")
@@ -158,15 +207,25 @@ def test_from_plan_to_tables(tiny, capsys):
 
 
 def test_studies_with_arms_of_one_name_do_not_meet(tiny, monkeypatch, capsys):
-    """`paper` and `norms` both have an arm "glorot_uniform", and one folder for all runs is the default."""
+    """`paper` and `norms` both have an arm "glorot_uniform".
+
+    One folder for all runs is the default.
+    """
     longer = dataclasses.replace(TINY, name="longer", common=TINY.common | {"epochs": 3})
     monkeypatch.setitem(STUDIES, "longer", longer)
     for study in ("tiny", "longer"):
-        assert main(["run", study, "--seeds", "1", "--datasets", "digits", "--quiet", "--device", "cpu"]) == 0
+        assert (
+            main(
+                ["run", study, "--seeds", "1", "--datasets", "digits", "--quiet", "--device", "cpu"]
+            )
+            == 0
+        )
         assert main(["status", study, "--seeds", "1", "--datasets", "digits"]) == 0
     assert "3/3" in capsys.readouterr().out
     ours, theirs = (set(run.place for run in plan(study)) for study in (TINY, longer))
-    assert not ours & theirs and {run.name for run in plan(TINY)} == {run.name for run in plan(longer)}
+    assert not ours & theirs and {run.name for run in plan(TINY)} == {
+        run.name for run in plan(longer)
+    }
 
 
 def test_collected_runs_are_not_made_again_and_stay(tiny, capsys):
@@ -182,7 +241,10 @@ def test_collected_runs_are_not_made_again_and_stay(tiny, capsys):
     main(["collect", "tiny"])
     assert "6 of 8 runs" in capsys.readouterr().out
     kept = tiny / "results/tiny/runs/photos--glorot_uniform--seed-0.npz"
-    assert kept.read_bytes() == (tiny / "elsewhere/tiny/photos--glorot_uniform--seed-0/result.npz").read_bytes()
+    assert (
+        kept.read_bytes()
+        == (tiny / "elsewhere/tiny/photos--glorot_uniform--seed-0/result.npz").read_bytes()
+    )
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
@@ -224,7 +286,9 @@ def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
 
     monkeypatch.setattr(runs_module, "write_whole", watched)
     command = ["run", "other", "tiny", "--seeds", "1", "--datasets", "digits", "--device", "cpu"]
-    expected = [run.place for study in (registered, TINY) for run in plan(study, range(1), ("digits",))]
+    expected = [
+        run.place for study in (registered, TINY) for run in plan(study, range(1), ("digits",))
+    ]
     with contextlib.ExitStack() as held:
         held.enter_context(only_here(tiny / "runs" / expected[0]))
         assert main(command) == 0
@@ -255,8 +319,12 @@ def test_side_by_side_makes_each_run_once(tmp_path):
     run_side_by_side(runs, tmp_path / "two", 2)
     run_here(runs, tmp_path / "one")
     for run in runs:
-        two, one = (read_result(tmp_path / where / run.place / "result.npz") for where in ("two", "one"))
-        assert np.array_equal(two.filters, one.filters) and two.final_loss == pytest.approx(one.final_loss, rel=1e-5)
+        two, one = (
+            read_result(tmp_path / where / run.place / "result.npz") for where in ("two", "one")
+        )
+        assert np.array_equal(two.filters, one.filters) and two.final_loss == pytest.approx(
+            one.final_loss, rel=1e-5
+        )
 
 
 def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
@@ -270,7 +338,9 @@ def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
 def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path):
     """TF32 has no meaning on a CPU; the trainer says so, and no plan should have asked for it."""
     study = dataclasses.replace(TINY, common=TINY.common | {"precision": "tf32"})
-    with pytest.raises(WorkerFailed, match=r"(?s)Traceback.*training.py.*ValueError: precision='tf32' needs"):
+    with pytest.raises(
+        WorkerFailed, match=r"(?s)Traceback.*training.py.*ValueError: precision='tf32' needs"
+    ):
         run_side_by_side(plan(study, range(1)), tmp_path, 2)
 
 
@@ -323,12 +393,16 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
     command = [sys.executable, str(script), str(tmp_path / "runs"), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
         # The pipe closes once the last process that holds it has ended.
         process.stdout.read()
-    unfinished = [path for path in (tmp_path / "runs/tiny").iterdir() if not (path / "result.npz").exists()]
+    unfinished = [
+        path for path in (tmp_path / "runs/tiny").iterdir() if not (path / "result.npz").exists()
+    ]
     assert unfinished
 
 
@@ -394,7 +468,10 @@ def files(folder):
 
 
 def test_more_seeds_than_planned_are_collected_and_stay(made, capsys):
-    """Seeds 5 and 6 of a study of two; afterwards their folders are gone, and only seed 1 is made here."""
+    """Seeds 5 and 6 of a study of two.
+
+    Afterwards their folders are gone, and only seed 1 is made here.
+    """
     runs = made.parents[1] / "runs"
     for path in runs.rglob("*"):
         path.unlink() if path.is_file() else None
@@ -490,7 +567,7 @@ def test_a_collected_record_that_is_lost_is_not_forgotten(made, capsys):
 
 @pytest.mark.parametrize("n_writes", range(5))
 def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
-    """After any number of files (two records, two tables, the manifest) readers have the old runs."""
+    """After any number of files (two records, two tables, manifest) readers have the old runs."""
     real, written = collecting.write_whole, []
 
     def full(path, content):
@@ -529,7 +606,9 @@ def test_resumed_lists_what_went_on_elsewhere(made):
         earlier = stops[run.arm]
         with_about(run.record(runs), earlier=[earlier])
     assert main(["collect", "tiny"]) == 0
-    assert json.loads((made / "manifest.json").read_text())["resumed"] == ["digits--PC-at-norm-2--seed-1"]
+    assert json.loads((made / "manifest.json").read_text())["resumed"] == [
+        "digits--PC-at-norm-2--seed-1"
+    ]
 
 
 def test_runs_begun_before_the_registration_are_listed(made, monkeypatch, capsys):
@@ -551,7 +630,10 @@ def test_runs_begun_before_the_registration_are_listed(made, monkeypatch, capsys
     manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["registration"] == {"commit": "c0ffee", "date": registered["date"]}
     assert manifest["before_registration"] == ["digits--glorot_uniform--seed-1"]
-    assert "1 runs were begun before the protocol was registered: digits--glo" in capsys.readouterr().out
+    assert (
+        "1 runs were begun before the protocol was registered: digits--glo"
+        in capsys.readouterr().out
+    )
     path.unlink()  # without a registration, nothing was begun after it
     assert main(["collect", "tiny"]) == 0
     manifest = json.loads((made / "manifest.json").read_text())
@@ -582,5 +664,7 @@ with only_here(Path(sys.argv[1])):
     except FolderBusy:
         print("held once")
 """
-    said = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+    said = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True
+    )
     assert said.stdout == "held once\n", said.stderr

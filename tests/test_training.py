@@ -21,7 +21,10 @@ def make_set(n, seed=0, size=12):
     """Bright and dark noise, two classes that a small network tells apart."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(2, (n,), generator=generator)
-    images = torch.randint(0, 156, (n, 3, size, size), generator=generator) + 100 * labels[:, None, None, None]
+    images = (
+        torch.randint(0, 156, (n, 3, size, size), generator=generator)
+        + 100 * labels[:, None, None, None]
+    )
     return Images(images.to(torch.uint8), labels, ("dark", "bright"), "noise", "train")
 
 
@@ -32,7 +35,9 @@ def make_model(seed=0):
 
 def test_learns():
     train_set, test_set = make_set(128), make_set(64, seed=1)
-    history = train(make_model(), train_set, test_set, dataclasses.replace(FEW, epochs=8, learning_rate=0.01))
+    history = train(
+        make_model(), train_set, test_set, dataclasses.replace(FEW, epochs=8, learning_rate=0.01)
+    )
     losses = [epoch.train_loss for epoch in history.epochs]
     assert losses[-1] < 0.5 * losses[0]
     assert history.epochs[-1].test_accuracy > 0.95
@@ -41,8 +46,10 @@ def test_learns():
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_equals_the_loop_that_everyone_writes(optimizer):
-    """The same steps as plain PyTorch: float images by ToTensor's rule, an optimiser that is not fused."""
-    settings = dataclasses.replace(FEW, optimizer=optimizer, epochs=2, drop_after=1, learning_rate=0.01)
+    """The same steps as plain PyTorch: float images by ToTensor's rule, an unfused optimiser."""
+    settings = dataclasses.replace(
+        FEW, optimizer=optimizer, epochs=2, drop_after=1, learning_rate=0.01
+    )
     train_set = make_set(50)
     model, plain = make_model(), make_model()
     trainer = Trainer(model, train_set, train_set, settings)
@@ -109,7 +116,9 @@ def test_frozen_layer_stays_and_the_rest_moves():
 def test_bfloat16_is_near():
     losses = {}
     for precision in ("fp32", "bf16"):
-        trainer = Trainer(make_model(), make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision))
+        trainer = Trainer(
+            make_model(), make_set(64), make_set(8), dataclasses.replace(FEW, precision=precision)
+        )
         losses[precision], _ = trainer.train_epoch()
         assert trainer.model.features[0].weight.dtype == torch.float32
     assert losses["fp32"] != losses["bf16"]
@@ -180,9 +189,14 @@ def test_another_network_is_trained_as_it_is():
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_checkpoint_of_another_layout_and_other_options(optimizer, precision):
-    """As a GPU's is: channels-last moments, a captured step. The next epoch is the uninterrupted run's."""
+    """As a GPU's is: channels-last moments, a captured step.
+
+    The next epoch is the uninterrupted run's.
+    """
     settings = dataclasses.replace(FEW, optimizer=optimizer, precision=precision)
-    straight, resumed = (Trainer(make_model(), make_set(40), make_set(8), settings) for _ in range(2))
+    straight, resumed = (
+        Trainer(make_model(), make_set(40), make_set(8), settings) for _ in range(2)
+    )
     straight.train_epoch()
     state = copy.deepcopy(straight.state_dict())
     n_turned = 0
@@ -209,10 +223,14 @@ def test_checkpoint_of_another_layout_and_other_options(optimizer, precision):
 
 
 def test_adam_eps_reaches_the_optimiser():
-    trainer = Trainer(make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e-7))
+    trainer = Trainer(
+        make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e-7)
+    )
     assert trainer.optimizer.param_groups[0]["eps"] == 1e-7
     before = trainer.first.weight.detach().clone()
-    Trainer(trainer.model, make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e6)).train_epoch()
+    Trainer(
+        trainer.model, make_set(40), make_set(8), dataclasses.replace(FEW, adam_eps=1e6)
+    ).train_epoch()
     assert (trainer.first.weight - before).abs().max() < 1e-8  # so large an eps stops every step
 
 
@@ -231,7 +249,9 @@ def test_redrawn_labels_are_uniform_and_the_same_for_every_arm():
     order, _, truth = trainer._draw(1)
     assert torch.equal(truth, make_set(2000).labels[order])
     assert 0.4 < (drawn == truth).double().mean() < 0.6
-    redrawn = Trainer(make_model(), make_set(2000), make_set(8), dataclasses.replace(FEW, labels="redrawn"))
+    redrawn = Trainer(
+        make_model(), make_set(2000), make_set(8), dataclasses.replace(FEW, labels="redrawn")
+    )
     assert torch.equal(redrawn._draw(1)[0], order)  # the images' order is not touched
 
 
@@ -245,9 +265,11 @@ def test_redrawn_labels_take_all_classes():
 
 
 def test_train_accuracy_by_hand():
-    """Of the logits that the step itself made: training mode, before the step, labels as trained on."""
+    """Of the logits that the step itself made: training mode, before it, labels as trained on."""
     settings = dataclasses.replace(FEW, labels="redrawn")
-    trainer, reference = (Trainer(make_model(), make_set(50), make_set(8), settings) for _ in range(2))
+    trainer, reference = (
+        Trainer(make_model(), make_set(50), make_set(8), settings) for _ in range(2)
+    )
     right = 0
     reference.model.train()
     for batch in zip(*(part.split(16) for part in reference._draw(1)), strict=True):
@@ -266,12 +288,16 @@ def bright_images(n=32):
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_first_gradient(frozen, precision):
-    """Against the difference quotient of a network in float64, in fp32 whatever the run's precision is."""
+    """Against a float64 network's difference quotient, in fp32 whatever the run's precision is."""
     settings = dataclasses.replace(FEW, frozen=frozen, precision=precision)
     trainer = Trainer(make_model(), make_set(40), make_set(8), settings)
     images, labels = bright_images()
     gradient = trainer.first_gradient(images, labels)
-    assert gradient.shape == (27, 3, 3, 3) and gradient.dtype == torch.float32 and gradient.is_contiguous()
+    assert (
+        gradient.shape == (27, 3, 3, 3)
+        and gradient.dtype == torch.float32
+        and gradient.is_contiguous()
+    )
     exact = copy.deepcopy(trainer.model).double().train()
 
     def loss(weight):
@@ -284,7 +310,9 @@ def test_first_gradient(frozen, precision):
     for _ in range(5):
         direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
         quotient = (loss(weight + 1e-6 * direction) - loss(weight - 1e-6 * direction)) / 2e-6
-        assert (gradient.double() * direction).sum().item() == pytest.approx(quotient, rel=1e-2, abs=1e-5)
+        assert (gradient.double() * direction).sum().item() == pytest.approx(
+            quotient, rel=1e-2, abs=1e-5
+        )
 
 
 def test_first_gradient_is_at_right_angles_to_each_filter():
@@ -300,11 +328,15 @@ def test_first_gradient_is_at_right_angles_to_each_filter():
 
 @pytest.mark.parametrize("training", [False, True])
 def test_first_gradient_changes_nothing(training):
-    trainer = Trainer(make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, frozen=True))
+    trainer = Trainer(
+        make_model(), make_set(40), make_set(8), dataclasses.replace(FEW, frozen=True)
+    )
     trainer.train_epoch()
     trainer.model.train(training)
     before = copy.deepcopy(trainer.model.state_dict())
-    trained = [(name, value) for name, value in trainer.model.named_parameters() if value.requires_grad]
+    trained = [
+        (name, value) for name, value in trainer.model.named_parameters() if value.requires_grad
+    ]
     gradients = {name: value.grad.clone() for name, value in trained}
     trainer.first_gradient(*bright_images())
     for name, value in trainer.model.state_dict().items():
@@ -329,12 +361,17 @@ def test_repeats_equal_in_every_bit():
 @pytest.mark.parametrize("mirrored", [0, 1])
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (MOVE, MOVE), (2 * MOVE, 1)])
 def test_augmentation_is_pad_crop_mirror(mirrored, top, left):
-    images = torch.randint(256, (3, 2, 9, 11), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        256, (3, 2, 9, 11), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     moves = torch.tensor([[mirrored, top, left]] * 3)
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (MOVE, MOVE), (MOVE, MOVE)), mode="reflect")
     if mirrored:
-        # The crop is taken from the mirrored image's place, then its columns are read the other way.
-        padded = np.pad(images.numpy()[..., ::-1], ((0, 0), (0, 0), (MOVE, MOVE), (MOVE, MOVE)), mode="reflect")
+        # The crop is taken from the mirrored image's place, then its columns are read the other
+        # way.
+        padded = np.pad(
+            images.numpy()[..., ::-1], ((0, 0), (0, 0), (MOVE, MOVE), (MOVE, MOVE)), mode="reflect"
+        )
     expected = padded[:, :, top : top + 9, left : left + 11]
     np.testing.assert_array_equal(augment(images, moves), expected)
 
@@ -367,7 +404,10 @@ def test_mode_is_given_back(training):
 
 @pytest.mark.parametrize("steps_before", [0, 2])
 def test_what_capturing_a_step_does_is_undone(steps_before):
-    """Warming up trains; the model, the optimiser and the sum of losses are as before, in the same place."""
+    """Warming up trains; afterwards all is as it was.
+
+    The model, the optimiser and the sum of losses are as before, in the same place.
+    """
     trainer = Trainer(make_model(), make_set(40), make_set(8), FEW)
     batch = torch.arange(16), torch.zeros(16, 0, dtype=torch.int64), torch.arange(16) % 2
     for _ in range(steps_before):
@@ -389,10 +429,14 @@ def test_what_capturing_a_step_does_is_undone(steps_before):
         assert torch.equal(trainer.model.state_dict()[name], value), name
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: a CUDA graph can't be captured without one")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a GPU: a CUDA graph can't be captured without one"
+)
 def test_captured_step_equals_eager_step():
     losses = []
     for capture in (True, False):
-        trainer = Trainer(make_model(), make_set(200), make_set(8), FEW, device="cuda", capture=capture)
+        trainer = Trainer(
+            make_model(), make_set(200), make_set(8), FEW, device="cuda", capture=capture
+        )
         losses.append([trainer.train_epoch()[0] for _ in range(2)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -1,4 +1,4 @@
-"""Verdicts follow the data: each claim on results that bear it out, on ones that refute it, and on too few."""
+"""Verdicts follow the data: each claim on results that bear it out, refute it, or are too few."""
 
 import dataclasses
 import json
@@ -53,7 +53,12 @@ def bearing_out(tmp_path_factory):
         slowness=lambda dataset, arm: 3 if arm == "principal_components" else 5,
         rough=lambda dataset, arm: 0.2 if arm in from_data else 1.0,
     )  # fmt: skip
-    write_study(root, "norms", distance=far_from_random, keep=lambda settings, arm: settings.optimizer == "adam")
+    write_study(
+        root,
+        "norms",
+        distance=far_from_random,
+        keep=lambda settings, arm: settings.optimizer == "adam",
+    )
     write_study(root, "frozen", accuracy=as_the_paper_has_it)
     every = {"principal_components, every layer": 82.0}
     write_study(root, "layers", accuracy=lambda dataset, arm: every.get(arm, 80.0))
@@ -70,7 +75,9 @@ def refuting(tmp_path_factory):
         slowness=lambda dataset, arm: 8 if arm == "principal_components" else 5,
         rough=lambda dataset, arm: 1.0 if arm in DATA else 0.2,
     )  # fmt: skip
-    write_study(root, "norms", distance=by_the_norm, keep=lambda settings, arm: settings.optimizer == "adam")
+    write_study(
+        root, "norms", distance=by_the_norm, keep=lambda settings, arm: settings.optimizer == "adam"
+    )
     write_study(root, "frozen", accuracy=reversed_order)
     first = {"principal_components, first layer": 82.0}
     write_study(root, "layers", accuracy=lambda dataset, arm: first.get(arm, 80.0))
@@ -91,7 +98,10 @@ def test_verdicts_turn_with_the_data(bearing_out, refuting, claim):
 def test_sentences_carry_the_signs(bearing_out, refuting):
     assert "principal components minus Glorot on CIFAR-10: +0.9" in bearing_out[1].evidence
     assert "principal components minus Glorot on CIFAR-10: −1." in refuting[1].evidence
-    assert "(paper +0.09)" in bearing_out[1].evidence and "(paper not reported)" in bearing_out[4].evidence
+    assert (
+        "(paper +0.09)" in bearing_out[1].evidence
+        and "(paper not reported)" in bearing_out[4].evidence
+    )
 
 
 def test_reduced_runs_give_no_verdict_but_are_read(tmp_path):
@@ -121,7 +131,9 @@ def test_without_runs_nothing_is_decided():
 
 
 def test_one_seed_decides_nothing(tmp_path):
-    write_study(tmp_path, "paper", accuracy=as_the_paper_has_it, distance=far_from_random, seeds=range(1))
+    write_study(
+        tmp_path, "paper", accuracy=as_the_paper_has_it, distance=far_from_random, seeds=range(1)
+    )
     found = findings(best_runs("paper", tmp_path / "results"))
     assert {finding.verdict for finding in found.values()} == {OPEN}
     assert "no interval from 1 run" in found[1].evidence
@@ -147,7 +159,14 @@ def test_one_data_set_does_not_decide_a_claim_on_both(tmp_path):
     )  # fmt: skip
     found = findings(best_runs("paper", tmp_path / "results"))
     assert found[1].verdict == YES and found[2].evidence == "no runs yet"
-    assert found[3].verdict == found[5].verdict == found[6].verdict == found[8].verdict == found[11].verdict == OPEN
+    assert (
+        found[3].verdict
+        == found[5].verdict
+        == found[6].verdict
+        == found[8].verdict
+        == found[11].verdict
+        == OPEN
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,13 +176,15 @@ def test_all_of(parts, whole):
     assert all_of(parts) == whole
 
 
-# --- What the verdicts are made of -----------------------------------------------------------------
+# --- What the verdicts are made of ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    write_study(root, "paper-small", accuracy=as_the_paper_has_it, distance=far_from_random, noise=0.3)
+    write_study(
+        root, "paper-small", accuracy=as_the_paper_has_it, distance=far_from_random, noise=0.3
+    )
     return read_runs("paper-small", folder=root / "results")
 
 
@@ -177,17 +198,23 @@ def test_comparisons_by_hand(runs):
     for row in table:
         ours, base = runs.paired(row.dataset, row.arm, "glorot_uniform")
         by_hand = 100 * (ours.correct.sum(1) - base.correct.sum(1)) / N_TEST
-        assert row.differences == pytest.approx(by_hand) and row.interval.estimate == pytest.approx(by_hand.mean())
+        assert row.differences == pytest.approx(by_hand) and row.interval.estimate == pytest.approx(
+            by_hand.mean()
+        )
         assert row.interval.low < row.interval.estimate < row.interval.high
         raw.append(stats.ttest_rel(ours.final, base.final).pvalue)
     order = np.argsort(raw)
     stepped = np.maximum.accumulate(np.array(raw)[order] * (8 - np.arange(8))).clip(max=1)
     assert [table[i].p_holm for i in order] == pytest.approx(stepped)
-    assert {(c.dataset, c.arm): c.paper for c in table}["cifar10", "principal_components"] == pytest.approx(0.09)
+    assert {(c.dataset, c.arm): c.paper for c in table}[
+        "cifar10", "principal_components"
+    ] == pytest.approx(0.09)
 
 
 def test_ratio_of_turns_is_what_was_put_in(runs):
-    ratio = turn_ratio(runs, "cifar10", [("glorot_uniform", "principal_components"), ("glorot_uniform", "kmeans")])
+    ratio = turn_ratio(
+        runs, "cifar10", [("glorot_uniform", "principal_components"), ("glorot_uniform", "kmeans")]
+    )
     assert ratio.estimate == pytest.approx(5, rel=0.05) and ratio.low < 5 < ratio.high
     assert turn_ratio(runs, "cifar10", [("glorot_uniform", "no such arm")]) is None
 
@@ -212,7 +239,9 @@ def test_arrays_of_an_arm(runs):
 
 def test_description_says_what_the_runs_are(runs):
     text = runs.describe()
-    assert text.startswith("Reduced runs (paper-small): 30 of 30 runs, 3 seeds, 15 epochs of 5,000 training images")
+    assert text.startswith(
+        "Reduced runs (paper-small): 30 of 30 runs, 3 seeds, 15 epochs of 5,000 training images"
+    )
     assert "a machine that is not" in text
 
 
@@ -225,8 +254,12 @@ def test_diverged_runs_are_counted_and_left_out(tmp_path):
     run = plan(STUDIES["paper-small"])[0]
     broken = tmp_path / "synthetic-paper-small" / run.place / "result.npz"
     result = read_result(broken)
-    broken.write_bytes(pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3])))
-    (folder / "runs" / f"{run.name}.npz").unlink()  # a record that differs from a collected one is refused
+    broken.write_bytes(
+        pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3]))
+    )
+    (
+        folder / "runs" / f"{run.name}.npz"
+    ).unlink()  # a record that differs from a collected one is refused
     (folder / "manifest.json").unlink()
     collect(STUDIES["paper-small"], broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
@@ -258,7 +291,9 @@ def test_full_runs_go_before_reduced_ones(tmp_path):
 
 def test_arms_are_paired_by_seed(tmp_path):
     write_study(
-        tmp_path, "paper-small", keep=lambda settings, arm: not (arm == "kmeans" and settings.seed == 1)
+        tmp_path,
+        "paper-small",
+        keep=lambda settings, arm: not (arm == "kmeans" and settings.seed == 1),
     )
     runs = read_runs("paper-small", folder=tmp_path / "results")
     kmeans, base = runs.paired("cifar10", "kmeans", "glorot_uniform")
@@ -270,6 +305,7 @@ def test_arms_are_paired_by_seed(tmp_path):
 
 def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
     """One seed's k-means arm was made on a GPU, and all of another arm by other code."""
+
     def about(settings, arm):
         if arm == "kmeans" and settings.seed == 1:
             return {"device": "cuda"}
@@ -278,7 +314,10 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
 
     folder = write_study(tmp_path, "paper-small", about=about)
     runs = read_runs("paper-small", folder=folder.parent)
-    assert [arm.seeds for arm in runs.paired("cifar10", "kmeans", "glorot_uniform")] == [[0, 2], [0, 2]]
+    assert [arm.seeds for arm in runs.paired("cifar10", "kmeans", "glorot_uniform")] == [
+        [0, 2],
+        [0, 2],
+    ]
     assert not runs.has("cifar10", "random_patches", "glorot_uniform")
     with pytest.raises(KeyError, match=r"unlike conditions: seed 0 has code 0{16}, 1{16}; seed 1"):
         runs.paired("cifar10", "random_patches", "glorot_uniform")
@@ -288,7 +327,9 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
     }  # fmt: skip
 
     # Somebody has seen to it that nothing that trains a run changed between the two.
-    registered = {"same_training": [{"digests": ["1" * 16, "0" * 16], "why": "only charts changed"}]}
+    registered = {
+        "same_training": [{"digests": ["1" * 16, "0" * 16], "why": "only charts changed"}]
+    }
     (folder.parent / "registration.json").write_text(json.dumps(registered))
     runs = read_runs("paper-small", folder=folder.parent)
     assert runs.paired("cifar10", "random_patches", "glorot_uniform")[0].seeds == [0, 1, 2]
@@ -301,7 +342,10 @@ def test_precision_is_compared_on_purpose_alone(tmp_path):
     assert not runs.has("cifar10", *names)
     with pytest.raises(KeyError, match="seed 0 has precision bf16, fp32"):
         runs.paired("cifar10", *names)
-    assert [arm.seeds for arm in runs.paired("cifar10", *names, across_precision=True)] == [[0, 1], [0, 1]]
+    assert [arm.seeds for arm in runs.paired("cifar10", *names, across_precision=True)] == [
+        [0, 1],
+        [0, 1],
+    ]
     assert json.loads((folder / "manifest.json").read_text())["mixed"] == []
 
 
@@ -315,7 +359,9 @@ def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
     assert ("cifar10", "k-means") in read_runs("paper-small", folder=folder.parent).arms
     fewer = {name: arm for name, arm in study.arms.items() if name != "kmeans"}
     monkeypatch.setitem(STUDIES, "paper-small", dataclasses.replace(study, arms=fewer))
-    with pytest.raises(RunRefused, match=r"--kmeans--seed-0.npz has the settings of no arm of 'paper-small'"):
+    with pytest.raises(
+        RunRefused, match=r"--kmeans--seed-0.npz has the settings of no arm of 'paper-small'"
+    ):
         read_runs("paper-small", folder=folder.parent)
     monkeypatch.setitem(STUDIES, "paper-small", study)
     one = next((folder / "runs").glob("*kmeans*"))

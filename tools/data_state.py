@@ -15,11 +15,19 @@ from pathlib import Path
 from tools.files import write_if_changed
 
 FILES = {
-    "cifar10": ["cifar-10-batches-py/" + name for name in
-                ["batches.meta", "test_batch", *(f"data_batch_{n}" for n in range(1, 6))]],
-    "fashion_mnist": ["FashionMNIST/raw/" + name for name in
-                      ["train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                       "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]],
+    "cifar10": [
+        "cifar-10-batches-py/" + name
+        for name in ["batches.meta", "test_batch", *(f"data_batch_{n}" for n in range(1, 6))]
+    ],
+    "fashion_mnist": [
+        "FashionMNIST/raw/" + name
+        for name in [
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ]
+    ],
 }
 
 

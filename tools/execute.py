@@ -26,7 +26,13 @@ from traitlets.config import Config
 from tools import notebook_gates
 from tools.files import write_whole
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
 
 def kernel_settings(folder: str) -> Config:
     """A kernel that talks through sockets in `folder`.
@@ -34,7 +40,9 @@ def kernel_settings(folder: str) -> Config:
     Kernels that start side by side on TCP may be given the same port; and without a folder of its
     own each would use `kernel-ipc` in the working directory.
     """
-    return Config({"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}})
+    return Config(
+        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
+    )
 
 
 class Progress:
@@ -68,7 +76,10 @@ class Progress:
 
     def _tick(self) -> None:
         while not self._done.wait(self.every):
-            print(f"{self.name}: cell {self.cell} of {self.n_cells}, {self.seconds():.0f} s", flush=True)
+            print(
+                f"{self.name}: cell {self.cell} of {self.n_cells}, {self.seconds():.0f} s",
+                flush=True,
+            )
 
 
 def peak_memory() -> int:
@@ -107,7 +118,10 @@ def execute(source: Path, target: Path, parameters: dict[str, object]) -> dict[s
     if problems:
         raise ValueError(f"{source}: " + "; ".join(problems))
     began = time.time()
-    with tempfile.TemporaryDirectory() as folder, Progress(source.stem, len(notebook.cells)) as progress:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Progress(source.stem, len(notebook.cells)) as progress,
+    ):
         executed = papermill.execute_notebook(
             notebook,
             None,
@@ -130,7 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
     parser.add_argument("--jobs", type=int, default=1, help="chapters running side by side")
     given = parser.parse_args(arguments)
 
@@ -147,7 +163,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{given.source.stem}: failed\n{error}")
     except KeyboardInterrupt:
         sys.exit(f"{given.source.stem}: interrupted")
-    print(f"{given.source.stem}: done in {cost['seconds']:.0f} s, {cost['peak_memory'] / 1e9:.2f} GB", flush=True)
+    print(
+        f"{given.source.stem}: done in {cost['seconds']:.0f} s, {cost['peak_memory'] / 1e9:.2f} GB",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

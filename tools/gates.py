@@ -20,31 +20,51 @@ SITE = Path("_build/html")
 
 def documents(toc: dict) -> list[str]:
     """The documents of a `_toc.yml`, in order, without suffix."""
-    chapters = [*toc.get("chapters", []), *(c for part in toc.get("parts", []) for c in part["chapters"])]
+    chapters = [
+        *toc.get("chapters", []),
+        *(c for part in toc.get("parts", []) for c in part["chapters"]),
+    ]
     return [toc["root"], *(chapter["file"] for chapter in chapters)]
 
 
 def notebook_problems(paths: list[Path], gates: tuple) -> list[str]:
     notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
-    return [f"{path}: {problem}" for path, nb in notebooks.items() for gate in gates for problem in gate(nb)]
+    return [
+        f"{path}: {problem}"
+        for path, nb in notebooks.items()
+        for gate in gates
+        for problem in gate(nb)
+    ]
 
 
 def problems(root: Path, *, stored_only: bool = False) -> list[str]:
     """Everything that keeps the book at `root` from being published."""
     names = documents(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
     chapters = [Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")]
-    found = [f"{path}: listed in _toc.yml, is not there" for path in chapters if not (root / path).is_file()]
+    found = [
+        f"{path}: listed in _toc.yml, is not there"
+        for path in chapters
+        if not (root / path).is_file()
+    ]
     stored = sorted((root / "notebooks").glob("*.ipynb"))
     found += notebook_problems(stored, notebook_gates.STORED)
-    found += [f"{path}: not listed in _toc.yml" for path in stored if path.relative_to(root) not in chapters]
+    found += [
+        f"{path}: not listed in _toc.yml"
+        for path in stored
+        if path.relative_to(root) not in chapters
+    ]
     if stored_only:
         return found
     if not (root / SITE).is_dir():
-        print("The book is not built: only the stored notebooks are looked at. `make book` builds it.")
+        print(
+            "The book is not built: only the stored notebooks are looked at. `make book` builds it."
+        )
         return found
     executed = [root / EXECUTED / path for path in chapters]
     found += [f"{path}: missing" for path in executed if not path.is_file()]
-    found += notebook_problems([path for path in executed if path.is_file()], notebook_gates.EXECUTED)
+    found += notebook_problems(
+        [path for path in executed if path.is_file()], notebook_gates.EXECUTED
+    )
     found += page_gates.missing_pages(root / SITE, names)
     found += [problem for gate in page_gates.SITE for problem in gate(root / SITE)]
     return found

@@ -26,7 +26,8 @@ def environment(*, held_down: bool, threads: int) -> dict[str, str]:
     """
     switches = (*HELD_DOWN, "NPY_DISABLE_CPU_FEATURES")
     ours = {key: value for key, value in os.environ.items() if key not in switches}
-    # Threads that wait sleep: where something else runs as well, those that spin cost tens of times more.
+    # Threads that wait sleep: where something else runs as well, those that spin cost tens of
+    # times more.
     ours |= dict.fromkeys(THREAD_COUNTS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
     if held_down:
         ours |= HELD_DOWN

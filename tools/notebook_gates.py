@@ -17,11 +17,15 @@ def tags(cell: dict) -> set[str]:
 
 def code_cells(notebook: dict) -> Iterator[tuple[int, dict]]:
     """(number, cell) of each code cell; all cells are numbered, from 1."""
-    return ((n, cell) for n, cell in enumerate(notebook["cells"], start=1) if cell["cell_type"] == "code")
+    return (
+        (n, cell)
+        for n, cell in enumerate(notebook["cells"], start=1)
+        if cell["cell_type"] == "code"
+    )
 
 
 def parameters_cell(notebook: dict) -> list[str]:
-    """Exactly one code cell is tagged `parameters`; without one, papermill injects above the title."""
+    """Just one code cell is tagged `parameters`; without one, papermill injects above the title."""
     count = sum("parameters" in tags(cell) for _, cell in code_cells(notebook))
     return [] if count == 1 else [f"{count} code cells tagged `parameters`, exactly one is wanted"]
 
@@ -29,13 +33,21 @@ def parameters_cell(notebook: dict) -> list[str]:
 def unknown_parameters(given: Iterable[str], known: Iterable[str]) -> list[str]:
     """Every parameter given is one that the notebook has."""
     known = list(known)
-    return [f"unknown parameter {name!r}; it has {', '.join(known) or 'none'}" for name in given if name not in known]
+    return [
+        f"unknown parameter {name!r}; it has {', '.join(known) or 'none'}"
+        for name in given
+        if name not in known
+    ]
 
 
 def stored_outputs(notebook: dict) -> list[str]:
-    """A stored notebook has no outputs and no execution counts: a stale result is published silently."""
+    """A stored notebook has no outputs and no execution counts.
+
+    A stale result is published silently.
+    """
     return [
-        f"cell {n} is stored with {'outputs' if cell['outputs'] else 'an execution count'}; clear them"
+        f"cell {n} is stored with {'outputs' if cell['outputs'] else 'an execution count'}; "
+        "clear them"
         for n, cell in code_cells(notebook)
         if cell["outputs"] or cell.get("execution_count") is not None
     ]
@@ -63,21 +75,27 @@ def not_executed(notebook: dict) -> list[str]:
 def stderr(cell: dict) -> str:
     """All that the cell wrote to stderr."""
     streams = [output for output in cell["outputs"] if output["output_type"] == "stream"]
-    return "".join("".join(output["text"]) for output in streams if output["name"] == "stderr").strip()
+    return "".join(
+        "".join(output["text"]) for output in streams if output["name"] == "stderr"
+    ).strip()
 
 
 def shown_stderr(notebook: dict) -> list[str]:
-    """Nothing on the page is from stderr: warnings are dealt with, progress bars tagged `remove-stderr`."""
+    """Nothing on the page is from stderr.
+
+    Warnings are dealt with, progress bars tagged `remove-stderr`.
+    """
     return [
         f"cell {n} shows stderr: {stderr(cell).splitlines()[0]!r}; "
-        "deal with the warning, or tag the cell `remove-stderr` if it is progress or the stand-in's warning"
+        "deal with the warning, or tag the cell `remove-stderr` if it is progress "
+        "or the stand-in's warning"
         for n, cell in code_cells(notebook)
         if not tags(cell) & (NOT_SHOWN | {"remove-stderr"}) and stderr(cell)
     ]
 
 
 def undescribed_figures(notebook: dict) -> list[str]:
-    """Every picture that a cell shows has alt text and a caption in the cell's `mystnb` metadata."""
+    """Every picture shown has alt text and a caption in its cell's `mystnb` metadata."""
     problems = []
     for n, cell in code_cells(notebook):
         pictures = sum(
@@ -90,7 +108,9 @@ def undescribed_figures(notebook: dict) -> list[str]:
         settings = cell["metadata"].get("mystnb", {})
         for part, key in (("image", "alt"), ("figure", "caption")):
             if not str(settings.get(part, {}).get(key, "")).strip():
-                problems.append(f"cell {n} shows a picture without mystnb.{part}.{key} in its metadata")
+                problems.append(
+                    f"cell {n} shows a picture without mystnb.{part}.{key} in its metadata"
+                )
     return problems
 
 

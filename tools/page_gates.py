@@ -17,7 +17,15 @@ from bs4 import BeautifulSoup, Tag
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
 # In a script: a complete address of something that a page can load.
 SCRIPT_ADDRESS = re.compile(r"""(?:https?:)?//[^\s'"`]+\.(?:m?js|css|woff2?|ttf|png|svg|json)\b""")
-LOADING_RELATIONS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest", "apple-touch-icon"}
+LOADING_RELATIONS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "modulepreload",
+    "prefetch",
+    "manifest",
+    "apple-touch-icon",
+}
 LOADING_ATTRIBUTES = {
     "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
     "track": "src", "embed": "src", "object": "data", "image": "href", "use": "href",
@@ -26,7 +34,11 @@ LOADING_ATTRIBUTES = {
 
 def pages(site: Path) -> list[Path]:
     """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages."""
-    return [p for p in sorted(site.rglob("*.html")) if not {"_static", "_sources"} & set(p.relative_to(site).parts)]
+    return [
+        p
+        for p in sorted(site.rglob("*.html"))
+        if not {"_static", "_sources"} & set(p.relative_to(site).parts)
+    ]
 
 
 @cache
@@ -47,11 +59,18 @@ def article(page: Path) -> Tag:
 
 def missing_pages(site: Path, documents: Iterable[str]) -> list[str]:
     """Every document of the table of contents has its page."""
-    return [f"{name}: listed in _toc.yml, has no page" for name in documents if not (site / f"{name}.html").is_file()]
+    return [
+        f"{name}: listed in _toc.yml, has no page"
+        for name in documents
+        if not (site / f"{name}.html").is_file()
+    ]
 
 
 def is_elsewhere(address: str) -> bool:
-    """True of an address on a host, with or without a scheme; data: and blob: travel with the page."""
+    """True of an address on a host, with or without a scheme.
+
+    data: and blob: travel with the page.
+    """
     return bool(urlsplit(address.strip()).netloc)
 
 
@@ -60,11 +79,15 @@ def loaded(soup: BeautifulSoup) -> Iterator[str]:
     for name, attribute in LOADING_ATTRIBUTES.items():
         for tag in soup.find_all(name):
             yield tag.get(attribute) or tag.get(f"xlink:{attribute}") or ""
-            yield from (part.split()[0] for part in tag.get("srcset", "").split(",") if part.strip())
+            yield from (
+                part.split()[0] for part in tag.get("srcset", "").split(",") if part.strip()
+            )
     for tag in soup.find_all("link"):
         if LOADING_RELATIONS & {relation.lower() for relation in tag.get("rel", [])}:
             yield tag.get("href") or ""
-    styles = [tag.get_text() for tag in soup.find_all("style")] + [tag["style"] for tag in soup.find_all(style=True)]
+    styles = [tag.get_text() for tag in soup.find_all("style")] + [
+        tag["style"] for tag in soup.find_all(style=True)
+    ]
     for style in styles:
         yield from css_addresses(style)
     for script in soup.find_all("script", src=False):
@@ -130,7 +153,11 @@ def undescribed_pictures(site: Path) -> list[str]:
         for picture in article(page).find_all("img"):
             name = f"{page.relative_to(site)}: {picture.get('src', '')[:60]}"
             alt = picture.get("alt", "").strip()
-            if not alt or alt == picture.get("src", "").strip() or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
+            if (
+                not alt
+                or alt == picture.get("src", "").strip()
+                or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt)
+            ):
                 problems.append(f"{name} has no alt text")
             if picture.find_parent(class_="cell_output"):
                 figure = picture.find_parent("figure")

@@ -50,11 +50,24 @@ def build(builder: str) -> int:
         rmtree(SITE, ignore_errors=True)
     UNFINISHED.touch()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", STAGE, "--path-output", ".", "--builder", builder, "-W", "-n", "--keep-going"]
+    command = [
+        jupyter_book,
+        "build",
+        STAGE,
+        "--path-output",
+        ".",
+        "--builder",
+        builder,
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
     if sys.stdout.isatty():
         status = subprocess.run(command, check=False).returncode
     else:  # warnings only: in a log, Sphinx's progress is a line a page
-        status = subprocess.run([*command, "--quiet"], stdout=subprocess.DEVNULL, check=False).returncode
+        status = subprocess.run(
+            [*command, "--quiet"], stdout=subprocess.DEVNULL, check=False
+        ).returncode
     if status == 0:
         UNFINISHED.unlink()
     return status
@@ -64,7 +77,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
     given = parser.parse_args()
-    print("Building the HTML" if given.builder == "html" else "Checking links to other sites", flush=True)
+    print(
+        "Building the HTML" if given.builder == "html" else "Checking links to other sites",
+        flush=True,
+    )
     stage()
     sys.exit(build(given.builder))
 

@@ -25,9 +25,12 @@ def glued(notebook: dict) -> dict[str, str]:
     """Every glued value of an executed notebook, by name."""
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     return {
-        output["metadata"]["scrapbook"]["name"]: "".join(output["data"]["application/papermill.record/text/plain"])
+        output["metadata"]["scrapbook"]["name"]: "".join(
+            output["data"]["application/papermill.record/text/plain"]
+        )
         for output in outputs
-        if "scrapbook" in output.get("metadata", {}) and "application/papermill.record/text/plain" in output["data"]
+        if "scrapbook" in output.get("metadata", {})
+        and "application/papermill.record/text/plain" in output["data"]
     }
 
 
@@ -35,13 +38,18 @@ def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], 
     """Verdicts that differ, as text, and names of the other values that do."""
     names = sorted(one.keys() | other.keys())
     differing = [name for name in names if one.get(name) != other.get(name)]
-    verdicts = [f"{n}: {one.get(n)} here, {other.get(n)} held down" for n in differing if _VERDICT.fullmatch(n)]
+    verdicts = [
+        f"{n}: {one.get(n)} here, {other.get(n)} held down"
+        for n in differing
+        if _VERDICT.fullmatch(n)
+    ]
     return verdicts, [name for name in differing if not _VERDICT.fullmatch(name)]
 
 
 def main() -> int:
     chosen = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    # Tools that read PYTHONPATH or run a kernel inherit this; data and offline mode are as for the book.
+    # Tools that read PYTHONPATH or run a kernel inherit this; data and offline mode are as for the
+    # book.
     held_down = environment(held_down=True, threads=1) | {"PATCHINIT_OFFLINE": "1"}
     n_verdicts, all_differing = 0, []
     for chapter in chosen:
@@ -53,11 +61,17 @@ def main() -> int:
             target = Path(folder) / chapter.name
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
             subprocess.run(command, cwd=ROOT, env=held_down, check=True, stdout=subprocess.DEVNULL)
-            one, other = (glued(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target))
+            one, other = (
+                glued(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target)
+            )
         verdicts, rest = differences(one, other)
         n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)
         all_differing += verdicts
-        print(f"{chapter.stem}: {len(one)} values, {len(rest)} differ in some digit, {len(verdicts)} verdicts differ", flush=True)
+        print(
+            f"{chapter.stem}: {len(one)} values, {len(rest)} differ in some digit, "
+            f"{len(verdicts)} verdicts differ",
+            flush=True,
+        )
         for text in [*verdicts, *rest]:
             print(f"  {text}")
     print(f"{n_verdicts} verdicts, {len(all_differing)} differ")

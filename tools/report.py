@@ -17,9 +17,15 @@ MOST_WEIGHT = 1e6  # bytes
 
 def page_weight(page: Path) -> int:
     """Bytes of a page's HTML and of the pictures it shows."""
-    sources = {tag["src"] for tag in parse(page).find_all("img", src=True) if not is_elsewhere(tag["src"])}
-    pictures = {(page.parent / source).resolve() for source in sources if not source.startswith("data:")}
-    return page.stat().st_size + sum(p.stat().st_size for p in pictures if p.is_file() and "_static" not in p.parts)
+    sources = {
+        tag["src"] for tag in parse(page).find_all("img", src=True) if not is_elsewhere(tag["src"])
+    }
+    pictures = {
+        (page.parent / source).resolve() for source in sources if not source.startswith("data:")
+    }
+    return page.stat().st_size + sum(
+        p.stat().st_size for p in pictures if p.is_file() and "_static" not in p.parts
+    )
 
 
 def marked(value: float, limit: float, unit: float, text: str) -> str:

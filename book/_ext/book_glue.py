@@ -10,7 +10,11 @@ from pathlib import Path
 def dependants(app, env, added, changed, removed):
     if not any(name.startswith("notebooks/") for name in added | changed | removed):
         return []
-    return [name for name in env.found_docs if ".ipynb::" in Path(env.doc2path(name)).read_text(encoding="utf-8")]
+    return [
+        name
+        for name in env.found_docs
+        if ".ipynb::" in Path(env.doc2path(name)).read_text(encoding="utf-8")
+    ]
 
 
 def setup(app):

@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 HOSTS = ("github.com", "gitlab.com")
-# https://host/owner/name, ssh://git@host/owner/name, git@host:owner/name; a user or token is dropped.
+# https://host/owner/name, ssh://git@host/owner/name, git@host:owner/name; a user or token is
+# dropped.
 ADDRESS = re.compile(
     r"^(?:(?:https?|ssh|git)://)?(?:[^@/]+@)?(?P<host>[\w.-]+)(?::\d+)?[/:]"
     r"(?P<path>[\w.-]+/[\w.-]+?)(?:\.git)?/?$"
@@ -21,7 +22,9 @@ ADDRESS = re.compile(
 def git(folder, *arguments):
     """Output of a git command, empty where git or a repository is missing."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -40,13 +43,21 @@ def repository(folder):
     name = os.environ.get("GITHUB_REPOSITORY")
     if name:
         # A pull request builds from a merge that no reader can open: link to what it goes into.
-        on_branch = os.environ.get("GITHUB_REF_TYPE") == "branch" and not os.environ.get("GITHUB_BASE_REF")
-        branch = os.environ.get("GITHUB_REF_NAME") if on_branch else os.environ.get("GITHUB_BASE_REF")
-        return web_address(f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"), branch or "main"
+        on_branch = os.environ.get("GITHUB_REF_TYPE") == "branch" and not os.environ.get(
+            "GITHUB_BASE_REF"
+        )
+        branch = (
+            os.environ.get("GITHUB_REF_NAME") if on_branch else os.environ.get("GITHUB_BASE_REF")
+        )
+        return web_address(
+            f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
+        ), branch or "main"
     top = git(folder, "rev-parse", "--show-toplevel")
     if not top or not (Path(top) / "_toc.yml").is_file():  # unpacked inside some other repository
         return "", ""
-    branch = git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    branch = git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix(
+        "origin/"
+    )
     branch = branch or git(folder, "branch", "--show-current") or "main"
     return web_address(git(folder, "remote", "get-url", "origin")), branch
 
@@ -58,7 +69,12 @@ def set_repository(app, config):
         for key in ("repository_url", "repository_branch", "launch_buttons"):
             options.pop(key, None)
         return
-    options.update(repository_url=address, repository_branch=branch, path_to_docs="", use_repository_button=True)
+    options.update(
+        repository_url=address,
+        repository_branch=branch,
+        path_to_docs="",
+        use_repository_button=True,
+    )
     if "github.com" not in address:  # Colab opens notebooks from GitHub only
         options["launch_buttons"] = {**options.get("launch_buttons", {}), "colab_url": ""}
 
