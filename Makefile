@@ -115,7 +115,7 @@ portable: .venv/.installed
 
 # A Ray cluster of several nodes on this machine, one of which is killed, and then the driver.
 test-cluster: .venv/.installed
-	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/test_cluster.py
+	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/experiments/test_on_ray.py
 
 benchmarks: .venv/.installed
 	@for command in 'principal_components.py' 'kmeans.py --max-iter 10' 'training.py' 'soak.py'; do \

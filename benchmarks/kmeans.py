@@ -26,9 +26,8 @@ import sklearn
 import torch
 from sklearn.cluster import KMeans
 
-from patchinit.clusters import kmeans
 from patchinit.data import load_images
-from patchinit.init import MAX_PATCHES
+from patchinit.filters import MAX_PATCHES, kmeans
 from patchinit.patches import extract_patches, sample_patches, standardize_patches
 
 CLUSTERS, KERNEL = 27, 3

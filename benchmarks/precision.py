@@ -10,8 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from patchinit.precision import compare_precisions
-from patchinit.results import read_runs
+from patchinit.evidence.precision import compare_precisions
+from patchinit.evidence.results import read_runs
 
 
 def main() -> int:

@@ -40,7 +40,7 @@ def streamed(images: np.ndarray) -> np.ndarray:
     import torch
 
     from patchinit.filters import principal_components
-    from patchinit.patches import patch_moments
+    from patchinit.moments import patch_moments
 
     moments = patch_moments(torch.from_numpy(images), KERNEL)
     return principal_components(moments, images.shape[1] * KERNEL**2).filters.flatten(1).numpy()

@@ -32,7 +32,7 @@ EARLIER = range(7, 8)  # collected before anything else
 
 
 def study(epochs: int):
-    from patchinit.studies import Study
+    from patchinit.experiments.plan import Study
 
     return Study("soak", "", ARMS, COMMON | {"epochs": epochs}, datasets=("digits",), n_seeds=2)
 
@@ -46,9 +46,10 @@ def work(what: str, folder: Path, results: Path, epochs: int) -> int:
     """What is killed: make the study, saying every epoch, or collect it."""
     import torch
 
-    from patchinit.__main__ import main
-    from patchinit.running import run_here
-    from patchinit.studies import STUDIES, plan, share
+    from patchinit.experiments.cli import main
+    from patchinit.experiments.local import run_here
+    from patchinit.experiments.plan import plan, share
+    from patchinit.experiments.studies import STUDIES
 
     torch.set_num_threads(1)
     STUDIES["soak"] = study(epochs)
@@ -87,7 +88,7 @@ class Soak:
 
     def look(self) -> None:
         """What is collected may only become more, and every file that is listed is whole."""
-        from patchinit.results import read_runs
+        from patchinit.evidence.results import read_runs
 
         runs = read_runs("soak", folder=self.results)
         listed = {(arm.name, seed) for arm in runs.arms.values() for seed in arm.seeds}
@@ -138,8 +139,9 @@ def main() -> int:
         what, folder, results, epochs = options.work
         return work(what, Path(folder), Path(results), int(epochs))
 
-    from patchinit.runs import read_result
-    from patchinit.studies import STUDIES, plan
+    from patchinit.experiments.plan import plan
+    from patchinit.experiments.record import read_result
+    from patchinit.experiments.studies import STUDIES
 
     STUDIES["soak"] = study(options.epochs)
     with tempfile.TemporaryDirectory() as scratch:

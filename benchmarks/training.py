@@ -23,10 +23,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
 from patchinit.data import Images
-from patchinit.models import SimpleConv
-from patchinit.settings import Settings
-from patchinit.studies import forward_flops
-from patchinit.training import Trainer
+from patchinit.experiments.cost import forward_flops
+from patchinit.experiments.settings import Settings
+from patchinit.experiments.simpleconv import SimpleConv
+from patchinit.experiments.trainer import Trainer
 
 SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}

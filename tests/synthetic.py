@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from patchinit.collecting import collect
-from patchinit.runs import Result, pack_result, snapshot_epochs
-from patchinit.settings import Settings
-from patchinit.studies import STUDIES, plan
-from patchinit.training import Epoch
+from patchinit.experiments.collect import collect
+from patchinit.experiments.plan import plan
+from patchinit.experiments.record import Result, pack_result
+from patchinit.experiments.run import snapshot_epochs
+from patchinit.experiments.settings import Settings
+from patchinit.experiments.studies import STUDIES
+from patchinit.experiments.trainer import Epoch
 
 N_TEST = 2_000
 ABOUT = {

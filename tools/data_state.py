@@ -44,7 +44,7 @@ def found(root: Path) -> list[str]:
 def download(names: list[str], root: Path) -> None:
     """Fetch each data set; what cannot be had is said in a line, and its stand-in serves."""
     os.environ["PATCHINIT_DATA"] = str(root)
-    from patchinit.data import load_images  # here, as it takes seconds to import torch
+    from patchinit.data import load_images
 
     for name in names:
         try:

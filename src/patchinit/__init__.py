@@ -7,12 +7,11 @@ The companion module of the book "Filters from Patches". In a network of one's o
     initialize_first_layer_(model, images, method="principal_components", norm="keep")
 """
 
+from .filters.methods import METHODS, make_filters
 from .init import (
-    METHODS,
     from_images_,
     initialize_all_layers_,
     initialize_first_layer_,
-    make_filters,
     set_filters_,
 )
 

@@ -6,95 +6,15 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from . import clusters, filters
-from .filters import FilterBank, with_norm
-from .patches import check_images, patch_moments, sample_patches
-
-# More patches than this change a clustering little and cost much; 100 images of 32x32 give 90,000.
-MAX_PATCHES = 200_000
-
-# method -> function of (patches or moments, n_filters, norm, generator)
-_FROM_DATA: dict[str, Callable[..., FilterBank]] = {
-    "principal_components": filters.principal_components,
-    "kmeans": clusters.kmeans,
-    "kmedoids": clusters.kmedoids,
-    "kmedians": clusters.kmedians,
-    "random_patches": filters.random_patches,
-    "pca_whitening": filters.pca_whitening,
-}
-_FROM_SHAPE: dict[str, Callable[..., FilterBank]] = {
-    "random_orthonormal": filters.random_orthonormal,
-    "cosine_basis": filters.cosine_basis,
-    "glorot_uniform": filters.glorot_uniform,
-    "kaiming_normal": filters.kaiming_normal,
-}
-_FROM_MOMENTS = ("principal_components", "pca_whitening")
-METHODS = (*_FROM_DATA, *_FROM_SHAPE)
-
-
-def make_filters(
-    method: str,
-    images: Tensor,
-    shape: tuple[int, int, int, int],
-    *,
-    norm: float | None = None,
-    generator: torch.Generator | None = None,
-    max_patches: int = MAX_PATCHES,
-    stride: int = 1,
-    dilation: int = 1,
-) -> FilterBank:
-    """A filter bank of a given shape by the method's name.
-
-    Parameters
-    ----------
-    method : str
-        One of `METHODS`.
-    images : Tensor of shape (N, C, H, W)
-        uint8 or floating point. Unused by the methods that know nothing of the data.
-    shape : tuple of int
-        (F, C, kh, kw), the shape of the layer's weight.
-    norm : float or None
-        Euclidean norm of each filter. None: the function's default, 1 for the methods from data
-        but for "pca_whitening", and the natural norm for the others.
-    generator : torch.Generator, optional
-    max_patches : int
-        Principal components and whitening use every patch; the others at most this many, drawn
-        uniformly.
-    stride, dilation : int
-        Of the patches.
-
-    Raises
-    ------
-    ValueError
-        An unknown method, other channels than the shape's, or what the method itself refuses.
-    """
-    options = {} if norm is None else {"norm": norm}
-    if method in _FROM_SHAPE:
-        return _FROM_SHAPE[method](shape, generator=generator, **options)
-    if method not in _FROM_DATA:
-        raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
-    n_filters, channels, *kernel_size = shape
-    if not isinstance(images, Tensor) or images.ndim != 4:
-        check_images(images)  # says what is wrong
-    if images.shape[1] != channels:
-        raise ValueError(
-            f"images have C={images.shape[1]} channels, the layer takes {channels}; "
-            "pass what it is fed"
-        )
-    place = {"stride": stride, "dilation": dilation}
-    if method in _FROM_MOMENTS:
-        standardize = method == "principal_components"
-        moments = patch_moments(images, tuple(kernel_size), standardize=standardize, **place)
-        return _FROM_DATA[method](moments, n_filters, **options)
-    patches = sample_patches(images, tuple(kernel_size), max_patches, generator=generator, **place)
-    return _FROM_DATA[method](patches, n_filters, generator=generator, **options)
+from .filters.bank import FilterBank, with_norm
+from .filters.methods import MAX_PATCHES, make_filters, method_of
+from .layers import convolutions, input_of, undisturbed
+from .patches import check_images
 
 
 @torch.no_grad()
@@ -144,78 +64,6 @@ def from_images_(
     )
 
 
-@torch.no_grad()
-def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = None) -> nn.Module:
-    """Glorot uniform weights and zero biases in every convolution and linear layer, in order.
-
-    Returns the model. The paper's start for all layers but the first (section 4.2.4).
-
-    References
-    ----------
-    Glorot and Bengio (2010).
-    """
-    return _fill_(model, nn.init.xavier_uniform_, generator)
-
-
-@torch.no_grad()
-def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -> nn.Module:
-    """Orthogonal weights and zero biases in every convolution and linear layer, in order.
-
-    Returns the model.
-
-    References
-    ----------
-    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
-    deep linear neural networks".
-    """
-    return _fill_(model, nn.init.orthogonal_, generator)
-
-
-def _fill_(
-    model: nn.Module, fill: Callable[..., Tensor], generator: torch.Generator | None
-) -> nn.Module:
-    """Fill every convolution's and linear layer's weight, in order; biases become zero."""
-    for module in model.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-            fill(module.weight, generator=generator)
-            if module.bias is not None:
-                module.bias.zero_()
-    return model
-
-
-@torch.no_grad()
-def lsuv_(
-    model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None
-) -> nn.Module:
-    """Orthogonal weights, then each 2-D convolution's divided by its outputs' standard deviation.
-
-    Layer-sequential unit variance: layer by layer, with those before it already scaled. One
-    division is exact, for a convolution is linear (the biases are zero). Returns the model.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, C, H, W)
-        What the variance is measured on.
-
-    References
-    ----------
-    Mishkin and Matas (2016), "All you need is a good init".
-    """
-    orthogonal_(model, generator=generator)
-    images = check_images(images)
-    with _undisturbed(model):
-        for name, layer in _convolutions(model, images[:2]):
-            outputs = layer(_input_of(model, layer, images))
-            deviation = outputs.std()
-            if not 0 < deviation < float("inf"):
-                raise ValueError(
-                    f"layer {name!r} has outputs of standard deviation {deviation}; "
-                    "use other images"
-                )
-            layer.weight.div_(deviation)
-    return model
-
-
 def initialize_first_layer_(
     model: nn.Module,
     images: Tensor,
@@ -253,18 +101,17 @@ def initialize_first_layer_(
     ValueError
         An unknown method; no convolution; a grouped or 1-D (or 3-D) one; what the method refuses.
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
+    method_of(method)
     probe = check_images(images[:2] if isinstance(images, Tensor) and images.ndim == 4 else images)
-    with _undisturbed(model):
-        name, layer = _convolutions(model, probe, first_only=True)[0]
+    with undisturbed(model):
+        name, layer = convolutions(model, probe, first_only=True)[0]
         _check_layer(name, layer)
         inputs = (
             images  # not copied, and uint8 stays so, where the layer sees the images themselves
         )
-        if not torch.equal(_input_of(model, layer, probe).cpu(), probe.cpu()):
+        if not torch.equal(input_of(model, layer, probe).cpu(), probe.cpu()):
             inputs = torch.cat(
-                [_input_of(model, layer, check_images(part)) for part in images.split(100)]
+                [input_of(model, layer, check_images(part)) for part in images.split(100)]
             )
     bank = _bank_for(layer, inputs, method, norm, generator, max_patches)
     set_filters_(layer, bank)
@@ -305,25 +152,23 @@ def initialize_all_layers_(
     ValueError
         As `initialize_first_layer_`, for any layer; the text names it. The model is then as it was.
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
+    bounded = method_of(method).bounded
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
     images = check_images(images)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     banks = {}
     try:
-        with _undisturbed(model):
-            layers = _convolutions(model, images[:2])
+        with undisturbed(model):
+            layers = convolutions(model, images[:2])
             for name, layer in layers:
                 _check_layer(name, layer)
             for name, layer in layers:
-                bounded = method in (*_FROM_MOMENTS, "random_orthonormal", "cosine_basis")
                 beyond = bounded and len(layer.weight) > layer.weight[0].numel()
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    inputs = _input_of(model, layer, images)
+                    inputs = input_of(model, layer, images)
                     banks[name] = _bank_for(layer, inputs, method, norm, generator, max_patches)
                 except ValueError as error:
                     way_out = ". too_many='keep' leaves such layers alone" if beyond else ""
@@ -372,77 +217,3 @@ def _check_layer(name: str, layer: nn.Module) -> None:
             f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across "
             "are known to the patches; initialise it by hand with set_filters_"
         )
-
-
-class _Reached(Exception):
-    """Ends a forward pass at the layer that was looked for."""
-
-
-def _convolutions(
-    model: nn.Module, images: Tensor, first_only: bool = False
-) -> list[tuple[str, nn.Module]]:
-    """Convolutions in the order in which they run on the images, each once."""
-    found: dict[str, nn.Module] = {}
-    handles = []
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    for name, module in model.named_modules():
-        if isinstance(module, kinds):
-
-            def note(module, inputs, name=name):
-                found.setdefault(name, module)
-                if first_only or not isinstance(module, nn.Conv2d):
-                    raise _Reached
-
-            handles.append(module.register_forward_pre_hook(note))
-    try:
-        with torch.no_grad():
-            model(images.to(_device(model)))
-    except _Reached:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not found:
-        raise ValueError(
-            f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
-        )
-    return list(found.items())
-
-
-def _input_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What reaches a layer in a forward pass, shape (N, C, H, W)."""
-    seen = []
-
-    def catch(module, inputs):
-        seen.append(inputs[0])
-        raise _Reached
-
-    handle = layer.register_forward_pre_hook(catch)
-    try:
-        with torch.no_grad():
-            model(images.to(_device(model)))
-    except _Reached:
-        pass
-    finally:
-        handle.remove()
-    return seen[0]
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-@contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before."""
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    modes = {module: module.training for module in model.modules()}
-    for module in modes:
-        module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])

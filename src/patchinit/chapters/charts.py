@@ -1,0 +1,144 @@
+"""Charts of training runs. Axes in, Axes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from ..evidence.claims.accuracy import Comparison
+from ..evidence.intervals import MARGIN, mean_interval
+from ..experiments.settings import Settings
+from .style import METHOD_COLORS, METHOD_LABELS
+
+
+def spectrum(
+    eigenvalues: Tensor,
+    *,
+    ax: Axes,
+    method: str = "principal_components",
+    label: str | None = None,
+    **line,
+) -> Axes:
+    """Share of the variance along each component, on a logarithmic axis.
+
+    Parameters
+    ----------
+    eigenvalues : Tensor of shape (d,)
+        Largest first; values below 1e-6 of the sum are drawn there.
+    """
+    share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
+    line = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4} | line
+    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **line)
+    ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
+    return ax
+
+
+def seed_curves(
+    values: Tensor | np.ndarray,
+    *,
+    ax: Axes,
+    method: str,
+    x: Tensor | np.ndarray | None = None,
+    interval: bool = False,
+    label: str | None = None,
+    **line,
+) -> Axes:
+    """Every seed's curve thin, their mean thick, in the method's colour.
+
+    Parameters
+    ----------
+    values : Tensor or array of shape (S, E)
+        S seeds, E epochs.
+    x : Tensor or array of shape (E,), optional
+        Default: 1 to E.
+    interval : bool
+        Shade the mean's 95 % interval (Student's t), at each epoch by itself; from two seeds on.
+    label : str, optional
+        Default: the method's.
+    **line
+        Passed on to the thick line.
+    """
+    values = np.asarray(values)
+    x = np.arange(1, values.shape[1] + 1) if x is None else x
+    line = {
+        "color": METHOD_COLORS[method],
+        "linewidth": 2,
+        "label": label or METHOD_LABELS[method],
+    } | line
+    mean = values.mean(0)
+    if interval and len(values) > 1:
+        bounds = [mean_interval(column) for column in values.T]
+        low, high = [bound.low for bound in bounds], [bound.high for bound in bounds]
+        ax.fill_between(x, low, high, color=line["color"], alpha=0.18, linewidth=0)
+    ax.plot(x, values.T, color=line["color"], linewidth=0.8, alpha=0.4)
+    ax.plot(x, mean, **line)
+    return ax
+
+
+def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGIN) -> Axes:
+    """Differences from Glorot, one line an arm.
+
+    Seeds as dots, mean, two intervals, and the paper's value hollow.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Of one data set.
+    margin : float
+        Half the width of the shaded band in which a difference counts as none, in percentage
+        points.
+    """
+    ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
+    ax.axvline(0, color="0.5", lw=1, zorder=1)
+    for place, row in enumerate(comparisons):
+        color = METHOD_COLORS[row.arm]
+        ax.plot(
+            row.differences,
+            np.full(len(row.differences), place + 0.22),
+            ".",
+            color=color,
+            alpha=0.5,
+            ms=5,
+        )
+        if np.isfinite(row.interval.low):
+            ax.plot([row.joint.low, row.joint.high], [place, place], color=color, lw=1)
+            ax.plot(
+                [row.interval.low, row.interval.high],
+                [place, place],
+                color=color,
+                lw=3.5,
+                solid_capstyle="butt",
+            )
+        ax.plot(row.interval.estimate, place, "D", color=color, ms=6, zorder=3)
+        if row.paper is not None:
+            ax.plot(row.paper, place - 0.24, "o", mfc="white", mec="black", ms=6, zorder=3)
+    ax.set(
+        ylim=(len(comparisons) - 0.4, -0.6),
+        yticks=range(len(comparisons)),
+        xlabel="difference from Glorot (pp)",
+        yticklabels=[METHOD_LABELS[row.arm] for row in comparisons],
+    )
+    return ax
+
+
+def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
+    """A dotted line where the learning rate drops to a tenth."""
+    if settings.drop_after < settings.epochs:
+        ax.axvline(settings.drop_after + 0.5, color="0.5", lw=1, ls=":")
+        if note:
+            ax.annotate(
+                "rate / 10",
+                (settings.drop_after + 0.5, 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(-3, 3),
+                textcoords="offset points",
+                rotation=90,
+                ha="right",
+                va="bottom",
+                fontsize="x-small",
+                color="0.4",
+            )
+    return ax

@@ -1,0 +1,57 @@
+"""Labelled images, as all rooms above take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import replace
+from torch import Tensor
+import html
+import torch
+
+
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images of one split. Unpacks as ``images, labels, classes``."""
+
+    images: Tensor  #: (N, C, H, W), uint8
+    labels: Tensor  #: (N,), int64, indices into classes
+    classes: tuple[str, ...]
+    name: str
+    split: str  #: "train" or "test"
+    stand_in_for: str | None = None  #: the data set that could not be had
+
+    def __iter__(self) -> Iterator:
+        return iter((self.images, self.labels, self.classes))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Images:
+        """n of the images, drawn uniformly without replacement."""
+        if not 1 <= n <= len(self):
+            raise ValueError(
+                f"n={n} should be between 1 and {len(self)}, the {self.split} images of {self.name}"
+            )
+        chosen = torch.randperm(len(self), generator=generator)[:n]
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def __repr__(self) -> str:
+        channels, height, width = self.images.shape[1:]
+        text = f"{len(self):,} {self.split} images of {self.name}, {channels} x {height} x {width}"
+        return f"{text}, standing in for {self.stand_in_for}" if self.stand_in_for else text
+
+    def _repr_html_(self) -> str:
+        if self.stand_in_for is None:
+            return f'<p class="data-source">{html.escape(repr(self))}</p>'
+        return (
+            '<div class="admonition warning stand-in">'
+            '<p class="admonition-title">Stand-in data</p><p>'
+            f"{html.escape(self.stand_in_for)} could not be had where this page was made. "
+            f"It was computed on {html.escape(self.name)} instead ({html.escape(repr(self))}): "
+            "its numbers say nothing about the paper.</p></div>"
+        )

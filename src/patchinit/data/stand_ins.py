@@ -1,0 +1,48 @@
+"""What takes the place of a data set that can't be had: two small sets that scikit-learn ships."""
+
+from __future__ import annotations
+
+from sklearn.datasets import load_digits
+from sklearn.datasets import load_sample_images
+import numpy as np
+import torch
+from .images import Images
+
+
+
+
+
+class StandInWarning(UserWarning):
+    """The default data set could not be had and another one took its place."""
+
+
+def photos(split: str) -> Images:
+    """32x32 crops on a grid of 8 pixels.
+
+    The test crops come from the right quarter, the rest from the left.
+    """
+    crops, labels = [], []
+    photos = load_sample_images().images  # china, flower: (427, 640, 3), uint8
+    for label, photo in enumerate(photos):
+        cut = photo.shape[1] * 3 // 4  # no pixel is in both splits
+        part = torch.from_numpy(
+            np.array(photo[:, :cut] if split == "train" else photo[:, cut:])
+        ).permute(2, 0, 1)
+        windows = part.unfold(1, 32, 8).unfold(2, 32, 8)  # (3, rows, cols, 32, 32)
+        crops.append(windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32))
+        labels += [label] * len(crops[-1])
+    return Images(torch.cat(crops), torch.tensor(labels), ("china", "flower"), "photos", split)
+
+
+def digits(split: str) -> Images:
+    """scikit-learn's 8x8 digits, resized to 28x28; every fifth is a test image."""
+    found = load_digits()
+    keep = (np.arange(len(found.target)) % 5 == 0) == (split == "test")
+    small = torch.from_numpy(found.images[keep]).float()[:, None] * (255 / 16)
+    large = torch.nn.functional.interpolate(
+        small, size=(28, 28), mode="bilinear", align_corners=False
+    )
+    names = tuple(str(digit) for digit in found.target_names)
+    return Images(
+        large.round().to(torch.uint8), torch.from_numpy(found.target[keep]), names, "digits", split
+    )

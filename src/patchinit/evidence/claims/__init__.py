@@ -1,0 +1,1 @@
+"""The rules of the verdicts, one file for each group of claims."""

@@ -1,0 +1,80 @@
+"""Curves over epochs, and times that may not be reached."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+
+def smooth(curves: ArrayLike, window: int = 3) -> np.ndarray:
+    """Mean over an epoch and the `window` - 1 before it; (S, E) to (S, E).
+
+    At the start over as many as there are.
+    """
+    curves = np.asarray(curves, dtype=float)
+    sums = np.cumsum(curves, axis=1)
+    sums[:, window:] -= sums[:, :-window].copy()
+    return sums / np.minimum(np.arange(1, curves.shape[1] + 1), window)
+
+
+def first_epoch(
+    curves: ArrayLike, threshold: float, window: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """First epoch whose smoothed value is at or above a threshold.
+
+    Parameters
+    ----------
+    curves : array of shape (S, E)
+        For example test accuracy after each epoch.
+    threshold : float
+    window : int
+        Epochs that `smooth` averages over.
+
+    Returns
+    -------
+    epochs : int array of shape (S,)
+        From 1; E for a run that never gets there, which is then censored at E.
+    reached : bool array of shape (S,)
+    """
+    above = smooth(curves, window) >= threshold
+    reached = above.any(axis=1)
+    return np.where(reached, above.argmax(axis=1) + 1, above.shape[1]), reached
+
+
+def log_rank_p(
+    epochs: ArrayLike, reached: ArrayLike, other_epochs: ArrayLike, other_reached: ArrayLike
+) -> float:
+    """Log-rank test that two arms reach the threshold equally fast, censored runs counted as such.
+
+    References
+    ----------
+    Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its
+    consideration".
+    """
+    one, other = (
+        stats.CensoredData.right_censored(
+            np.asarray(times, dtype=float), ~np.asarray(event, dtype=bool)
+        )
+        for times, event in ((epochs, reached), (other_epochs, other_reached))
+    )
+    if not (np.any(reached) or np.any(other_reached)):
+        return 1.0  # nobody got there: nothing to compare
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = float(stats.logrank(one, other).pvalue)
+    return 1.0 if math.isnan(p) else p  # all at the same epoch: no variance, no difference
+
+
+def mean_over_epochs(curves: ArrayLike, n_epochs: int) -> np.ndarray:
+    """Area under the curve to an epoch, divided by the epochs; (S, E) to (S,).
+
+    That is the mean accuracy on the way there.
+    """
+    curves = np.asarray(curves, dtype=float)
+    if not 1 <= n_epochs <= curves.shape[1]:
+        raise ValueError(
+            f"n_epochs={n_epochs} should be from 1 to the {curves.shape[1]} epochs of the curves"
+        )
+    return curves[:, :n_epochs].mean(axis=1)

@@ -1,0 +1,172 @@
+"""Estimates with confidence intervals, from a few paired runs.
+
+Accuracies are in percent and their differences in percentage points (pp); S seeds, N test images,
+E epochs, F filters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+MARGIN = 0.2  #: pp; differences within +-MARGIN are taken for no difference
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int  #: seeds
+
+    def __format__(self, spec: str) -> str:
+        """``f"{interval:+.2f}"`` is "+0.12 [-0.30, +0.54]", with proper minus signs."""
+        if not math.isfinite(self.high):
+            return f"{self.estimate:{spec}} [no interval from {self.n} run]".replace("-", "\u2212")
+        text = f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        return text.replace("-", "\u2212")
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1 if the interval lies on that side of zero, 0 if it contains zero."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Mean with Student's t interval.
+
+    Parameters
+    ----------
+    values : array of shape (S,)
+        One a seed; for a paired difference, the differences.
+    level : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Without bounds (infinite) for S = 1: one run says nothing of the spread.
+
+    Raises
+    ------
+    ValueError
+        No values.
+    """
+    values = np.asarray(values, dtype=float)
+    n = values.size
+    if not n:
+        raise ValueError("values are empty; at least one run is needed")
+    mean = float(values.mean())
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf, 1)
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def geometric_interval(values: ArrayLike) -> Interval:
+    """Geometric mean with the t interval of the logarithms.
+
+    For positive values that differ by factors.
+    """
+    on_scale = mean_interval(np.log(values))
+    return Interval(
+        math.exp(on_scale.estimate), math.exp(on_scale.low), math.exp(on_scale.high), on_scale.n
+    )
+
+
+def joint_interval(
+    correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95
+) -> Interval:
+    """Mean accuracy or paired difference, when other seeds and another test set could be drawn.
+
+    A t interval over seeds takes the test images as given; here both are random. What resampling
+    seeds and images together estimates is worked out exactly: with the mean squares of seeds,
+    images and their interaction, the variance of the mean is (MS_seeds + MS_images -
+    MS_interaction) / (S N), and Satterthwaite's formula gives its degrees of freedom. If images
+    made no difference, this would be the t interval.
+
+    Parameters
+    ----------
+    correct : bool array of shape (S, N)
+        Whether each test image was classified correctly, a line a seed.
+    baseline : bool array of shape (S, N), optional
+        Of the same seeds and images; given, the difference is returned.
+
+    Returns
+    -------
+    Interval
+        In percent, or percentage points.
+
+    Raises
+    ------
+    ValueError
+        The two arrays differ in shape.
+
+    References
+    ----------
+    Owen (2007), "The pigeonhole bootstrap", on resampling both, which counts the interaction three
+    times; Satterthwaite (1946), "An approximate distribution of estimates of variance components".
+    """
+    values = np.asarray(correct, dtype=float)
+    if baseline is not None:
+        if np.shape(baseline) != values.shape:
+            raise ValueError(
+                f"correct has shape {values.shape}, baseline {np.shape(baseline)}; "
+                "they should agree"
+            )
+        values = values - np.asarray(baseline, dtype=float)
+    n_seeds, n_images = values.shape
+    estimate = 100 * float(values.mean())
+    if n_seeds == 1:
+        return Interval(estimate, -math.inf, math.inf, 1)
+    by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    rest = values - by_seed - by_image + values.mean()
+    # Each term is an estimate of a variance of the mean, with its degrees of freedom.
+    seeds, images = by_seed.var(ddof=1) / n_seeds, by_image.var(ddof=1) / n_images
+    interaction = np.square(rest).sum() / ((n_seeds - 1) * (n_images - 1)) / (n_seeds * n_images)
+    variance = max(seeds + images - interaction, seeds, images)
+    if variance == 0:
+        return Interval(estimate, estimate, estimate, n_seeds)
+    freedom = variance**2 / (
+        seeds**2 / (n_seeds - 1)
+        + images**2 / (n_images - 1)
+        + interaction**2 / ((n_seeds - 1) * (n_images - 1))
+    )
+    half = float(100 * stats.t.ppf(0.5 + level / 2, freedom) * math.sqrt(variance))
+    return Interval(estimate, estimate - half, estimate + half, n_seeds)
+
+
+def rank_correlations(values: ArrayLike, order: ArrayLike | None = None) -> np.ndarray:
+    """Spearman's rank correlation of each seed's values with an order.
+
+    Parameters
+    ----------
+    values : array of shape (S, F)
+        For example each filter's cosine distance.
+    order : array of shape (F,) or (S, F), optional
+        Default: 1 to F, the filter's index.
+
+    Returns
+    -------
+    array of shape (S,)
+    """
+    values = np.asarray(values, dtype=float)
+    order = np.broadcast_to(np.arange(values.shape[1]) if order is None else order, values.shape)
+    return np.array([stats.spearmanr(a, b).statistic for a, b in zip(values, order, strict=True)])
+
+
+def correlation_interval(correlations: ArrayLike) -> Interval:
+    """Mean of the seeds' correlations with a t interval on Fisher's scale (atanh), turned back.
+
+    Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
+    """
+    on_scale = mean_interval(np.arctanh(np.clip(correlations, -0.999, 0.999)))
+    return Interval(
+        math.tanh(on_scale.estimate), math.tanh(on_scale.low), math.tanh(on_scale.high), on_scale.n
+    )

@@ -1,0 +1,59 @@
+"""Two banks held against each other, whatever the order of their filters."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.linalg import subspace_angles
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+
+def principal_angles(a: Tensor, b: Tensor) -> Tensor:
+    """Angles between the spaces that two banks span, in degrees, largest first.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (F, C, kh, kw)
+        Linearly independent filters; the banks may differ in F.
+
+    Returns
+    -------
+    Tensor of shape (min(F, F'),)
+        0 to 90; all 0 if one space holds the other.
+
+    References
+    ----------
+    Bjorck and Golub (1973), "Numerical methods for computing angles between linear subspaces".
+    """
+    angles = subspace_angles(a.flatten(1).double().T.numpy(), b.flatten(1).double().T.numpy())
+    return torch.from_numpy(np.rad2deg(angles))
+
+
+def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]:
+    """Pair the filters of two banks one to one so that the sum of their cosines is largest.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (F, C, kh, kw)
+        Equally many filters.
+    signed : bool
+        False: a filter and its negative count as the same.
+
+    Returns
+    -------
+    order : Tensor of shape (F,)
+        b[order] stands beside a.
+    similarity : Tensor of shape (F,)
+        Cosine of each pair (its magnitude if not signed).
+
+    References
+    ----------
+    Kuhn (1955), "The Hungarian method for the assignment problem".
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; they should agree")
+    one, two = (torch.nn.functional.normalize(bank.flatten(1).double(), dim=1) for bank in (a, b))
+    cosines = one @ two.T if signed else (one @ two.T).abs()
+    rows, cols = linear_sum_assignment(cosines.numpy(), maximize=True)
+    return torch.from_numpy(cols), cosines[rows, cols]

@@ -1,0 +1,102 @@
+"""Tests of a few paired differences: p, equivalence, Holm's adjustment, power."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW
+
+from .intervals import MARGIN
+
+
+def p_value(differences: ArrayLike) -> float:
+    """Two-sided paired t-test that the mean difference is zero; 1 for a single pair."""
+    differences = np.asarray(differences, dtype=float)
+    if differences.size < 2:
+        return 1.0
+    if np.ptp(differences) == 0:  # no spread: the statistic is 0/0 or infinite
+        return 1.0 if differences[0] == 0 else 0.0
+    return float(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def equivalence_p(differences: ArrayLike, margin: float = MARGIN) -> float:
+    """Two one-sided t-tests (TOST): small if the mean difference lies within +-margin.
+
+    Parameters
+    ----------
+    differences : array of shape (S,)
+    margin : float
+        > 0, in the unit of the differences.
+
+    References
+    ----------
+    Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power approach".
+    """
+    differences = np.asarray(differences, dtype=float)
+    if not margin > 0:
+        raise ValueError(f"margin={margin} should be > 0")
+    if differences.size < 2:
+        return 1.0
+    if np.ptp(differences) == 0:
+        return 0.0 if abs(differences[0]) < margin else 1.0
+    return float(DescrStatsW(differences).ttost_mean(-margin, margin)[0])
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p-values adjusted for their number, so that any at all is wrongly below 5 % in 5 % of tables.
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure".
+    """
+    return multipletests(p_values, method="holm")[1]
+
+
+def power(difference: float, spread: float, n: int) -> float:
+    """Probability that a paired two-sided t-test at 5 % finds a difference.
+
+    Parameters
+    ----------
+    difference : float
+        The true mean difference.
+    spread : float
+        > 0, standard deviation of the differences from seed to seed, same unit.
+    n : int
+        >= 2, pairs.
+    """
+    if not spread > 0 or n < 2:
+        raise ValueError(f"spread={spread} should be > 0 and n={n} at least 2")
+    limit, shift = stats.t.ppf(0.975, n - 1), abs(difference) * math.sqrt(n) / spread
+    far = (
+        stats.nct.cdf(-limit, n - 1, shift) if shift < 5 else 0.0
+    )  # below 1e-7, and scipy has no value for some
+    return float(stats.nct.sf(limit, n - 1, shift) + far)
+
+
+def seeds_needed(difference: float, spread: float, wanted: float = 0.8, most: int = 100_000) -> int:
+    """Fewest pairs with which `power` reaches what is wanted; `most` if it takes more."""
+    if power(difference, spread, most) < wanted:
+        return most
+    low, high = 1, most  # power(low) < wanted <= power(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(difference, spread, middle) >= wanted else (middle, high)
+    return high
+
+
+def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
+    """The difference that n pairs find with the power wanted, in the unit of the spread.
+
+    Infinite for n = 1.
+    """
+    if n < 2:
+        return math.inf
+    return spread * float(
+        TTestPower().solve_power(nobs=n, alpha=0.05, power=wanted, alternative="two-sided")
+    )

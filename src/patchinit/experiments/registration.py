@@ -1,0 +1,50 @@
+"""``results/registration.json``: the protocol registered, its date, and which code trains alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .files import StorageError
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the file says; without one, nothing is registered and only equal code is alike."""
+
+    commit: str | None = None  #: that has the registered page
+    date: str | None = None  #: ISO time of the registration
+    same_training: tuple[frozenset[str], ...] = ()  #: digests of code that trains a run alike
+
+    def precedes(self, begun: str) -> bool:
+        """Whether a run begun at an ISO time was begun after the registration."""
+        return self.date is not None and _time(self.date) <= _time(begun)
+
+    def training(self, digest: str) -> str:
+        """One digest for all versions of the code that train alike."""
+        return next((min(alike) for alike in self.same_training if digest in alike), digest)
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def read_registration(results: Path) -> Registration:
+    """What is registered in a folder of results. StorageError if the file is not one of ours."""
+    path = results / "registration.json"
+    if not path.exists():
+        return Registration()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        alike = tuple(frozenset(entry["digests"]) for entry in content.get("same_training", ()))
+        if date := content.get("date"):
+            _time(date)
+        return Registration(content.get("commit"), date, alike)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(
+            f"{path} can't be used ({type(error).__name__}: {error}); "
+            "it should hold commit, date (ISO) and same_training. Restore it: git checkout"
+        ) from error

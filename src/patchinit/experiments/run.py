@@ -1,0 +1,315 @@
+"""One run in one folder: prepared from settings, resumed where it stopped, recorded at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..filters.measures import cosine_distance
+from .files import only_here, remove_leftovers, write_whole
+from .prepare import Load, load, prepare
+from .provenance import about, now
+from .record import MAX_PARAMETERS, Result, RunRefused, pack_result, read_result, unpack_result
+from .settings import Settings
+from .trainer import Epoch, Trainer, run_epoch
+
+OnEpoch = Callable[[Epoch], None]
+N_SNAPSHOTS = 25
+N_GRADIENT = (
+    1_000  # training images that the first layer's gradient is taken on, the same in every run
+)
+N_LATE = 10  # last epochs whose classifications are kept, image by image
+# Seconds between two checkpoints. An epoch on a GPU takes less than a second,
+# and writing one a tenth of that.
+SAVE_EVERY = {"cpu": 0.0}
+SAVE_ELSEWHERE = 20.0
+
+
+def snapshot_epochs(n: int) -> list[int]:
+    """About 25 epochs from 0 to n, close together at first, when filters move fastest."""
+    return sorted({0, n, *np.geomspace(1, max(n, 1), N_SNAPSHOTS - 1).round().astype(int).tolist()})
+
+
+def execute(
+    settings: Settings,
+    folder: str | os.PathLike,
+    *,
+    device: str = "cpu",
+    load: Load = load,
+    on_epoch: OnEpoch | None = None,
+) -> Result:
+    """Make a run, or go on with it, or return what it recorded if it is finished.
+
+    Parameters
+    ----------
+    settings : Settings
+    folder : path
+        Of this run alone. On a CPU a checkpoint is written after every epoch, on a GPU
+        every 20 s; the result at the end.
+    device : str
+        "cpu", "cuda" or "cuda:1".
+    load : function of (data set, split), optional
+    on_epoch : function of an Epoch, optional
+        Called after every epoch, for a progress bar.
+
+    Returns
+    -------
+    Result
+        Of a run that diverged as well.
+
+    Raises
+    ------
+    FolderBusy
+        Another process makes this run at present.
+    RunRefused
+        The folder holds a run of other settings, or a damaged checkpoint.
+    StorageError
+        A full disk, a read-only folder.
+    """
+    folder = Path(folder)
+    if (folder / "result.npz").exists():
+        return _same(settings, read_result(folder / "result.npz"), folder)
+    with only_here(folder):
+        if (folder / "result.npz").exists():  # finished by another process between the two looks
+            return _same(settings, read_result(folder / "result.npz"), folder)
+        remove_leftovers(folder)
+        return _Run(settings, folder, device, load, on_epoch).to_the_end()
+
+
+def _same(settings: Settings, result: Result, folder: Path) -> Result:
+    if difference := result.settings.differences(settings):
+        raise RunRefused(
+            f"{folder} holds a finished run of other settings ({difference}); "
+            "choose another --folder or move it away"
+        )
+    return result
+
+
+class _Run:
+    """A run under way.
+
+    Its lists have a line an epoch (or a kept epoch), as the fields of `Result` of the same
+    names.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, device: str, load: Load, on_epoch: OnEpoch | None
+    ):
+        self.settings, self.folder, self.on_epoch = settings, folder, on_epoch
+        state = self._read_checkpoint()
+        # A run that goes on starts from the filters on record:
+        # learned again elsewhere they may differ.
+        prepared = prepare(settings, load, learn=state is None)
+        self.filter_images, self.learned = prepared.filter_images, prepared.learned
+        fixed = torch.randperm(len(prepared.train_set), generator=torch.Generator().manual_seed(0))[
+            :N_GRADIENT
+        ]
+        self.fixed = prepared.train_set.images[fixed], prepared.train_set.labels[fixed]
+        self.normalization = prepared.model.first_normalization
+        self.trainer = Trainer(
+            prepared.model, prepared.train_set, prepared.test_set, settings, device=device
+        )
+        self.keep = set(snapshot_epochs(settings.epochs))
+        self.about = about(self.trainer.device)
+        self.saved_at = time.monotonic()
+        self.epochs: list[Epoch] = []
+        self.norms, self.distances, self.responses, self.late_correct = [], [], [], []
+        self.filter_epochs, self.filters, self.gradients = [], [], []
+        if state is None:
+            self.start = self._filters()
+            self._measure(0)
+        else:
+            self._go_on_from(state)
+
+    def to_the_end(self) -> Result:
+        diverged = False
+        while self.trainer.epoch < self.settings.epochs and not diverged:
+            epoch, correct = run_epoch(self.trainer)
+            self.epochs.append(epoch)
+            self.late_correct = [*self.late_correct, correct.cpu().numpy()][-N_LATE:]
+            self._measure(epoch.epoch)
+            diverged = not math.isfinite(epoch.train_loss)
+            if self.trainer.epoch < self.settings.epochs and not diverged:
+                self._save()
+            if self.on_epoch:
+                self.on_epoch(epoch)
+        if self.filter_epochs[-1] != self.trainer.epoch:
+            self._keep_filters(self.trainer.epoch)
+        content = pack_result(self._result(diverged))
+        write_whole(self.folder / "result.npz", content)
+        (self.folder / "checkpoint").unlink(missing_ok=True)
+        return unpack_result(content)  # what every later reader sees
+
+    def _result(self, diverged: bool) -> Result:
+        losses, correct = self.trainer.evaluate()
+        gradients = torch.stack(self.gradients)
+        network = self.trainer.model.state_dict()
+        if sum(value.numel() for value in network.values()) > MAX_PARAMETERS:
+            network = {}
+        return Result(
+            self.settings,
+            self.epochs,
+            np.stack(self.norms),
+            np.stack(self.distances),
+            np.array(self.filter_epochs),
+            torch.stack(self.filters).numpy(),
+            correct.cpu().numpy(),
+            losses.double().mean().item(),
+            diverged,
+            self.about | {"ended": now()},
+            np.stack(self.responses),
+            gradients.numpy(),
+            *on_the_sphere(torch.stack(self.filters), gradients),
+            np.stack(self.late_correct),
+            losses.cpu().numpy(),
+            {
+                name: v.cpu().contiguous().numpy()
+                for name, v in network.items()
+                if v.is_floating_point()
+            },
+            self.filter_images.int().numpy(),
+            self.learned,
+        )
+
+    def _filters(self) -> torch.Tensor:
+        return self.trainer.first.weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+    def _measure(self, epoch: int) -> None:
+        """Norm, distance and response of every first filter."""
+        weight = self._filters()
+        self.norms.append(weight.flatten(1).norm(dim=1).numpy())
+        self.distances.append(cosine_distance(self.start, weight).float().numpy())
+        variance = self.normalization.running_var.detach().cpu()
+        # Before the first step the running variance is 1 by definition, and says nothing.
+        self.responses.append((variance.sqrt() if epoch else variance * torch.nan).numpy())
+        if epoch in self.keep:
+            self._keep_filters(epoch)
+
+    def _keep_filters(self, epoch: int) -> None:
+        self.filter_epochs.append(epoch)
+        self.filters.append(self._filters())
+        self.gradients.append(self.trainer.first_gradient(*self.fixed))
+
+    def _save(self) -> None:
+        if time.monotonic() - self.saved_at < SAVE_EVERY.get(
+            self.trainer.device.type, SAVE_ELSEWHERE
+        ):
+            return
+        state = {
+            "settings": self.settings.to_json(),
+            "about": json.dumps(self.about | {"saved": now()}),
+            "learned": json.dumps(self.learned),
+            "trainer": self.trainer.state_dict(),
+            "epochs": [list(astuple(epoch)) for epoch in self.epochs],
+            "filter_epochs": self.filter_epochs,
+            **{name: torch.stack(getattr(self, name)) for name in ("filters", "gradients")},
+            **{name: torch.from_numpy(np.stack(getattr(self, name))) for name in _BY_EPOCH},
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getvalue()
+        head = f"{hashlib.sha256(content).hexdigest()} {self.trainer.epoch}\n"
+        write_whole(self.folder / "checkpoint", head.encode() + content)
+        self.saved_at = time.monotonic()
+
+    def _read_checkpoint(self) -> dict | None:
+        path = self.folder / "checkpoint"
+        if not path.exists():
+            return None
+        head, _, content = path.read_bytes().partition(b"\n")
+        # Checked before it is read: the digest tells a damaged file from one of another version.
+        if hashlib.sha256(content).hexdigest().encode() != head[:64]:
+            raise RunRefused(
+                f"{path} is damaged, or no checkpoint; delete it to start this run anew"
+            )
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            settings = Settings.from_json(state["settings"])
+            missing = {
+                "about",
+                "learned",
+                "trainer",
+                "epochs",
+                "filter_epochs",
+                "filters",
+                "gradients",
+                *_BY_EPOCH,
+            } - set(state)
+        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise RunRefused(
+                f"{path} is no checkpoint of ours; delete it to start this run anew"
+            ) from error
+        if missing:
+            raise RunRefused(f"{path} is of an earlier version; delete it to start this run anew")
+        if difference := settings.differences(self.settings):
+            raise RunRefused(
+                f"{self.folder} holds an unfinished run of other settings ({difference}); "
+                "choose another --folder, or delete it to start anew"
+            )
+        return state
+
+    def _go_on_from(self, state: dict) -> None:
+        self.trainer.load_state_dict(state["trainer"])
+        self.epochs = [Epoch(*values) for values in state["epochs"]]
+        for name in _BY_EPOCH:
+            setattr(self, name, list(state[name].numpy()))
+        self.filter_epochs, self.learned = state["filter_epochs"], json.loads(state["learned"])
+        self.filters, self.gradients = list(state["filters"]), list(state["gradients"])
+        self.start = self.filters[0]
+        before = json.loads(state["about"])
+        # A run may be finished by other code or hardware than it was begun with; it says so.
+        earlier = before.pop("earlier", [])
+        times = {key: before.pop(key) for key in ("begun", "resumed", "saved") if key in before}
+        differing = {key: value for key, value in before.items() if self.about.get(key) != value}
+        self.about = self.about | {
+            "begun": times["begun"],
+            "resumed": self.about["begun"],
+            "earlier": [*earlier, times | differing],
+        }
+
+
+_BY_EPOCH = ("norms", "distances", "responses", "late_correct")
+
+
+def on_the_sphere(filters: torch.Tensor, gradients: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """How steep the loss is along the directions of filters, whatever their norms.
+
+    Parameters
+    ----------
+    filters, gradients : Tensor of shape (S, F, C, kh, kw)
+        Gradients with respect to the filters.
+
+    Returns
+    -------
+    norms : array of shape (S, F), float32
+        Of the gradient with respect to the filter's direction, that is its part at right angles
+        to w times the norm of w.
+    cosines : array of shape (S, F), float32
+        Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a
+        gradient.
+    """
+    w, g = filters.flatten(2).double(), gradients.flatten(2).double()
+    size = w.norm(dim=2)
+    along = (w * g).sum(2) / size
+    across = (g - along[..., None] * w / size[..., None]).norm(dim=2)
+    return (across * size).float().numpy(), (along / g.norm(dim=2)).float().numpy()
+
+
+def checkpoint_epoch(path: Path) -> int:
+    """Epochs that a checkpoint holds, from its first line."""
+    with path.open("rb") as file:
+        head = file.readline(100).split()
+    if len(head) != 2 or not head[1].isdigit():
+        raise RunRefused(f"{path} is damaged, or no checkpoint; delete it to start this run anew")
+    return int(head[1])

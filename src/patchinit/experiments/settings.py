@@ -1,0 +1,162 @@
+"""Everything that makes up one training run, as a value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+
+import torch
+
+from ..data.catalogue import DATASETS
+from ..filters.methods import METHODS
+
+_CHOICES = {
+    "dataset": DATASETS,
+    "method": METHODS,
+    "layers": ("first", "all"),
+    "others": ("glorot_uniform", "orthogonal", "lsuv"),
+    "optimizer": ("adam", "sgd"),
+    "augmentation": ("none", "flip_crop"),
+    "head": ("average", "flatten"),
+    "precision": ("fp32", "tf32", "bf16"),
+    "labels": ("true", "redrawn"),
+}
+_AT_LEAST = {
+    "seed": 0,
+    "n_images": 1,
+    "epochs": 1,
+    "drop_after": 0,
+    "batch_size": 2,
+    "n_held_out": 0,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training run. Defaults: the paper's protocol (section 4.2) on CIFAR-10, Glorot uniform.
+
+    What the paper leaves open has the value that book/choices.md gives reasons for.
+
+    Raises
+    ------
+    ValueError
+        A value out of its range; the text names the field, the value and the bound.
+    """
+
+    dataset: str = "cifar10"  #: "cifar10", "fashion_mnist", or an offline stand-in
+    method: str = "glorot_uniform"  #: initialises the first layer (or all); one of METHODS
+    #: Euclidean norm of each filter; "own" is the method's, "glorot" the mean of Glorot's
+    norm: float | str = "own"
+    layers: str = "first"  #: "first" or "all", which the method initialises
+    others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"
+    frozen: bool = False  #: the first layer is never trained
+    seed: int = 0  #: of the images, the weights and the order; runs of equal seed are paired
+    n_images: int = 100  #: images that the filters are learned from, drawn anew for each seed
+    n_train: int | None = None  #: training images, drawn anew for each seed; None is all
+    #: "true", or "redrawn" at random for every image in every epoch, so that only noise is learned
+    labels: str = "true"
+    label_share: float = (
+        1.0  #: share of the training images whose labels are used; the steps stay as many
+    )
+    n_held_out: int = (
+        0  #: training images to evaluate on, the same for every seed; 0 takes the test split
+    )
+    n_evaluate: int | None = (
+        None  #: images, the first ones, that an epoch is evaluated on; None is all (as at the end)
+    )
+    epochs: int = 250
+    learning_rate: float = 1e-3  #: for the first drop_after epochs
+    drop_after: int = 200  #: epochs; a tenth of the learning rate afterwards
+    batch_size: int = 128  #: images
+    optimizer: str = "adam"  #: "adam" (no decay), or "sgd" with momentum 0.9
+    augmentation: str = (
+        "none"  #: "none" or "flip_crop", mirrored at random and moved by up to 4 pixels
+    )
+    widths: tuple[int, ...] = (64,) * 10  #: filters of the blocks after the first
+    head: str = "average"  #: "average" of each map, or "flatten", before the linear layer
+    bias: bool = (
+        False  #: convolutions have biases, which the normalisation behind them subtracts again
+    )
+    bn_eps: float = 1e-5  #: added to the variance in batch normalisation; Keras has 1e-3
+    #: weight of a new batch in its running statistics; Keras's momentum of 0.99 is 0.01 here
+    bn_momentum: float = 0.1
+    adam_eps: float = 1e-8  #: added to the denominator of Adam's step; Keras has 1e-7
+    #: "fp32" is IEEE throughout; "tf32" lets a GPU's convolutions and products use TF32; "bf16" has
+    #: the blocks after the first in bfloat16, while weights, the first block, the head and the loss
+    #: stay in IEEE fp32
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        for name, values in _CHOICES.items():
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} should be one of {', '.join(values)}"
+                )
+        for name, low in _AT_LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
+                raise ValueError(f"{name}={value!r} should be a whole number >= {low}")
+        for name in ("n_train", "n_evaluate"):
+            if getattr(self, name) is not None and getattr(self, name) < 2:
+                raise ValueError(f"{name}={getattr(self, name)} should be >= 2, or None for all")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate={self.learning_rate} should be > 0 and finite")
+        if not 0 < self.label_share <= 1:
+            raise ValueError(f"label_share={self.label_share} should be > 0 and <= 1")
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(f"widths={self.widths} should have at least one width, each >= 1")
+        named = isinstance(self.norm, str) and self.norm in ("own", "glorot")
+        if not named and not (isinstance(self.norm, (int, float)) and 0 < self.norm < float("inf")):
+            raise ValueError(f"norm={self.norm!r} should be a number > 0, 'own' or 'glorot'")
+        for name, below in (
+            ("bn_eps", float("inf")),
+            ("adam_eps", float("inf")),
+            ("bn_momentum", 1),
+        ):
+            if not 0 < getattr(self, name) < below:
+                raise ValueError(f"{name}={getattr(self, name)} should be > 0 and < {below}")
+
+    def rate(self, epoch: int) -> float:
+        """Learning rate of an epoch, counted from 1."""
+        return self.learning_rate if epoch <= self.drop_after else self.learning_rate / 10
+
+    def generator(self, purpose: str, epoch: int = 0) -> torch.Generator:
+        """Random numbers for one purpose, the same whatever the method, device and earlier draws.
+
+        That no state runs on from one draw to the next is what makes runs of one seed paired, and
+        a resumed run the same as one that was never stopped.
+        """
+        digest = hashlib.sha256(f"{self.seed}/{purpose}/{epoch}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """The inverse of `to_json`; ValueError for a field that is not known.
+
+        Fields that records of an earlier version lack have their defaults, which is how those
+        runs were made.
+        """
+        values = json.loads(text)
+        if "norm" in values:  # as it was called in the first records
+            values["norm"] = {None: "own", "keep": "glorot"}.get(values["norm"], values["norm"])
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(
+                f"settings have unknown fields: {', '.join(sorted(unknown))}; "
+                "they are of another version"
+            )
+        return cls(**values)
+
+    def differences(self, other: Settings) -> str:
+        """Fields in which two settings differ, as text; empty if they are equal."""
+        ours, theirs = asdict(self), asdict(other)
+        return ", ".join(
+            f"{name}: {ours[name]!r} -> {theirs[name]!r}"
+            for name in ours
+            if ours[name] != theirs[name]
+        )

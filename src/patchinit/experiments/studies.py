@@ -1,0 +1,284 @@
+"""The named grids of runs, and the plan that one amounts to."""
+
+from __future__ import annotations
+
+from ..filters.methods import METHODS
+from .plan import Study
+
+PAPER_ARMS: dict[str, dict] = {  # the paper's four, and a rotation that knows nothing of the data
+    "glorot_uniform": {"method": "glorot_uniform"},
+    "principal_components": {"method": "principal_components"},
+    "kmeans": {"method": "kmeans"},
+    "random_patches": {"method": "random_patches"},
+    "random_orthonormal": {"method": "random_orthonormal"},
+}
+SHORT = {"epochs": 30, "drop_after": 24}  # the schedule at an eighth of its length
+NORMS = (0.25, 0.5, 1.0, 2.0, 5.0)
+# A tenth of the images, narrow layers and few epochs: what a CPU can do.
+REDUCED = {
+    "n_train": 5_000,
+    "n_evaluate": 2_000,
+    "widths": (32,) * 10,
+    "epochs": 15,
+    "drop_after": 12,
+}
+
+
+def _pilot_arms() -> dict[str, dict]:
+    widths = {
+        "10x64": (64,) * 10,
+        "3x32-4x64-3x128": (32,) * 3 + (64,) * 4 + (128,) * 3,
+        "3x64-4x128-3x256": (64,) * 3 + (128,) * 4 + (256,) * 3,
+    }
+    return {
+        f"{name}, {augmentation.replace('_', ' and ')}, batch {batch}": {
+            "widths": width, "augmentation": augmentation, "batch_size": batch,
+        }
+        for augmentation in ("none", "flip_crop")
+        for name, width in widths.items()
+        for batch in (128, 512)
+    }  # fmt: skip
+
+
+def _norm_arms() -> dict[str, dict]:
+    arms = {name: dict(arm) for name, arm in PAPER_ARMS.items()}
+    for method in ("principal_components", "kmeans", "random_patches", "random_orthonormal"):
+        arms[f"{method} at Glorot's norm"] = {"method": method, "norm": "glorot"}
+    for method in ("glorot_uniform", "principal_components"):
+        for norm in NORMS:
+            arms[f"{method} at norm {norm:g}"] = {"method": method, "norm": norm}
+    del arms["principal_components at norm 1"]  # its own norm
+    sgd = {"optimizer": "sgd", "learning_rate": 0.05}
+    return arms | {
+        f"{name}, SGD": arm | sgd
+        for name, arm in arms.items()
+        if arm["method"] in ("glorot_uniform", "principal_components")
+    }
+
+
+def _few_norm_arms() -> dict[str, dict]:
+    """What shows the course with the norm in the fewest runs.
+
+    The methods' own norms are in paper-small.
+    """
+    arms = _norm_arms()
+    return {
+        name: arms[name]
+        for name in (
+            "glorot_uniform at norm 1",
+            "principal_components at Glorot's norm",
+            "kmeans at Glorot's norm",
+            "random_orthonormal at Glorot's norm",
+            "glorot_uniform at norm 0.25",
+            "principal_components at norm 0.25",
+            "glorot_uniform at norm 5",
+            "principal_components at norm 5",
+            "glorot_uniform, SGD",
+            "principal_components, SGD",
+            "glorot_uniform at norm 1, SGD",
+            "principal_components at Glorot's norm, SGD",
+        )
+    }
+
+
+def _label_arms() -> dict[str, dict]:
+    return {
+        f"{name}, {share:.0%} of the labels": arm | {"label_share": share}
+        for share in (0.01, 0.05, 0.1, 1.0)
+        for name, arm in PAPER_ARMS.items()
+    }
+
+
+_EVERY_LAYER = {
+    "glorot_uniform": {"method": "glorot_uniform"},
+    "principal_components, first layer": {"method": "principal_components"},
+    "principal_components, every layer": {"method": "principal_components", "layers": "all"},
+    "kmeans, first layer": {"method": "kmeans"},
+    "kmeans, every layer": {"method": "kmeans", "layers": "all"},
+    "orthogonal": {"method": "random_orthonormal", "others": "orthogonal"},
+    "lsuv": {"method": "random_orthonormal", "others": "lsuv"},
+}
+_OTHER_STARTS = {
+    "glorot_uniform": {"method": "glorot_uniform"},
+    "kaiming_normal": {"method": "kaiming_normal"},
+    "pca_whitening": {"method": "pca_whitening"},
+    "kmedoids": {"method": "kmedoids"},
+    **{
+        f"principal_components, {n:,} image{'s'[: n > 1]}": {
+            "method": "principal_components",
+            "n_images": n,
+        }
+        for n in (1, 10, 100, 1_000, 10_000)
+    },
+}
+# The registered runs (book/protocol.md): ten blocks of 16 filters,
+# what two cores can carry through 250 epochs.
+NARROW = {"widths": (16,) * 10, "precision": "bf16"}
+FULL_LENGTH = {"epochs": 250, "drop_after": 200}
+_ANCHOR = ("glorot_uniform", "principal_components")
+_FROZEN = ("principal_components", "random_orthonormal", "cosine_basis")
+
+
+def _grid_arms() -> dict[str, dict]:
+    return PAPER_ARMS | {
+        "cosine_basis": {"method": "cosine_basis"},
+        "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
+        "principal_components at Glorot's norm": {
+            "method": "principal_components",
+            "norm": "glorot",
+        },
+        **{f"{method}, frozen": {"method": method, "frozen": True} for method in _FROZEN},
+        **{f"{method}, fp32": {"method": method, "precision": "fp32"} for method in _ANCHOR},
+    }
+
+
+_NULL_ARMS = {
+    "glorot_uniform": {"method": "glorot_uniform"},
+    "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
+    "random_orthonormal": {"method": "random_orthonormal"},
+    "principal_components": {"method": "principal_components"},
+}
+_KERAS = {
+    "batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7, "bias": True,
+}  # fmt: skip
+
+
+def _beyond_arms() -> dict[str, dict]:
+    arms = {
+        "glorot_uniform": {"method": "glorot_uniform"},
+        "principal_components": {"method": "principal_components"},
+        "principal_components, every layer": {"method": "principal_components", "layers": "all"},
+        "kmeans, every layer": {"method": "kmeans", "layers": "all"},
+        "glorot_uniform, Keras's defaults": {"method": "glorot_uniform", **_KERAS},
+        "principal_components, Keras's defaults": {"method": "principal_components", **_KERAS},
+    }
+    for share in (0.01, 0.05, 0.1):
+        for method in _ANCHOR:
+            arms[f"{method}, {share:.0%} of the labels"] = {"method": method, "label_share": share}
+    return arms
+
+
+STUDIES = {
+    study.name: study
+    for study in (
+        Study(
+            "anchor",
+            "The paper's protocol, 250 epochs, on Fashion-MNIST in a narrow network.",
+            PAPER_ARMS,
+            NARROW | FULL_LENGTH,
+            ("fashion_mnist",),
+            n_seeds=3,
+            seeds=dict.fromkeys(_ANCHOR, 6),
+            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))),
+            stage="A",
+        ),
+        Study(
+            "grid",
+            "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
+            _grid_arms(),
+            NARROW | SHORT,
+            n_seeds=3,
+            stage="B",
+            seeds={
+                "glorot_uniform": 6,
+                "principal_components": 6,
+                "kmeans": 6,
+                "random_patches": 5,
+                "random_orthonormal": 4,
+                "cosine_basis": 4,
+            },
+        ),
+        Study(
+            "null",
+            "How far do filters turn when the labels are noise?",
+            _NULL_ARMS,
+            NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
+            n_seeds=2,
+            stage="C",
+        ),
+        Study(
+            "anchor-cifar10",
+            "The paper's protocol, 250 epochs, on CIFAR-10 in a narrow network.",
+            PAPER_ARMS,
+            NARROW | FULL_LENGTH,
+            ("cifar10",),
+            n_seeds=3,
+            first=((_ANCHOR, range(3)),),
+            stage="D",
+        ),
+        Study(
+            "beyond",
+            "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
+            _beyond_arms(),
+            NARROW | SHORT,
+            n_seeds=3,
+            stage="E",
+        ),
+        Study(
+            "precision",
+            "Does bfloat16 change what is measured?",
+            {
+                f"{method}, {precision}": {"method": method, "precision": precision}
+                for method in ("principal_components", "glorot_uniform")
+                for precision in ("fp32", "bf16")
+            },
+            {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8},
+            ("cifar10",),
+            n_seeds=12,
+            seeds={"glorot_uniform, fp32": 6, "glorot_uniform, bf16": 6},
+        ),
+        Study(
+            "pilot",
+            "Which widths, augmentation and batch size come closest to the paper's accuracies?",
+            _pilot_arms(),
+            SHORT | {"n_held_out": 5_000},
+            n_seeds=1,
+        ),
+        Study(
+            "paper",
+            "The paper's experiment, for a GPU: Figures 6 to 9 and Table 1.",
+            PAPER_ARMS,
+            {"precision": "bf16"},
+            n_seeds=3,
+        ),
+        Study(
+            "norms",
+            "Do filters change by what they hold, or by how long they are?",
+            _norm_arms(),
+            SHORT,
+        ),
+        Study(
+            "frozen",
+            "How good are the first filters, if they are never trained?",
+            {method: {"method": method, "frozen": True} for method in METHODS},
+            SHORT,
+        ),
+        Study("labels", "Do filters from data save labels?", _label_arms(), SHORT),
+        Study("layers", "Is more gained if every layer starts from data?", _EVERY_LAYER, SHORT),
+        Study(
+            "inits", "Other starts, and components of fewer and more images.", _OTHER_STARTS, SHORT
+        ),
+        Study(
+            "paper-small",
+            "The paper's arms on a tenth of the images, for a CPU. No finding about full runs.",
+            PAPER_ARMS,
+            REDUCED,
+            n_seeds=3,
+        ),
+        Study(
+            "norms-small",
+            "Norms beside those of paper-small, for a CPU. No finding about full runs.",
+            _few_norm_arms(),
+            REDUCED,
+            n_seeds=3,
+        ),
+        Study(
+            "frozen-small",
+            "The paper's arms with a first layer never trained, for a CPU. "
+            "No finding about full runs.",
+            {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()},
+            REDUCED,
+            n_seeds=3,
+        ),
+    )
+}

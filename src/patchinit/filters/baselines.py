@@ -1,0 +1,197 @@
+"""What filters from data are held against: random patches, and banks that know nothing of data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..patches import standardize_patches
+from .bank import FilterBank, check_n_filters, with_norm
+
+
+def random_patches(
+    patches: Tensor,
+    n_filters: int,
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> FilterBank:
+    """Standardised patches drawn at random without replacement (the paper's section 3.4).
+
+    The same generator draws the same patches on every processor.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, kh, kw)
+        Raw patches; constant ones are never drawn.
+    n_filters : int
+        At most the number of patches that are not constant.
+    norm : float or None
+        None: the natural norm of a standardised patch, sqrt(d).
+    generator : torch.Generator, optional
+
+    Returns
+    -------
+    FilterBank
+        ``filters`` of shape (n_filters, C, kh, kw), each of mean zero.
+    """
+    usable = standardize_patches(patches).patches
+    check_n_filters(n_filters, len(usable), "the patches that are not constant", "pass more images")
+    chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
+    return FilterBank(with_norm(usable[chosen].float(), norm), "random_patches")
+
+
+def glorot_uniform(
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = None,
+    generator: torch.Generator | None = None,
+) -> FilterBank:
+    """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+
+    For a convolution of shape (F, C, kh, kw).
+
+    Natural norm (``norm=None``): about sqrt(2 * fan_in / (fan_in + fan_out)), and different from
+    filter to filter; it is 1 only where F = C.
+
+    References
+    ----------
+    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
+    networks". Also known as Xavier uniform.
+    """
+    weight = torch.nn.init.xavier_uniform_(torch.empty(_check_shape(shape)), generator=generator)
+    return FilterBank(with_norm(weight, norm), "glorot_uniform")
+
+
+def kaiming_normal(
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = None,
+    generator: torch.Generator | None = None,
+) -> FilterBank:
+    """Filters from N(0, 2 / fan_in), for a convolution of shape (F, C, kh, kw) before a ReLU.
+
+    Natural norm (``norm=None``): about sqrt(2).
+
+    References
+    ----------
+    He et al. (2015), "Delving deep into rectifiers". Also known as He normal.
+    """
+    weight = torch.nn.init.kaiming_normal_(
+        torch.empty(_check_shape(shape)), nonlinearity="relu", generator=generator
+    )
+    return FilterBank(with_norm(weight, norm), "kaiming_normal")
+
+
+def random_orthonormal(
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> FilterBank:
+    """A random rotation's first F rows: orthogonal filters that know nothing of the data.
+
+    Where F = d this is the control for principal components, which are a rotation as well.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (F, C, kh, kw) with F at most C * kh * kw.
+    norm : float or None
+        None: the natural norm, 1.
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks".
+    """
+    _check_orthogonal(shape)
+    weight = torch.nn.init.orthogonal_(torch.empty(shape), generator=generator)
+    return FilterBank(with_norm(weight, norm), "random_orthonormal")
+
+
+# Grey, blue against yellow, red against green: the colour axes of natural images,
+# of most variance first.
+_OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
+
+
+def cosine_basis(
+    shape: tuple[int, int, int, int],
+    *,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> FilterBank:
+    """Waves of the discrete cosine transform: tidy filters that need no data.
+
+    In grey and in two opponent colours. An orthonormal basis of what a filter can be, as
+    principal components are one, and much like theirs to the eye. Where components do better
+    than these, the data has added something.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (F, C, kh, kw) with F at most C * kh * kw.
+    norm : float or None
+        None: the natural norm, 1.
+    generator : torch.Generator, optional
+        Unused: nothing is random.
+
+    Returns
+    -------
+    FilterBank
+        Slow waves before fast ones, and in each grey before colour. The constant grey filter comes
+        last, where components of standardised patches have it. Images of other than three channels
+        take a cosine transform over the channels as well.
+
+    References
+    ----------
+    Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
+    "Statistics of cone responses to natural images", for the colours.
+    """
+    n_filters, channels, height, width = _check_orthogonal(shape)
+    colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else cosines(channels)
+    colours = colours / colours.norm(dim=1, keepdim=True)
+    waves = [
+        (
+            down + across,
+            colour,
+            down,
+            torch.einsum(
+                "c,h,w->chw", colours[colour], cosines(height)[down], cosines(width)[across]
+            ),
+        )
+        for colour in range(channels)
+        for down in range(height)
+        for across in range(width)
+    ]
+    constant, *others = sorted(waves, key=lambda wave: wave[:3])
+    basis = torch.stack([wave for *_, wave in (*others, constant)])
+    return FilterBank(with_norm(basis[:n_filters].float(), norm), "cosine_basis")
+
+
+def cosines(n: int) -> Tensor:
+    """The n orthonormal waves of the discrete cosine transform (type II) as rows (n, n).
+
+    The constant one is first.
+    """
+    places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
+    waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
+    return waves / waves.norm(dim=1, keepdim=True)
+
+
+def _check_orthogonal(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """`_check_shape`, for filters that are orthogonal to each other."""
+    n_filters, channels, height, width = _check_shape(shape)
+    check_n_filters(
+        n_filters,
+        channels * height * width,
+        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
+        "no more directions than that can be orthogonal to each other",
+    )
+    return n_filters, channels, height, width
+
+
+def _check_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    if len(shape) != 4 or min(shape) < 1:
+        raise ValueError(f"shape={tuple(shape)} should be (F, C, kh, kw), each at least 1")
+    return tuple(shape)

@@ -1,0 +1,263 @@
+"""Filters from clusters of patches: k-means, k-medoids, k-medians (the paper's section 3.3).
+
+The patches are standardised one by one first (constant ones left out), so that every point has
+norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
+
+The same patches and the same generator give the same clusters on every processor and number of
+threads: equal labels, counts, order and iterations, and filters up to rounding in float32. A
+clustering is a long row of comparisons, and a sum that ends in another last bit tips some of them,
+which can end in another optimum. So everything is computed in float64, in general position
+(`_points`), and clusters of equal size stay in the order of their seeds. What is not covered: fewer
+distinct patches than clusters, where some centres coincide, and patches that themselves differ in
+their last bits (feature maps of a network).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..patches import standardized_rows
+from .bank import FilterBank, check_n_filters, with_norm
+
+# Each value of a point is moved by at most this: far above the rounding of float64 distances
+# (1e-14), below what a float32 filter of norm 1 can show.
+JITTER = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters(FilterBank):
+    """A filter bank of cluster centres, and how the clustering went.
+
+    Largest cluster first; among equally large ones, the one whose seed was drawn first.
+    """
+
+    inertia: float  #: the objective that the function names, summed over the patches
+    shares: Tensor  #: (F,), share of the patches in each cluster, decreasing, sum 1
+    n_iter: int
+    converged: bool
+    n_patches: int  #: patches that were clustered
+    constant_share: float  #: share of all patches left out as constant, 0 to 1
+
+
+def kmeans(
+    patches: Tensor,
+    n_filters: int,
+    *,
+    n_init: int = 1,
+    max_iter: int = 1000,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> Clusters:
+    """Centroids of k-means clusters of standardised patches (scikit-learn's Lloyd iterations).
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, kh, kw)
+        Raw patches. Time grows with P; for many images take `sample_patches`.
+    n_filters : int
+        Number of clusters, at most the number of patches that are not constant.
+    n_init : int
+        Restarts from new k-means++ seeds; the clustering of least inertia is kept.
+    max_iter : int
+        Cap on the iterations; a RuntimeWarning tells when it was reached.
+    norm : float or None
+        Norm of each filter. None: the centroid as it is, at most sqrt(d), and the smaller the more
+        its patches differ in direction.
+    generator : torch.Generator, optional
+
+    Returns
+    -------
+    Clusters
+        ``filters`` of shape (n_filters, C, kh, kw), each of mean zero; ``inertia`` is the sum of
+        squared distances to the nearest centroid.
+
+    References
+    ----------
+    Lloyd (1982); Arthur and Vassilvitskii (2007); Coates and Ng (2012).
+    """
+    from sklearn.cluster import KMeans  # here: it brings scipy, which nothing else needs
+
+    points, shape, constant_share = _points(patches, n_filters)
+    fit = KMeans(
+        n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
+    ).fit(points)  # fmt: skip
+    return _clusters(
+        "kmeans", fit.cluster_centers_, fit.labels_, shape, norm,
+        fit.inertia_, fit.n_iter_, fit.n_iter_ < max_iter, constant_share,
+    )  # fmt: skip
+
+
+def kmedoids(
+    patches: Tensor,
+    n_filters: int,
+    *,
+    max_patches: int = 3000,
+    max_iter: int = 100,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> Clusters:
+    """Medoids of standardised patches by FasterPAM: each filter is a real patch.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, kh, kw)
+        Raw patches.
+    n_filters : int
+    max_patches : int
+        Memory and time grow with the square of the number of patches clustered, so at most this
+        many are, drawn uniformly (3,000: 72 MB of distances).
+    max_iter, norm, generator
+        As for `kmeans`. Natural norm (``norm=None``): sqrt(d), that of a standardised patch.
+
+    Returns
+    -------
+    Clusters
+        ``inertia`` is the sum of Euclidean distances to the nearest medoid, over ``n_patches``.
+
+    Raises
+    ------
+    ImportError
+        The package kmedoids is not installed.
+
+    References
+    ----------
+    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
+    clustering".
+    """
+    try:
+        import kmedoids as package  # here, so that a machine without it can do all else
+    except ImportError as error:
+        raise ImportError(
+            "k-medoids need a package that is not here: pip install kmedoids"
+        ) from error
+    if max_patches < n_filters:
+        raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
+    points, shape, constant_share = _points(patches, n_filters)
+    if len(points) > max_patches:
+        points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
+    points = torch.from_numpy(points)
+    # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+    fit = package.fasterpam(
+        distances,
+        n_filters,
+        max_iter=max_iter,
+        init="random",
+        random_state=_seed(generator),
+        n_cpu=1,
+    )
+    return _clusters(
+        "kmedoids", points.numpy()[fit.medoids], fit.labels, shape, norm,
+        fit.loss, fit.n_iter, fit.n_iter < max_iter, constant_share,
+    )  # fmt: skip
+
+
+def kmedians(
+    patches: Tensor,
+    n_filters: int,
+    *,
+    max_iter: int = 100,
+    tol: float = 1e-4,
+    norm: float | None = 1.0,
+    generator: torch.Generator | None = None,
+) -> Clusters:
+    """Coordinate-wise medians of clusters of standardised patches.
+
+    Lloyd's iterations under the L1 distance. What the paper's words "the median instead of the
+    mean of the cluster" describe; unlike a medoid, such a median is no patch of the data, and
+    its mean is not exactly zero.
+
+    Parameters
+    ----------
+    patches, n_filters, max_iter, norm, generator
+        As for `kmeans`.
+    tol : float
+        Stop once an iteration lowers the inertia by less than this share.
+
+    Returns
+    -------
+    Clusters
+        ``inertia`` is the sum of L1 distances to the nearest median.
+
+    References
+    ----------
+    Bradley, Mangasarian and Street (1997), "Clustering via concave minimization".
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    if max_iter < 1:
+        raise ValueError(f"max_iter={max_iter} should be >= 1")
+    points, shape, constant_share = _points(patches, n_filters)
+    centres = torch.from_numpy(kmeans_plusplus(points, n_filters, random_state=_seed(generator))[0])
+    points = torch.from_numpy(points)
+    inertia, labels, converged, n_iter = float("inf"), None, False, 0
+    while n_iter < max_iter:
+        n_iter += 1
+        former, (nearest, labels) = labels, torch.cdist(points, centres, p=1).min(1)
+        before, inertia = inertia, nearest.sum().item()
+        # Equal labels end it whatever the last bit of the sum is,
+        # which is what tol=0 would wait for.
+        converged = before - inertia <= tol * inertia or (
+            former is not None and torch.equal(former, labels)
+        )
+        if converged:
+            break
+        for k in range(n_filters):
+            members = points[labels == k]
+            # An empty cluster starts again from the patch that is served worst.
+            centres[k] = members.median(0).values if len(members) else points[nearest.argmax()]
+    return _clusters(
+        "kmedians", centres.numpy(), labels.numpy(), shape, norm,
+        inertia, n_iter, converged, constant_share,
+    )  # fmt: skip
+
+
+def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
+    """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
+
+    The rows are in general position: moved by the same tiny amounts on every machine. Patches of
+    few grey values, or of mirrored images, are often exactly as far from one centre as from
+    another, and the last bit of a distance would choose; after the move none is.
+    """
+    rows, n_constant = standardized_rows(patches)
+    check_n_filters(n_filters, len(rows), "the patches that are not constant", "pass more images")
+    rows, moves = rows.numpy(), np.random.default_rng(0)
+    for start in range(0, len(rows), 20_000):  # bounds the memory of the moves
+        part = rows[start : start + 20_000]
+        part += JITTER * (2 * moves.random(part.shape) - 1)
+    return rows, tuple(patches.shape[1:]), n_constant / len(patches)
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    """A seed for a library that takes an integer, drawn from the generator."""
+    return int(torch.randint(2**31 - 1, (1,), generator=generator))
+
+
+def _clusters(
+    method, centres, labels, shape, norm, inertia, n_iter, converged, constant_share
+) -> Clusters:
+    """Order by size, rescale, and warn if the iterations ran out."""
+    if not converged:
+        warnings.warn(
+            f"{method} stopped at max_iter={n_iter} before it converged; "
+            "raise max_iter or pass fewer patches",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(centres))
+    order = np.argsort(
+        -counts, kind="stable"
+    )  # integers: equal ones stay in the order of their seeds
+    filters = torch.from_numpy(np.ascontiguousarray(centres[order], dtype=np.float32)).reshape(
+        -1, *shape
+    )
+    shares = torch.from_numpy(counts[order] / counts.sum())
+    return Clusters(
+        with_norm(filters, norm), method, float(inertia), shares,
+        int(n_iter), bool(converged), len(labels), constant_share,
+    )  # fmt: skip

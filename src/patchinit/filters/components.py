@@ -1,0 +1,176 @@
+"""Principal components and PCA whitening."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..moments import PatchMoments, moments_of_columns
+from ..patches import check_images
+from .bank import FilterBank, check_n_filters, with_norm
+
+# Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
+SIGN_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents(FilterBank):
+    """A filter bank of eigenvectors with all d eigenvalues, largest first."""
+
+    eigenvalues: Tensor  #: (d,), float64
+    n_patches: int  #: patches that entered
+    constant_share: float  #: share of all patches left out as constant, 0 to 1
+
+    @property
+    def explained(self) -> Tensor:
+        """Share of the variance along each of the d components, shape (d,), sum 1."""
+        return self.eigenvalues / self.eigenvalues.sum()
+
+
+def principal_components(
+    patches: Tensor | PatchMoments,
+    n_filters: int,
+    *,
+    feature_standardize: bool = True,
+    norm: float | None = 1.0,
+) -> PrincipalComponents:
+    """The directions in which standardised patches vary most (the paper's section 3.2).
+
+    Patches are standardised one by one (constant ones left out), then each of the d values over
+    all patches ("at the feature level"); the filters are the leading eigenvectors of the covariance
+    of the result, and the feature standardisation is not undone. Largest variance first; the entry
+    of largest magnitude in each filter is positive (the first of those within a thousandth of it).
+
+    The same patches give the same filters on every processor and number of threads, up to the
+    rounding of a float32, as long as the eigenvalues differ. Two that are nearly equal fix only the
+    plane of their filters: any rotation within it serves as well, and rounding chooses one. In
+    float64 rounding turns a filter by about 1e-14 of the largest eigenvalue over the gap to the
+    nearest, so gaps that matter are below a millionth of it.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, kh, kw), or PatchMoments
+        Raw patches, or the moments of any number of them from `patch_moments`.
+    n_filters : int
+        At most d = C * kh * kw.
+    feature_standardize : bool
+        Divide each of the d values by its standard deviation first.
+    norm : float or None
+        Euclidean norm of each filter. None: the natural norm, 1.
+
+    Returns
+    -------
+    PrincipalComponents
+        ``filters`` of shape (n_filters, C, kh, kw), orthogonal; all d ``eigenvalues``.
+
+    Raises
+    ------
+    ValueError
+        More filters than d, or only constant patches.
+
+    References
+    ----------
+    Rabinovich, Quiroga, Ronchetti (2025), section 3.2; Chan et al. (2015), PCANet.
+    """
+    moments = (
+        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=True)
+    )
+    covariance = moments.covariance
+    if feature_standardize:
+        scale = covariance.diagonal().sqrt()
+        scale = torch.where(scale > 0, scale, 1.0)  # a value that never varies stays as it is
+        covariance = covariance / torch.outer(scale, scale)
+    vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters)
+    filters = with_norm(vectors.float().reshape(n_filters, *moments.shape), norm)
+    return PrincipalComponents(
+        filters, "principal_components", eigenvalues, moments.count, moments.constant_share
+    )
+
+
+def pca_whitening(
+    patches: Tensor | PatchMoments, n_filters: int, *, eps: float = 1e-3, norm: float | None = None
+) -> PrincipalComponents:
+    """Whitening filters: eigenvectors of raw patches' covariance, each over its standard deviation.
+
+    Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1. Signs
+    and nearly equal eigenvalues as for `principal_components`.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, kh, kw), or PatchMoments
+        Taken as they are, not standardised one by one.
+    n_filters : int
+        At most d = C * kh * kw.
+    eps : float
+        Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
+    norm : float or None
+        None: the natural norm, 1 / sqrt(eigenvalue + eps * mean eigenvalue).
+
+    Returns
+    -------
+    PrincipalComponents
+
+    References
+    ----------
+    Coates and Ng (2012), "Learning feature representations with k-means".
+    """
+    if eps <= 0:
+        raise ValueError(
+            f"eps={eps} should be > 0: it bounds the gain along directions without variance"
+        )
+    moments = (
+        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=False)
+    )
+    vectors, eigenvalues = _eigenvectors(moments, moments.covariance, n_filters)
+    if eigenvalues[0] <= 0:
+        raise ValueError(
+            "all patches are the same, so there is no variance to whiten; pass images that differ"
+        )
+    gain = (eigenvalues + eps * eigenvalues.mean()).rsqrt()[:n_filters, None]
+    filters = with_norm((vectors * gain).float().reshape(n_filters, *moments.shape), norm)
+    return PrincipalComponents(
+        filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share
+    )
+
+
+def moments_of(patches: Tensor, *, standardize: bool) -> PatchMoments:
+    """`PatchMoments` of patches that are already extracted, shape (P, C, kh, kw)."""
+    flat = check_images(patches).flatten(1)
+    # In pieces: a float64 copy of all patches at once would triple the memory.
+    pieces = (part.to(torch.float64, copy=True).T[None] for part in flat.split(20_000))
+    return moments_of_columns(pieces, tuple(patches.shape[2:]), standardize=standardize)
+
+
+def _eigenvectors(
+    moments: PatchMoments, covariance: Tensor, n_filters: int
+) -> tuple[Tensor, Tensor]:
+    """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
+
+    Largest first, signs fixed.
+    """
+    channels, height, width = moments.shape
+    d = channels * height * width
+    check_n_filters(
+        n_filters,
+        d,
+        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a patch",
+        "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit",
+    )
+    eigenvalues, vectors = torch.linalg.eigh(covariance)
+    eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
+    return fix_signs(rows[:n_filters]), eigenvalues
+
+
+def fix_signs(rows: Tensor) -> Tensor:
+    """Rows (F, d) turned so that the entry of largest magnitude is positive in each.
+
+    Where the data is symmetric two entries can be equally large, and the last bit of a sum would
+    choose between them. So entries within a thousandth of the largest count as equally large, and
+    the first of them decides. A row of zeros stays as it is.
+    """
+    magnitudes = rows.abs()
+    close = magnitudes >= (1 - SIGN_TOLERANCE) * magnitudes.amax(1, keepdim=True)
+    deciding = rows.gather(1, close.byte().argmax(1, keepdim=True))  # argmax: the first of several
+    return torch.where(deciding < 0, -rows, rows)

@@ -1,0 +1,157 @@
+"""Measures of filters and of how they change."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .baselines import cosines
+
+
+def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Signed cosine of the angle between filters of two banks, pair by pair.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (F, C, kh, kw)
+        Broadcast against each other along the first axis.
+
+    Returns
+    -------
+    Tensor of shape (F,)
+        From -1 to 1; NaN where a filter is zero, for it has no direction.
+    """
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"a has filters of shape {tuple(a.shape[1:])}, b of {tuple(b.shape[1:])}; "
+            "they should agree"
+        )
+    a, b = a.flatten(1).double(), b.flatten(1).double()
+    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
+
+
+def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
+    """1 - cosine similarity, signed, pair by pair: 0 unchanged, 1 orthogonal, 2 reversed.
+
+    The paper's measure of how far a filter moved in training (section 4.4). Shapes as for
+    `cosine_similarity`.
+    """
+    return 1 - cosine_similarity(before, after)
+
+
+def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> Tensor:
+    """Correlation of two filters' responses over all patches, pair by pair.
+
+    w0' S w / sqrt(w0' S w0  w' S w), with S the covariance of the patches. The cosine weighs every
+    direction alike; this one only those that the images have, so a filter may turn far and still
+    respond as before.
+
+    Parameters
+    ----------
+    before, after : Tensor of shape (F, C, kh, kw)
+    covariance : Tensor of shape (d, d)
+        d = C * kh * kw, order as in ``filter.flatten()``.
+
+    Returns
+    -------
+    Tensor of shape (F,)
+        From -1 to 1; NaN where a filter does not respond at all.
+    """
+    if before.shape != after.shape:
+        raise ValueError(
+            f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree"
+        )
+    a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
+    if covariance.shape != (a.shape[1],) * 2:
+        raise ValueError(
+            f"covariance has shape {tuple(covariance.shape)}; "
+            f"filters of {a.shape[1]} weights need a square"
+        )
+    shared = ((a @ covariance) * b).sum(1)
+    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(
+        -1, 1
+    )
+
+
+def cosine_terms(filters: Tensor) -> Tensor:
+    """How many cosine waves each filter is made of: 1 for a single wave of one colour.
+
+    The exponential of the entropy of a filter's energy over the separable cosines of the kernel
+    (the discrete cosine transform), times brightness and the two opponent colours if C = 3.
+    Noise of d independent weights has about 0.48 d of them. A bank's *mean smoothness* would
+    not do: it is the same for every orthonormal basis.
+
+    Parameters
+    ----------
+    filters : Tensor of shape (F, C, kh, kw)
+        C = 1 or 3.
+
+    Returns
+    -------
+    Tensor of shape (F,)
+        1 to C * kh * kw.
+    """
+    channels = filters.shape[1]
+    if channels not in (1, 3):
+        raise ValueError(
+            f"filters have C={channels} channels; opponent colours are defined for 1 or 3"
+        )
+    down, across = cosines(filters.shape[2]), cosines(filters.shape[3])
+    waves = down @ filters.double() @ across.T
+    if channels == 3:
+        opponent = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+        waves = torch.einsum("oc,fchw->fohw", opponent / opponent.norm(dim=1, keepdim=True), waves)
+    energy = waves.flatten(1).square()
+    return torch.special.entr(energy / energy.sum(1, keepdim=True)).sum(1).exp()
+
+
+def overlaps(filters: Tensor) -> Tensor:
+    """Cosine similarity of every pair of filters of a bank.
+
+    Parameters
+    ----------
+    filters : Tensor of shape (F, C, kh, kw)
+
+    Returns
+    -------
+    Tensor of shape (F * (F - 1) / 2,)
+    """
+    flat = torch.nn.functional.normalize(filters.flatten(1).double(), dim=1)
+    rows, cols = torch.triu_indices(len(flat), len(flat), offset=1)
+    return (flat @ flat.T)[rows, cols]
+
+
+def effective_rank(filters: Tensor) -> float:
+    """How many directions a bank spreads over: exp of the entropy of its squared singular values.
+
+    Filters are taken at unit norm. From 1 (all parallel) to min(F, d) (orthogonal).
+
+    References
+    ----------
+    Roy and Vetterli (2007), "The effective rank: a measure of effective dimensionality"; here on
+    squared singular values.
+    """
+    flat = torch.nn.functional.normalize(filters.flatten(1).double(), dim=1)
+    power = torch.linalg.svdvals(flat).square()
+    share = power / power.sum()
+    return torch.special.entr(share).sum().exp().item()
+
+
+def responses(filters: Tensor, patches: Tensor) -> Tensor:
+    """Dot product of every filter with every patch: a convolution's outputs before its bias.
+
+    Parameters
+    ----------
+    filters : Tensor of shape (F, C, kh, kw)
+    patches : Tensor of shape (P, C, kh, kw)
+
+    Returns
+    -------
+    Tensor of shape (F, P)
+    """
+    if filters.shape[1:] != patches.shape[1:]:
+        raise ValueError(
+            f"filters have shape {tuple(filters.shape[1:])}, patches {tuple(patches.shape[1:])}; "
+            "they should agree"
+        )
+    return filters.flatten(1) @ patches.flatten(1).T

@@ -1,0 +1,116 @@
+"""environment.yml, pyproject.toml and requirements.lock say the same thing."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def extra(name):
+    """What an extra asks for, with what the extras that it names ask for."""
+    found = []
+    for requirement in map(Requirement, PROJECT["optional-dependencies"][name]):
+        if requirement.name == PROJECT["name"]:
+            found += [one for inner in requirement.extras for one in extra(inner)]
+        else:
+            found.append(requirement)
+    return found
+
+
+EXTRAS = {name: extra(name) for name in PROJECT["optional-dependencies"]}
+MAIN = [Requirement(line) for line in PROJECT["dependencies"]]
+LOCK = (ROOT / "requirements.lock").read_text()
+LOCKED = {
+    canonicalize_name(name): Version(version)
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", LOCK, re.M)
+}
+
+# conda-forge's name for what PyPI calls otherwise.
+CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+
+
+def conda_requirements():
+    """The packages of environment.yml under PyPI's names, those that pip installs included."""
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    lines = [entry for entry in entries if isinstance(entry, str)]
+    lines += [
+        line
+        for entry in entries
+        if isinstance(entry, dict)
+        for line in entry["pip"]
+        if not line.startswith("-")
+    ]
+    found = {}
+    for line in lines:
+        name, bounds = re.match(r"([\w-]+)\s*(.*)", line).groups()
+        bounds = re.sub(r"^=(?=\d)(.*)$", r"==\1.*", bounds)  # conda's "=3.11" is any 3.11
+        found[CONDA_NAMES.get(name, name)] = Requirement(CONDA_NAMES.get(name, name) + bounds)
+    return found
+
+
+CONDA = conda_requirements()
+EVERY = {str(one): one for requirements in (MAIN, *EXTRAS.values()) for one in requirements}
+
+
+@pytest.mark.parametrize("requirement", EVERY.values(), ids=str)
+def test_lock_satisfies_pyproject(requirement):
+    assert requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)])
+
+
+# A reader in Binder runs chapters: what builds the book and what tests it is not needed there.
+@pytest.mark.parametrize("requirement", MAIN + EXTRAS["chapters"], ids=str)
+def test_environment_has_what_chapters_need(requirement):
+    assert requirement.name in CONDA
+
+
+@pytest.mark.parametrize("name", sorted(set(CONDA) - {"python", "pip", "jupyterlab"}))
+def test_lock_lies_within_the_environment(name):
+    assert CONDA[name].specifier.contains(LOCKED[canonicalize_name(name)])
+
+
+@pytest.mark.parametrize("requirement", MAIN + EXTRAS["chapters"], ids=str)
+def test_environment_and_pyproject_have_the_same_lower_bound(requirement):
+    def lower(requirement):
+        return [s.version for s in requirement.specifier if s.operator == ">="]
+
+    assert lower(CONDA[requirement.name]) == lower(requirement)
+
+
+def test_environment_installs_the_module():
+    (pip,) = [
+        entry["pip"]
+        for entry in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+        if isinstance(entry, dict)
+    ]
+    assert "-e ." in pip
+
+
+def test_jupyter_book_2_is_kept_out():
+    (pinned,) = [
+        requirement for requirement in EXTRAS["book"] if requirement.name == "jupyter-book"
+    ]
+    for bounds in (pinned.specifier, CONDA["jupyter-book"].specifier):
+        assert bounds.contains("1.0.4.post1") and not bounds.contains("2.0.0")
+    assert LOCKED["jupyter-book"] < Version("2")
+
+
+def test_python_is_the_same():
+    assert CONDA["python"].specifier.contains("3.11.9")
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def test_lock_names_no_place():
+    """No index, host, folder of the machine that resolved it, and a hash for each package."""
+    assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|(?<![\w#])/\w+/", LOCK)
+    unhashed = [
+        block for block in re.split(r"\n(?=[\w.-]+==)", LOCK)[1:] if "--hash=sha256:" not in block
+    ]
+    assert unhashed == []

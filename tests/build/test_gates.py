@@ -1,0 +1,241 @@
+"""Every gate passes the good fixture and fails on the one change that it is there for."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools import gates, notebook_gates, page_gates
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EXECUTED = json.loads((FIXTURES / "executed.ipynb").read_text())
+PROGRESS, FIGURE = 2, 3  # cells of the fixture
+
+
+def stored(notebook):
+    """The notebook as it is kept: without outputs."""
+    bare = copy.deepcopy(notebook)
+    for cell in bare["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    return bare
+
+
+def no_parameters(notebook):
+    notebook["cells"][1]["metadata"] = {}
+
+
+def two_parameters(notebook):
+    notebook["cells"][PROGRESS]["metadata"]["tags"] = ["parameters"]
+
+
+def keep_output(notebook):
+    notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "stale"}]
+
+
+def keep_count(notebook):
+    notebook["cells"][1]["execution_count"] = 7
+
+
+def raise_error(notebook):
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "bad", "traceback": []}
+    notebook["cells"][FIGURE]["outputs"].append(error)
+
+
+def skip_cell(notebook):
+    notebook["cells"][FIGURE]["execution_count"] = None
+
+
+def show_stderr(notebook):
+    notebook["cells"][PROGRESS]["metadata"] = {}
+
+
+def drop_alt(notebook):
+    del notebook["cells"][FIGURE]["metadata"]["mystnb"]["image"]
+
+
+def drop_caption(notebook):
+    notebook["cells"][FIGURE]["metadata"]["mystnb"]["figure"]["caption"] = " "
+
+
+@pytest.mark.parametrize("gate", notebook_gates.STORED)
+def test_good_stored_notebook(gate):
+    assert gate(stored(EXECUTED)) == []
+
+
+@pytest.mark.parametrize("gate", notebook_gates.EXECUTED)
+def test_good_executed_notebook(gate):
+    assert gate(EXECUTED) == []
+
+
+@pytest.mark.parametrize(
+    ("gate", "spoil", "says"),
+    [
+        (notebook_gates.parameters_cell, no_parameters, "0 code cells tagged"),
+        (notebook_gates.parameters_cell, two_parameters, "2 code cells tagged"),
+        (notebook_gates.stored_outputs, keep_output, "cell 2 is stored with outputs"),
+        (notebook_gates.stored_outputs, keep_count, "cell 2 is stored with an execution count"),
+    ],
+)
+def test_bad_stored_notebook(gate, spoil, says):
+    notebook = stored(EXECUTED)
+    spoil(notebook)
+    (problem,) = gate(notebook)
+    assert says in problem
+
+
+@pytest.mark.parametrize(
+    ("gate", "spoil", "says"),
+    [
+        (notebook_gates.error_outputs, raise_error, "cell 4 raised ValueError: bad"),
+        (notebook_gates.not_executed, skip_cell, "cell 4 was not executed"),
+        (notebook_gates.shown_stderr, show_stderr, "cell 3 shows stderr"),
+        (notebook_gates.undescribed_figures, drop_alt, "without mystnb.image.alt"),
+        (notebook_gates.undescribed_figures, drop_caption, "without mystnb.figure.caption"),
+    ],
+)
+def test_bad_executed_notebook(gate, spoil, says):
+    notebook = copy.deepcopy(EXECUTED)
+    spoil(notebook)
+    (problem,) = gate(notebook)
+    assert says in problem
+
+
+def test_unknown_parameter():
+    assert notebook_gates.unknown_parameters(["n"], ["n", "seed"]) == []
+    (problem,) = notebook_gates.unknown_parameters(["n", "m"], ["n", "seed"])
+    assert problem == "unknown parameter 'm'; it has n, seed"
+
+
+@pytest.fixture
+def site(tmp_path):
+    shutil.copytree(FIXTURES / "site", tmp_path / "site")
+    return tmp_path / "site"
+
+
+@pytest.mark.parametrize("gate", page_gates.SITE)
+def test_good_site(gate, site):
+    assert gate(site) == []
+
+
+def test_missing_page(site):
+    assert page_gates.missing_pages(site, ["book/index", "book/chapter"]) == []
+    (problem,) = page_gates.missing_pages(site, ["book/index", "book/claims"])
+    assert "book/claims" in problem
+
+
+ELSEWHERE = "//cdn.example.org/x"
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        f'<script src="https:{ELSEWHERE}.js"></script>',
+        f'<script src="{ELSEWHERE}.js"></script>',
+        f'<script>load("https:{ELSEWHERE}.js")</script>',
+        f'<link rel="preload stylesheet" href="https:{ELSEWHERE}.css">',
+        f'<img alt="A dot." src="https:{ELSEWHERE}.png">',
+        f'<img alt="A dot." src="../_images/dot.png" srcset="https:{ELSEWHERE}.png 2x">',
+        f'<iframe src="https:{ELSEWHERE}.html"></iframe>',
+        f"<style>@import 'https:{ELSEWHERE}.css';</style>",
+        f'<p style="background: url(https:{ELSEWHERE}.png)">text</p>',
+    ],
+)
+def test_page_that_loads_from_elsewhere(site, addition):
+    page = site / "book" / "index.html"
+    page.write_text(page.read_text().replace("</article>", addition + "</article>"))
+    (problem,) = page_gates.loads_from_elsewhere(site)
+    assert problem.startswith("book/index.html: loads ") and "cdn.example.org" in problem
+
+
+@pytest.mark.parametrize("rule", ["@import '{}.css';", '@font-face {{ src: url("{}.woff2"); }}'])
+def test_style_sheet_that_loads_from_elsewhere(site, rule):
+    (site / "_static" / "book.css").write_text(rule.format(f"https:{ELSEWHERE}"))
+    (problem,) = page_gates.loads_from_elsewhere(site)
+    assert problem.startswith("_static/book.css: loads https://cdn.example.org/x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("chapter.html#fig-dot", "chapters.html", "leads nowhere"),
+        ("chapter.html#fig-dot", "chapter.html#fig-dots", "no such anchor"),
+        ('"#title"', '"#titles"', "no such anchor"),
+    ],
+)
+def test_dead_link(site, old, new, says):
+    page = site / "book" / "index.html"
+    page.write_text(page.read_text().replace(old, new))
+    (problem,) = page_gates.dead_links(site)
+    assert says in problem
+
+
+def test_redirect_that_leads_nowhere(site):
+    (site / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=book/start.html">')
+    assert "index.html: book/start.html leads nowhere" in page_gates.dead_links(site)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('alt="A dot."', 'alt=""', "no alt text"),
+        ('alt="A dot."', "", "no alt text"),
+        (
+            'alt="A dot."',
+            'alt="../_images/dot.png"',
+            "no alt text",
+        ),  # what docutils writes by itself
+        ("<p>A dot. Computed in this build.</p>", "", "no caption"),
+        ("figcaption", "div", "no caption"),
+    ],
+)
+def test_undescribed_picture(site, old, new, says):
+    page = site / "book" / "chapter.html"
+    page.write_text(page.read_text().replace(old, new))
+    (problem,) = page_gates.undescribed_pictures(site)
+    assert says in problem
+
+
+@pytest.fixture
+def book(tmp_path, site):
+    """A whole built book of one page and one chapter."""
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nparts:\n- chapters:\n  - file: notebooks/chapter\n"
+    )
+    for folder, notebook in (
+        ("notebooks", stored(EXECUTED)),
+        ("_build/executed/notebooks", EXECUTED),
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "chapter.ipynb").write_text(json.dumps(notebook))
+    shutil.copytree(site, tmp_path / gates.SITE)
+    (tmp_path / gates.SITE / "notebooks").mkdir()
+    (tmp_path / gates.SITE / "notebooks" / "chapter.html").write_text(
+        "<article>A chapter</article>"
+    )
+    return tmp_path
+
+
+def test_good_book(book):
+    assert gates.problems(book) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        ("notebooks/chapter.ipynb", "listed in _toc.yml, is not there"),
+        ("_build/executed/notebooks/chapter.ipynb", "chapter.ipynb: missing"),
+        ("_build/html/notebooks/chapter.html", "has no page"),
+    ],
+)
+def test_book_with_a_part_missing(book, lost, says):
+    (book / lost).unlink()
+    assert any(says in problem for problem in gates.problems(book))
+
+
+def test_chapter_outside_the_contents(book):
+    shutil.copy(book / "notebooks/chapter.ipynb", book / "notebooks/stray.ipynb")
+    (problem,) = gates.problems(book)
+    assert "stray.ipynb: not listed" in problem

@@ -1,0 +1,196 @@
+"""Figures: drawn on the Axes given, with the colours, labels and scales that they promise."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from patchinit import METHODS
+from patchinit.chapters.charts import seed_curves, spectrum
+from patchinit.chapters.pictures import activation_strip, filter_grid, patch_grid
+from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, use_style
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """No window opens; no figure and no setting outlives its test."""
+    plt.switch_backend("Agg")
+    with mpl.rc_context():
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    return plt.subplots()[1]
+
+
+def rand(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+CALLS = {
+    "filter_grid": lambda ax: filter_grid(rand(5, 3, 3, 3) - 0.5, ax=ax, title="t"),
+    "filter_grid grey": lambda ax: filter_grid(rand(20, 1, 3, 3) - 0.5, ax=ax),
+    "patch_grid": lambda ax: patch_grid(rand(5, 3, 4, 4), ax=ax, title="t"),
+    "patch_grid grey": lambda ax: patch_grid(rand(5, 1, 4, 4), ax=ax),
+    "activation_strip": lambda ax: activation_strip(
+        rand(3, 3, 3) - 0.5, rand(4, 3, 3, 3), rand(4), ax=ax
+    ),
+    "activation_strip grey": lambda ax: activation_strip(
+        rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax
+    ),
+    "spectrum": lambda ax: spectrum(torch.tensor([3.0, 1.0, 0.0]), ax=ax),
+    "seed_curves": lambda ax: seed_curves(rand(3, 5), ax=ax, method="kmeans"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_axes_in_axes_out(call):
+    figure, (ax, other) = plt.subplots(1, 2)
+    assert CALLS[call](ax) is ax
+    assert ax.has_data() and not other.has_data()
+    assert plt.get_fignums() == [figure.number] and figure.axes == [ax, other]
+    figure.canvas.draw()
+
+
+def test_every_method_has_its_own_colour_and_label():
+    assert set(METHOD_COLORS) == set(METHOD_LABELS) == set(METHODS)
+    assert len({to_rgb(color) for color in METHOD_COLORS.values()}) == len(METHODS)
+    assert len(set(METHOD_LABELS.values())) == len(METHODS)
+
+
+def luminance(color):
+    """Relative luminance of WCAG 2."""
+    values = np.array(to_rgb(color))
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_colours_are_seen_on_white(method):
+    assert 1.05 / (luminance(METHOD_COLORS[method]) + 0.05) > 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ax: filter_grid(rand(4, 2, 3, 3), ax=ax),
+        lambda ax: patch_grid(rand(4, 2, 3, 3), ax=ax),
+        lambda ax: activation_strip(rand(2, 3, 3), rand(4, 2, 3, 3), rand(4), ax=ax),
+    ],
+)
+def test_two_channels_are_refused(ax, call):
+    with pytest.raises(ValueError, match="C=2 channels; only 1 or 3 can be shown as images"):
+        call(ax)
+
+
+def shown(ax):
+    """Each image's pixels as they are drawn, RGBA from 0 to 1, left to right and top to bottom."""
+    images = sorted(ax.images, key=lambda image: (-image.get_extent()[2], image.get_extent()[0]))
+    return [image.to_rgba(image.get_array())[..., :3] for image in images]
+
+
+@pytest.mark.parametrize("scale, expected", [(None, 0.5), (2.0, 2.0)])
+@pytest.mark.parametrize("channels, zero", [(3, "mid-grey"), (1, "white")])
+def test_filters_share_one_symmetric_scale_that_is_stated(ax, channels, zero, scale, expected):
+    filters = torch.zeros(3, channels, 2, 2)
+    filters[0] = 0.1
+    filters[1] = -0.5
+    filter_grid(filters, ax=ax, scale=scale)
+    assert ax.get_xlabel() == f"colour scale −{expected:g} to +{expected:g}, {zero} = 0"
+    first, second, third = shown(ax)
+    grey = 0.5 if channels == 3 else 1
+    np.testing.assert_allclose(third, grey, atol=0.04)  # the palest of RdBu is 0.97
+    if channels == 3:
+        np.testing.assert_allclose(first, (0.1 / expected + 1) / 2, atol=1e-6)
+        np.testing.assert_allclose(second, (-0.5 / expected + 1) / 2, atol=1e-6)
+    else:
+        assert (first[..., 0] > first[..., 2]).all() and (second[..., 2] > second[..., 0]).all()
+
+
+def test_a_bank_of_zeros_can_be_drawn(ax):
+    filter_grid(torch.zeros(2, 3, 3, 3), ax=ax)
+    np.testing.assert_allclose(np.stack(shown(ax)), 0.5)
+
+
+def test_filters_with_a_gradient_can_be_drawn(ax):
+    filter_grid(torch.nn.Conv2d(3, 4, 3).weight, ax=ax)
+    assert len(ax.images) == 4
+
+
+def test_a_grid_is_read_like_a_page(ax):
+    patches = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 2) / 4
+    patch_grid(patches, ax=ax, n_cols=2)
+    assert [image[0, 0, 0] for image in shown(ax)] == pytest.approx(
+        [0, 0.25, 0.5, 0.75, 1], abs=0.01
+    )
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 2), (0, 3))
+
+
+def test_patches_of_8_bits_are_those_over_255():
+    one, two = plt.subplots(1, 2)[1]
+    stored = (rand(4, 3, 3, 3) * 255).to(torch.uint8)
+    patch_grid(stored, ax=one)
+    patch_grid(stored / 255, ax=two)
+    np.testing.assert_allclose(np.stack(shown(one)), np.stack(shown(two)))
+
+
+def test_strip_writes_every_value_and_what_it_is(ax):
+    activation_strip(
+        rand(3, 3, 3), rand(3, 3, 3, 3), torch.tensor([-0.25, 0.0, 1.5]), ax=ax, unit="cosine"
+    )
+    written = [text.get_text() for text in ax.texts]
+    assert (
+        {"−0.25", "-0.25"} & set(written)
+        and "+1.50" in written
+        and "cosine" in written
+        and "patch" in written
+    )
+    assert len(ax.images) == 4
+
+
+def test_strip_refuses_another_number_of_values(ax):
+    with pytest.raises(ValueError, match="shorter"):
+        activation_strip(rand(3, 3, 3), rand(4, 3, 3, 3), rand(3), ax=ax)
+
+
+def test_spectrum_shows_shares_in_percent(ax):
+    spectrum(torch.tensor([6.0, 3.0, 1.0, 0.0]), ax=ax, method="pca_whitening", label="a")
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_ydata(), [60, 30, 10, 1e-4], rtol=1e-5)
+    assert line.get_xdata().tolist() == [1, 2, 3, 4] and ax.get_yscale() == "log"
+    assert (
+        to_rgb(line.get_color()) == to_rgb(METHOD_COLORS["pca_whitening"])
+        and line.get_label() == "a"
+    )
+    assert "%" in ax.get_ylabel() and "component" in ax.get_xlabel()
+
+
+def test_spectrum_takes_other_lines(ax):
+    spectrum(torch.tensor([6.0, 3.0]), ax=ax, color="black", linestyle="--")
+    assert (ax.lines[0].get_color(), ax.lines[0].get_linestyle()) == ("black", "--")
+
+
+def test_seed_curves_are_every_seed_and_the_mean(ax):
+    values = rand(3, 5)
+    seed_curves(values, ax=ax, method="glorot_uniform")
+    curves = np.stack([line.get_ydata() for line in ax.lines])
+    np.testing.assert_allclose(curves, torch.cat([values, values.mean(0, keepdim=True)]), rtol=1e-6)
+    assert {to_rgb(line.get_color()) for line in ax.lines} == {
+        to_rgb(METHOD_COLORS["glorot_uniform"])
+    }
+    assert ax.lines[-1].get_linewidth() > ax.lines[0].get_linewidth()
+    assert ax.get_legend_handles_labels()[1] == ["Glorot uniform"]
+    assert list(ax.lines[0].get_xdata()) == [1, 2, 3, 4, 5]
+    seed_curves(values, ax=ax, method="kmeans", x=torch.arange(0, 50, 10))
+    assert list(ax.lines[-1].get_xdata()) == [0, 10, 20, 30, 40]
+
+
+def test_style_is_the_methods_colours():
+    use_style()
+    cycle = [to_rgb(entry["color"]) for entry in mpl.rcParams["axes.prop_cycle"]]
+    assert cycle[: len(METHODS)] == [to_rgb(color) for color in METHOD_COLORS.values()]
+    CALLS["seed_curves"](plt.subplots()[1]).figure.canvas.draw()

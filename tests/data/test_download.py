@@ -1,0 +1,294 @@
+"""Downloads from a server on this machine: what arrives whole, breaks off, or is left behind."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import inspect
+import io
+import pickle
+import socket
+import struct
+import tarfile
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from patchinit.data import (
+    DatasetDamaged,
+    DatasetUnavailable,
+    StandInWarning,
+    load_images,
+)
+from patchinit.data import published as data
+from patchinit.data.download import SILENCE, fetch
+
+CONTENT = bytes(range(256)) * 2000  # some 500 kB: more than one read
+# torchvision unpacks archives whose digest was checked; Python 3.12 and later want a filter named.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Python 3.14 will, by default, filter:DeprecationWarning"
+)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `server.files`; the first part of a path chooses a way to fail."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        way, _, name = self.path.lstrip("/").partition("/")
+        content = self.server.files.get(name)
+        if content is None:
+            return self.send_error(404)
+        if way == "garbage":
+            return self.wfile.write(b"this is no HTTP\r\n\r\n")
+        if way == "silent":
+            return self.server.over.wait(20)
+        self.send_response(200)
+        if way == "chunked":  # of no stated length; the second part is missing
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            return self.wfile.write(b"4\r\nhalf\r\n10\r\nof")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if way == "whole":
+            return self.wfile.write(content)
+        if way == "slow":  # each pause shorter than the limit, all together longer
+            for start in range(0, len(content), len(content) // 5):
+                self.wfile.write(content[start : start + len(content) // 5])
+                time.sleep(0.2)
+            return None
+        self.wfile.write(content[: len(content) // 2])
+        if way == "stalled":
+            self.wfile.flush()
+            self.server.over.wait(20)
+        return None  # "broken": closed half-way
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """`files` by name, `asked` for what was requested, `url` of this machine."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.daemon_threads = True
+        running.files, running.asked, running.over = {"file": CONTENT}, [], threading.Event()
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        threading.Thread(
+            target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        yield running
+        running.over.set()
+        running.shutdown()
+
+
+# --- One file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["whole", "slow"])
+def test_a_file_arrives_whole(server, tmp_path, way):
+    fetch(f"{server.url}/{way}/file", tmp_path / "got", silence=0.8)
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_progress_is_shown(server, tmp_path, capsys):
+    fetch(f"{server.url}/whole/file", tmp_path / "got")
+    assert "got: 100%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "way, words",
+    [
+        ("silent", "timed out|no answer for 0.5 s"),
+        ("stalled", "timed out|no answer for 0.5 s"),
+        ("broken", "closed 256000 bytes early"),
+        ("chunked", "IncompleteRead"),
+        ("garbage", "this is no HTTP"),
+        ("whole/no", "404"),
+    ],
+)
+def test_a_failed_download_is_an_error_and_leaves_nothing(server, tmp_path, way, words):
+    started = time.monotonic()
+    with pytest.raises(OSError, match=words):
+        fetch(f"{server.url}/{way}/file", tmp_path / "got", silence=0.5)
+    assert time.monotonic() - started < 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_listens(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(OSError, match="refused"):
+        fetch(f"http://127.0.0.1:{port}/file", tmp_path / "got")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hanging_look_up_of_the_host_is_given_up_for_good(server, tmp_path, monkeypatch):
+    """No timeout of urlopen covers it; and what it finds in the end is not written any more."""
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments, **options):
+        time.sleep(1)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = set(threading.enumerate())
+    with pytest.raises(TimeoutError, match=r"no answer for 0\.3 s"):
+        fetch(f"{server.url}/whole/file", tmp_path / "got", silence=0.3)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert server.asked == ["/whole/file"], "the look-up did end"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["no-address", "gopher://127.0.0.1/file"])
+def test_an_impossible_address_is_an_error(tmp_path, url):
+    with pytest.raises((OSError, ValueError), match="unknown url type"):
+        fetch(url, tmp_path / "got")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ten_seconds_of_silence_are_waited_for():
+    assert SILENCE == 10
+    assert inspect.signature(fetch).parameters["silence"].default == SILENCE
+
+
+# --- Data sets ------------------------------------------------------------------------------------
+
+
+def cifar_archive(monkeypatch):
+    """A tiny CIFAR-10's tar.gz, after making its digests the published ones."""
+    rng, members = np.random.default_rng(0), {}
+    names = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]
+    for name in names:
+        pixels = rng.integers(0, 256, (2, 3072), dtype=np.uint8)
+        members[name] = pickle.dumps({"data": pixels, "labels": [1, 0]})
+    members["batches.meta"] = pickle.dumps({"label_names": ["x", "y"]})
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
+    kind = datasets.CIFAR10
+    monkeypatch.setattr(kind, "train_list", [[name, md5[name]] for name in names[:5]])
+    monkeypatch.setattr(kind, "test_list", [["test_batch", md5["test_batch"]]])
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}
+    monkeypatch.setattr(kind, "meta", meta)
+    monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(packed.getvalue()).hexdigest())
+    return {"cifar-10-python.tar.gz": packed.getvalue()}
+
+
+def fashion_archives(monkeypatch):
+    """The four gzipped files of a tiny Fashion-MNIST, their digests made the published ones."""
+    rng, archives, sha256 = np.random.default_rng(0), {}, {}
+    for part, n in (("train", 6), ("t10k", 3)):
+        pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        for name, content in (
+            (f"{part}-images-idx3-ubyte", struct.pack(">iiii", 2051, n, 28, 28) + pixels.tobytes()),
+            (f"{part}-labels-idx1-ubyte", struct.pack(">ii", 2049, n) + bytes(range(n))),
+        ):
+            archives[f"{name}.gz"] = gzip.compress(content)
+            sha256[name] = hashlib.sha256(content).hexdigest()
+    listed = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", listed)
+    monkeypatch.setattr(data, "_FASHION_SHA256", sha256)
+    return archives
+
+
+@pytest.fixture(params=["cifar10", "fashion_mnist"])
+def published(request, server, monkeypatch):
+    """A data set's name, and a function that publishes it on the server to be had in one `way`."""
+
+    def publish(way):
+        server.files = (cifar_archive if request.param == "cifar10" else fashion_archives)(
+            monkeypatch
+        )
+        monkeypatch.setattr(datasets.CIFAR10, "url", f"{server.url}/{way}/cifar-10-python.tar.gz")
+        monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{server.url}/{way}/"])
+        monkeypatch.setattr(data, "fetch", functools.partial(fetch, silence=0.5))
+
+    return request.param, publish
+
+
+def test_a_data_set_is_fetched_once_and_loaded(published, server, tmp_path):
+    name, publish = published
+    publish("whole")
+    root = tmp_path / "not" / "there" / "yet"
+    train, test = (
+        load_images(name, split, root=root, download=True) for split in ("train", "test")
+    )
+    assert len(server.asked) == len(server.files)
+    if name == "cifar10":
+        assert (len(train), len(test), train.classes) == (10, 2, ("x", "y"))
+    else:
+        assert (len(train), len(test)) == (6, 3) and test.labels.tolist() == [0, 1, 2]
+    assert not list(root.glob(".download-*"))
+    assert torch.equal(load_images(name, root=root, download=False).images, train.images)
+
+
+def test_the_environment_says_whether_to_fetch(published, tmp_path, monkeypatch):
+    name, publish = published
+    publish("whole")
+    with pytest.raises(DatasetUnavailable, match="downloading is off"):
+        load_images(name, root=tmp_path)
+    monkeypatch.delenv("PATCHINIT_OFFLINE")
+    assert load_images(name, root=tmp_path).name == name
+
+
+def test_an_incomplete_data_set_is_fetched_anew(published, tmp_path):
+    name, publish = published
+    publish("whole")
+    before = load_images(name, root=tmp_path, download=True).images
+    gone = next(path for path in tmp_path.rglob("*") if path.is_file() and not path.suffix)
+    gone.unlink()
+    assert torch.equal(load_images(name, root=tmp_path, download=True).images, before)
+
+
+@pytest.mark.parametrize(
+    "way, words",
+    [
+        ("silent", "timed out|no answer for 0.5 s"),
+        ("broken", "bytes early"),
+        ("garbage", "this is no HTTP"),
+        ("whole/no", "404"),
+    ],
+)
+def test_a_data_set_that_does_not_come_is_unavailable(published, tmp_path, way, words):
+    name, publish = published
+    publish(way)
+    with pytest.raises(
+        DatasetUnavailable, match=rf"{name} is not in .* could not be fetched \(http.*({words})"
+    ):
+        load_images(name, root=tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_default_that_does_not_come_is_replaced(published, tmp_path):
+    name, publish = published
+    publish("broken")
+    with pytest.warns(StandInWarning, match="bytes early"):
+        found = load_images(default=name, root=tmp_path, download=True)
+    assert found.stand_in_for == name
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_damaged_archive_is_refused_and_not_kept(published, server, tmp_path, named):
+    name, publish = published
+    publish("whole")
+    last = list(server.files)[-1]
+    server.files[last] = server.files[last][:-1] + b"?"
+    with pytest.raises(
+        DatasetDamaged, match=rf"{last} gave a file that is not the published one .*md5.*try again"
+    ):
+        load_images(name if named else None, default=name, root=tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,382 @@
+"""Image sets: stand-ins, folders of one's own, published sets on disk, and what is refused."""
+
+import hashlib
+import html
+import pickle
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+from torchvision import datasets
+
+from patchinit.data import (
+    DatasetDamaged,
+    DatasetUnavailable,
+    Images,
+    StandInWarning,
+    default_root,
+    load_images,
+)
+from patchinit.data import stand_ins as data
+
+CIFAR_FILES = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch", "batches.meta"]
+
+
+# --- The offline stand-ins -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, channels, side, n_classes, n_all",
+    [("photos", 3, 32, 2, None), ("digits", 1, 28, 10, 1797)],
+)
+def test_stand_ins_are_labelled_images(name, channels, side, n_classes, n_all):
+    parts = [load_images(name, split) for split in ("train", "test")]
+    for part, split in zip(parts, ("train", "test"), strict=True):
+        images, labels, classes = part
+        assert images.shape == (len(part), channels, side, side) and images.dtype == torch.uint8
+        assert labels.shape == (len(part),) and labels.dtype == torch.int64
+        assert labels.unique().tolist() == list(range(n_classes)) and len(classes) == n_classes
+        assert (part.name, part.split, part.stand_in_for) == (name, split, None)
+    if n_all:
+        assert sum(len(part) for part in parts) == n_all
+
+
+def test_photos_are_crops_of_the_photographs():
+    china = torch.from_numpy(np.array(load_sample_images().images[0])).permute(2, 0, 1)
+    train = load_images("photos")
+    test = load_images("photos", "test")
+    assert torch.equal(train.images[0], china[:, :32, :32]) and train.labels[0] == 0
+    assert torch.equal(train.images[1], china[:, :32, 8:40])
+    assert torch.equal(test.images[0], china[:, :32, 480:512])
+
+
+def test_photos_share_no_pixel_between_the_splits(monkeypatch):
+    height, width = 427, 640
+    codes = np.arange(2 * height * width).reshape(2, height, width)  # of picture, row and column
+    pictures = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
+    monkeypatch.setattr(data, "load_sample_images", lambda: SimpleNamespace(images=list(pictures)))
+    seen = {}
+    for split in ("train", "test"):
+        red, green, blue = load_images("photos", split).images.long().unbind(1)
+        seen[split] = torch.zeros(codes.size, dtype=torch.bool)
+        seen[split][red << 16 | green << 8 | blue] = True
+    assert not (seen["train"] & seen["test"]).any()
+    assert seen["train"].sum() > 2 * seen["test"].sum() > height * width / 4
+
+
+def test_each_digit_is_in_one_split(monkeypatch):
+    digits = load_digits()
+    digits.target = np.arange(len(digits.target))
+    monkeypatch.setattr(data, "load_digits", lambda: digits)
+    numbers = torch.cat([load_images("digits", split).labels for split in ("train", "test")])
+    assert torch.equal(numbers.sort().values, torch.arange(len(numbers)))
+
+
+def test_digits_keep_brightness_and_label():
+    found, ours = load_digits(), load_images("digits", "test")
+    assert ours.labels.tolist() == found.target[::5].tolist()
+    means = torch.from_numpy(found.images[::5]).mean((1, 2)) * 255 / 16
+    torch.testing.assert_close(ours.images.double().mean((1, 2, 3)), means, atol=3.0, rtol=0.1)
+
+
+# --- A sample and how a set shows itself ----------------------------------------------------------
+
+
+def test_sample_draws_without_replacement_and_keeps_labels():
+    whole = Images(
+        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1),
+        torch.arange(50),
+        ("a",),
+        "x",
+        "train",
+    )
+    one, two = (whole.sample(30, generator=torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(one.images.flatten().long(), one.labels) and len(one.labels.unique()) == 30
+    assert torch.equal(one.labels, two.labels)
+    assert torch.equal(whole.sample(50).labels.sort().values, whole.labels)
+
+
+@pytest.mark.parametrize("n", [0, -1, 51])
+def test_impossible_samples_are_named(n):
+    whole = Images(
+        torch.zeros(50, 1, 2, 2, dtype=torch.uint8),
+        torch.zeros(50).long(),
+        ("a",),
+        "things",
+        "test",
+    )
+    with pytest.raises(
+        ValueError, match=f"n={n} should be between 1 and 50, the test images of things"
+    ):
+        whole.sample(n)
+
+
+def test_names_are_escaped_in_html():
+    name = "<script>alert('&')</script>"
+    plain = Images(
+        torch.zeros(1, 3, 4, 5, dtype=torch.uint8), torch.zeros(1).long(), ("a",), name, "train"
+    )
+    standing = Images(
+        plain.images, plain.labels, plain.classes, name, "train", stand_in_for="<b>cifar10</b>"
+    )
+    assert "1 train images of <script>" in repr(plain) and "3 x 4 x 5" in repr(plain)
+    for shown in (plain._repr_html_(), standing._repr_html_()):
+        assert "<script" not in shown and "<b>" not in shown and html.escape(name) in shown
+    assert "stand-in" not in plain._repr_html_()
+
+
+# --- What is replaced and what never is -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("default, instead", [("cifar10", "photos"), ("fashion_mnist", "digits")])
+def test_default_is_replaced_with_warning_and_banner(tmp_path, default, instead):
+    with pytest.warns(
+        StandInWarning,
+        match=f"{default} is not in .* downloading is off. Using '{instead}' instead",
+    ):
+        found = load_images(default=default, root=tmp_path)
+    assert (found.name, found.stand_in_for) == (instead, default)
+    assert torch.equal(found.images, load_images(instead).images)
+    shown = found._repr_html_()
+    assert 'class="admonition warning stand-in"' in shown
+    assert f"{default} could not be had" in shown and f"computed on {instead}" in shown
+    assert f"standing in for {default}" in repr(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_named_set_is_never_replaced(tmp_path, name, split):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(DatasetUnavailable, match=f"{name} is not in .* downloading is off"),
+    ):
+        warnings.simplefilter("error")
+        load_images(name, split, root=tmp_path)
+
+
+def test_root_that_cannot_be_written_is_named(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(
+        DatasetUnavailable, match="cifar10 is not in .*data, and that folder can't be written"
+    ):
+        load_images("cifar10", root=blocked / "data", download=True)
+
+
+def test_where_data_is_looked_for(tmp_path, monkeypatch):
+    (tmp_path / "book" / "notebooks").mkdir(parents=True)
+    (tmp_path / "book" / "_toc.yml").touch()
+    monkeypatch.delenv("PATCHINIT_DATA", raising=False)
+    monkeypatch.chdir(tmp_path / "book" / "notebooks")
+    assert default_root() == tmp_path / "book" / "data"
+    monkeypatch.chdir(tmp_path)
+    assert default_root() == tmp_path / "data"
+    monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "elsewhere"))
+    assert default_root() == tmp_path / "elsewhere"
+
+
+# --- Published sets on disk -----------------------------------------------------------------------
+
+
+class Trap:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A root with a CIFAR-10 of 6 x 4 images whose digests count as the published ones."""
+    folder = tmp_path / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for file in CIFAR_FILES[:-1]:
+        pixels = rng.integers(0, 256, (4, 3072), dtype=np.uint8)
+        (folder / file).write_bytes(pickle.dumps({"data": pixels, "labels": [3, 1, 0, 2]}))
+    (folder / CIFAR_FILES[-1]).write_bytes(pickle.dumps({"label_names": ["w", "x", "y", "z"]}))
+    md5 = {file: hashlib.md5((folder / file).read_bytes()).hexdigest() for file in CIFAR_FILES}
+    monkeypatch.setattr(
+        datasets.CIFAR10, "train_list", [[file, md5[file]] for file in CIFAR_FILES[:5]]
+    )
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}
+    monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
+    return tmp_path / "data"
+
+
+def test_cifar_from_disk_keeps_the_order_of_its_values(cifar):
+    train, test = (load_images("cifar10", split, root=cifar) for split in ("train", "test"))
+    assert train.images.shape == (20, 3, 32, 32) and test.images.shape == (4, 3, 32, 32)
+    assert train.images.dtype == torch.uint8 and train.images.is_contiguous()
+    stored = pickle.loads((cifar / "cifar-10-batches-py/data_batch_2").read_bytes())["data"]
+    assert np.array_equal(train.images[4:8].flatten(1).numpy(), stored)
+    assert test.labels.tolist() == [3, 1, 0, 2] and test.classes == ("w", "x", "y", "z")
+
+
+@pytest.mark.parametrize("file", CIFAR_FILES)
+@pytest.mark.parametrize("name", ["cifar10", None])
+def test_a_booby_trapped_pickle_is_never_executed(cifar, tmp_path, file, name):
+    marker = tmp_path / "sprung"
+    trapped = cifar / "cifar-10-batches-py" / file
+    trapped.write_bytes(pickle.dumps(Trap(marker)))
+    for split in ("train", "test"):
+        with pytest.raises(
+            DatasetDamaged, match=f"{file} is damaged: its md5 .*Delete this file and load again"
+        ):
+            load_images(name, split, root=cifar)  # nor is a damaged default replaced by a stand-in
+    assert not marker.exists()
+    pickle.loads(trapped.read_bytes()).close()
+    assert marker.exists(), "the trap works"
+
+
+def test_real_files_have_the_published_digests_and_sizes(real_data, tmp_path):
+    """Fashion-MNIST; and one flipped bit in a copy of it is found."""
+    train = load_images("fashion_mnist", root=real_data)
+    assert (
+        train.images.shape == (60_000, 1, 28, 28)
+        and train.labels.bincount().tolist() == [6000] * 10
+    )
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in (real_data / "FashionMNIST/raw").iterdir():
+        (raw / path.name).symlink_to(path.resolve())
+    damaged = raw / "t10k-labels-idx1-ubyte"
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.unlink()
+    damaged.write_bytes(content)
+    with pytest.raises(
+        DatasetDamaged, match="t10k-labels-idx1-ubyte is damaged: its sha256 .*Delete this file"
+    ):
+        load_images("fashion_mnist", root=tmp_path)
+
+
+# --- A folder of one's own ------------------------------------------------------------------------
+
+
+def draw(folder, labels=("cat", "dog"), n=2, size=(6, 9), mode="RGB", suffix="png"):
+    """n random images for each label; returns their pixels in the order of loading."""
+    rng = np.random.default_rng(len(str(folder)))
+    written = []
+    for label in labels:
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for index in range(n):
+            shape = (*size, 3) if mode == "RGB" else size
+            pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{index}.{suffix}")
+            written.append(pixels)
+    return np.stack(written)
+
+
+def test_folder_of_class_folders(tmp_path):
+    pixels = draw(tmp_path / "pets")
+    images, labels, classes = found = load_images(tmp_path / "pets")
+    assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), pixels) and images.is_contiguous()
+    assert labels.tolist() == [0, 0, 1, 1] and classes == ("cat", "dog")
+    assert (found.name, found.split, found.stand_in_for) == ("pets", "train", None)
+    assert torch.equal(load_images(str(tmp_path / "pets")).images, images)
+
+
+def test_greyscale_keeps_one_channel(tmp_path):
+    pixels = draw(tmp_path, mode="L")
+    assert np.array_equal(load_images(tmp_path).images[:, 0].numpy(), pixels)
+
+
+def test_one_colour_image_makes_all_colour_whatever_the_values(tmp_path):
+    grey = draw(tmp_path, labels=["a"], mode="L")
+    Image.fromarray(np.full((6, 9, 3), 7, dtype=np.uint8)).save(
+        tmp_path / "a" / "9.png"
+    )  # grey in value only
+    images = load_images(tmp_path).images
+    assert images.shape == (3, 3, 6, 9)
+    assert all(np.array_equal(images[:2, channel].numpy(), grey) for channel in range(3))
+
+
+def test_train_and_test_folders(tmp_path):
+    draw(tmp_path / "train", n=3)
+    draw(tmp_path / "test", n=1)
+    assert [len(load_images(tmp_path, split)) for split in ("train", "test")] == [6, 2]
+
+
+@pytest.mark.parametrize("present, absent", [("train", "test"), ("test", "train")])
+def test_missing_split_folder_is_named(tmp_path, present, absent):
+    draw(tmp_path / present)
+    with pytest.raises(ValueError, match=f"split='{absent}': .* has no folder '{absent}'"):
+        load_images(tmp_path, absent)
+
+
+def test_undivided_folder_has_no_test_split(tmp_path):
+    draw(tmp_path)
+    with pytest.raises(ValueError, match="split='test': .* has no folders 'train' and 'test'"):
+        load_images(tmp_path, "test")
+
+
+def test_several_sizes_are_refused_or_resized(tmp_path):
+    draw(tmp_path, labels=["a"], size=(6, 9))
+    draw(tmp_path, labels=["b"], size=(20, 10))
+    with pytest.raises(
+        ValueError, match=r"images of 2 sizes, \(6, 9\) to \(20, 10\); pass size=\(H, W\)"
+    ):
+        load_images(tmp_path)
+    assert load_images(tmp_path, size=(5, 7)).images.shape == (4, 3, 5, 7)
+
+
+def test_unreadable_image_is_named(tmp_path):
+    draw(tmp_path)
+    (tmp_path / "cat" / "broken.png").write_bytes(b"no image")
+    with pytest.raises(
+        DatasetDamaged, match=r"cat/broken\.png can't be read as an image .*; repair or remove it"
+    ):
+        load_images(tmp_path)
+
+
+def test_truncated_image_is_named(tmp_path):
+    draw(tmp_path, size=(40, 40))
+    cut = tmp_path / "dog" / "1.png"
+    cut.write_bytes(cut.read_bytes()[:-500])
+    with pytest.raises(DatasetDamaged, match=r"dog/1\.png can't be read as an image"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("classes", [[], ["empty"]])
+def test_folder_without_images_is_named(tmp_path, classes):
+    for name in classes:
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="should hold one folder of images a class"):
+        load_images(tmp_path)
+
+
+# --- Unknown names --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (
+            {"name": "cifar"},
+            "name='cifar' is neither one of "
+            ".*'cifar10', 'fashion_mnist', 'photos', 'digits'.*folder",
+        ),
+        ({"name": "no/such/folder"}, "name='no/such/folder' is neither one of"),
+        (
+            {"name": "photos", "split": "valid"},
+            r"split='valid' should be one of \('train', 'test'\)",
+        ),
+        (
+            {"default": "photos"},
+            r"default='photos' should be one of \('cifar10', 'fashion_mnist'\)",
+        ),
+    ],
+)
+def test_unknown_names_are_named(tmp_path, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        load_images(**arguments, root=tmp_path)

@@ -1,0 +1,181 @@
+"""Filter banks against scikit-learn, closed forms and recomputation."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from patchinit import METHODS, make_filters
+from patchinit.filters import (
+    glorot_uniform,
+    kaiming_normal,
+    pca_whitening,
+    principal_components,
+    random_orthonormal,
+    random_patches,
+    with_norm,
+)
+from patchinit.moments import patch_moments
+from patchinit.patches import extract_patches, standardize_patches
+
+
+@pytest.fixture
+def patches(images):
+    return extract_patches(images, 3)
+
+
+@pytest.mark.parametrize("feature_standardize", [True, False])
+def test_components_equal_scikit_learn(patches, feature_standardize):
+    bank = principal_components(patches, 26, feature_standardize=feature_standardize)
+    rows = standardize_patches(patches).patches.flatten(1).double().numpy()
+    rows = StandardScaler().fit_transform(rows) if feature_standardize else rows
+    pca = PCA(svd_solver="full").fit(rows)
+    np.testing.assert_allclose(
+        bank.eigenvalues, pca.explained_variance_ * (len(rows) - 1) / len(rows), atol=1e-5
+    )
+    cosines = np.abs((bank.filters.flatten(1).numpy() * pca.components_[:26]).sum(1))
+    np.testing.assert_allclose(cosines, 1, atol=1e-4)
+    np.testing.assert_allclose(bank.explained, pca.explained_variance_ratio_, atol=1e-6)
+
+
+def test_components_are_orthonormal_ordered_and_signed(patches):
+    bank = principal_components(patches, 27)
+    flat = bank.filters.flatten(1)
+    torch.testing.assert_close(flat @ flat.T, torch.eye(27), atol=1e-5, rtol=0)
+    assert (bank.eigenvalues.diff() <= 0).all() and (bank.eigenvalues >= 0).all()
+    assert (flat.gather(1, flat.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_brightness_is_the_null_direction_of_standardised_patches(patches):
+    bank = principal_components(patches, 27, feature_standardize=False)
+    assert bank.eigenvalues[-1] < 1e-6 < bank.eigenvalues[-2]
+    torch.testing.assert_close(
+        bank.filters[-1].flatten(), torch.full((27,), 27**-0.5), atol=1e-4, rtol=0
+    )
+    sums = bank.filters[:-1].flatten(1).sum(1)
+    torch.testing.assert_close(sums, torch.zeros(26), atol=1e-3, rtol=0)
+
+
+def test_streamed_components_equal_those_in_memory(images, patches):
+    streamed = principal_components(patch_moments(images, 3, batch_size=3), 26)
+    held = principal_components(patches, 26)
+    assert (streamed.filters * held.filters).flatten(1).sum(1).min() > 1 - 1e-4
+    assert (streamed.n_patches, streamed.constant_share) == (held.n_patches, held.constant_share)
+
+
+def test_whitened_responses_are_uncorrelated(patches):
+    bank = pca_whitening(patches, 20, eps=1e-9)
+    covariance = torch.cov(
+        (patches.flatten(1) @ bank.filters.flatten(1).T).double().T, correction=0
+    )
+    torch.testing.assert_close(covariance, torch.eye(20, dtype=torch.float64), atol=0.02, rtol=0)
+
+
+def test_whitening_bounds_the_gain(patches):
+    loose, tight = pca_whitening(patches, 27, eps=1e-6), pca_whitening(patches, 27, eps=0.1)
+    norms = tight.filters.flatten(1).norm(dim=1).double()
+    expected = (tight.eigenvalues + 0.1 * tight.eigenvalues.mean()).rsqrt()
+    torch.testing.assert_close(norms, expected, rtol=1e-4, atol=0)
+    assert loose.filters.flatten(1).norm(dim=1).max() > norms.max()
+    with pytest.raises(ValueError, match="eps=0"):
+        pca_whitening(patches, 27, eps=0)
+
+
+def test_random_patches_are_distinct_patches(patches, generator):
+    bank = random_patches(patches, 40, norm=None, generator=generator)
+    known = standardize_patches(patches).patches
+    nearest = torch.cdist(
+        bank.filters.flatten(1), known.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+    ).min(1)
+    assert nearest.values.max() < 1e-6 and len(nearest.indices.unique()) == 40
+    torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((40,), 27**0.5))
+
+
+def test_glorot_norm_and_bounds(generator):
+    shape = (27, 3, 3, 3)
+    filters = torch.cat([glorot_uniform(shape, generator=generator).filters for _ in range(200)])
+    assert filters.abs().max() <= (6 / (27 + 243)) ** 0.5
+    squares = filters.flatten(1).square().sum(1)
+    error = 5 * squares.std() / len(squares) ** 0.5
+    assert abs(squares.mean() - 2 * 3 / (3 + 27)) < error
+
+
+def test_kaiming_variance(generator):
+    filters = kaiming_normal((400, 3, 3, 3), generator=generator).filters
+    assert filters.var().item() == pytest.approx(2 / 27, rel=0.06)
+
+
+def test_random_orthonormal_is_a_rotation_and_not_always_the_same(generator):
+    one, two = (
+        random_orthonormal((27, 3, 3, 3), generator=generator).filters.flatten(1) for _ in range(2)
+    )
+    torch.testing.assert_close(one @ one.T, torch.eye(27), atol=1e-5, rtol=0)
+    entries = (one @ two.T).flatten()
+    assert entries.std().item() == pytest.approx(27**-0.5, rel=0.1) and abs(entries.mean()) < 0.03
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_its_promises(images, method):
+    shape = (9, 3, 3, 3)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    seed = lambda s: torch.Generator().manual_seed(s)  # noqa: E731
+    bank = make_filters(method, images, shape, norm=0.3, generator=seed(1))
+    again = make_filters(method, images, shape, norm=0.3, generator=seed(1))
+    assert (
+        bank.filters.shape == shape
+        and bank.filters.dtype == torch.float32
+        and bank.method == method
+        and len(bank) == 9
+    )
+    torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((9,), 0.3))
+    assert torch.equal(bank.filters, again.filters)
+    assert torch.equal(before, torch.get_rng_state()), "the global random state was touched"
+    if method not in ("principal_components", "pca_whitening", "cosine_basis"):
+        assert not torch.equal(
+            bank.filters, make_filters(method, images, shape, norm=0.3, generator=seed(2)).filters
+        )
+
+
+@pytest.mark.parametrize(
+    "method", ["principal_components", "pca_whitening", "random_orthonormal", "cosine_basis"]
+)
+def test_more_than_the_space_has_is_refused(images, method):
+    with pytest.raises(
+        ValueError, match=r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"
+    ):
+        make_filters(method, images, (28, 3, 3, 3))
+
+
+@pytest.mark.parametrize("norm", [0, -1, float("inf"), float("nan")])
+def test_impossible_norms_are_named(images, norm):
+    with pytest.raises(ValueError, match="norm="):
+        make_filters("kmeans", images, (4, 3, 3, 3), norm=norm)
+
+
+def test_a_zero_filter_has_no_direction():
+    with pytest.raises(ValueError, match="filter 1 is zero"):
+        with_norm(torch.stack([torch.ones(1, 2, 2), torch.zeros(1, 2, 2)]), 1.0)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (
+            lambda x: make_filters("pca", x, (4, 3, 3, 3)),
+            "method='pca' is unknown.*principal_components.*kaiming_normal",
+        ),
+        (lambda x: make_filters("kmeans", x, (4, 1, 3, 3)), "C=3 channels, the layer takes 1"),
+        (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "list"),
+        (lambda x: glorot_uniform((3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C, kh, kw\)"),
+        (
+            lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5),
+            "n_filters=5 should be between 1 and 4",
+        ),
+        (lambda x: pca_whitening(torch.full((5, 3, 3, 3), 0.5), 3), "all patches are the same"),
+    ],
+)
+def test_bad_requests_are_named(images, call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(images)

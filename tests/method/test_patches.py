@@ -1,0 +1,189 @@
+"""Patches and their moments, against conv2d, numpy and closed forms."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patchinit.moments import patch_moments
+from patchinit.patches import extract_patches, sample_patches, standardize_patches
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(1, 3),
+    channels=st.integers(1, 4),
+    size=st.tuples(st.integers(7, 12), st.integers(7, 12)),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 3),
+)
+def test_convolution_is_patches_times_weights(n, channels, size, kernel, stride, dilation):
+    generator = torch.Generator().manual_seed(n + channels)
+    images = torch.rand(n, channels, *size, generator=generator, dtype=torch.float64)
+    weight = torch.randn(5, channels, *kernel, generator=generator, dtype=torch.float64)
+    patches = extract_patches(images, kernel, stride=stride, dilation=dilation)
+    maps = F.conv2d(images, weight, stride=stride, dilation=dilation)
+    rows, cols = (
+        (s - d * (k - 1) - 1) // stride + 1
+        for s, k, d in zip(size, kernel, (dilation,) * 2, strict=True)
+    )
+    assert patches.shape == (n * rows * cols, channels, *kernel)
+    torch.testing.assert_close(
+        patches.flatten(1) @ weight.flatten(1).T, maps.permute(0, 2, 3, 1).reshape(-1, 5)
+    )
+
+
+def test_order_is_left_to_right_then_down():
+    image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    patches = extract_patches(image, 2)
+    assert patches[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6]
+
+
+def test_uint8_is_divided_by_255():
+    image = torch.tensor([[[[0, 255], [51, 102]]]], dtype=torch.uint8)
+    assert extract_patches(image, 2).flatten().tolist() == pytest.approx([0, 1, 0.2, 0.4])
+
+
+def test_sample_is_a_subset_without_replacement(images, generator):
+    every = {tuple(row.tolist()) for row in extract_patches(images, 3).flatten(1)}
+    drawn = [
+        tuple(row.tolist())
+        for row in sample_patches(images, 3, 900, generator=generator).flatten(1)
+    ]
+    assert len(set(drawn)) == 900 and set(drawn) <= every
+
+
+@pytest.mark.parametrize("stride, dilation", [(1, 1), (2, 1), (1, 2), (3, 2)])
+def test_sample_respects_stride_and_dilation(images, generator, stride, dilation):
+    place = {"stride": stride, "dilation": dilation}
+    every = {tuple(row.tolist()) for row in extract_patches(images, (3, 2), **place).flatten(1)}
+    drawn = sample_patches(images, (3, 2), 50, generator=generator, **place)
+    assert {tuple(row.tolist()) for row in drawn.flatten(1)} <= every
+
+
+@pytest.mark.parametrize("n", [3, 30])  # a small share and a large one: two algorithms
+def test_sample_is_uniform(n):
+    images = torch.arange(60.0).reshape(1, 1, 6, 10)  # 60 patches of 1x1, told apart by their value
+    generator = torch.Generator().manual_seed(1)
+    counts = torch.zeros(60)
+    for _ in range(1500):
+        counts[sample_patches(images, 1, n, generator=generator).flatten().long()] += 1
+    expected = 1500 * n / 60
+    statistic = float(((counts - expected) ** 2 / expected).sum()) / (
+        1 - n / 60
+    )  # without replacement
+    assert 30 < statistic < 95  # chi-squared with 59 degrees of freedom: 0.1 % below and above
+
+
+def test_sample_of_everything_is_everything(images):
+    torch.testing.assert_close(sample_patches(images, 3, 10**6), extract_patches(images, 3))
+
+
+def test_standardised_patches_have_mean_0_and_deviation_1(images):
+    patches, constant = standardize_patches(extract_patches(images, 3))
+    assert not constant.any()
+    torch.testing.assert_close(
+        patches.flatten(1).mean(1), torch.zeros(len(patches)), atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(patches.flatten(1).norm(dim=1), torch.full((len(patches),), 27**0.5))
+
+
+@settings(deadline=None, max_examples=30)
+@given(gain=st.floats(0.01, 100), shift=st.floats(-0.5, 0.5))
+def test_standardising_ignores_brightness_and_contrast(gain, shift):
+    patches = torch.rand(
+        50, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    torch.testing.assert_close(
+        standardize_patches(gain * (patches + shift)).patches, standardize_patches(patches).patches
+    )
+
+
+@pytest.mark.parametrize("level", [0, 1, 7, 254])
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_constant_patches_are_found_and_the_faintest_pattern_is_kept(level, kernel):
+    flat = torch.full((4, 3, kernel, kernel), level, dtype=torch.uint8)
+    faint = flat.clone()
+    faint[:, 1, 1, 1] += 1  # one value, one step of 8 bits
+    both = torch.cat([flat, faint])
+    result = standardize_patches(both)
+    assert result.constant.tolist() == [True] * 4 + [False] * 4
+    assert len(result.patches) == 4 and result.constant_share == 0.5
+    moments = patch_moments(both, kernel)
+    assert (moments.count, moments.constant) == (4, 4)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_moments_equal_numpy(images, standardize, dtype):
+    images = (images * 255).to(torch.uint8) if dtype == torch.uint8 else images
+    images[:3] = images[:3, :1, :1, :1]  # three constant images
+    moments = patch_moments(images, 3, standardize=standardize, batch_size=5)
+    rows = extract_patches(images, 3).flatten(1).double().numpy()
+    if standardize:
+        rows = rows[rows.std(1) > 1e-6]
+        rows = (rows - rows.mean(1, keepdims=True)) / rows.std(1, keepdims=True)
+        assert moments.constant == 3 * 14 * 14
+    assert moments.count == len(rows)
+    np.testing.assert_allclose(moments.mean, rows.mean(0), atol=1e-6)
+    np.testing.assert_allclose(moments.covariance, np.cov(rows.T, bias=True), atol=2e-6)
+
+
+def test_moments_of_an_iterable_are_those_of_the_whole(images):
+    whole, parts = patch_moments(images, 3), patch_moments(iter(images.split(5)), 3)
+    torch.testing.assert_close(whole.covariance, parts.covariance)
+    assert whole.count == parts.count
+
+
+@pytest.mark.parametrize(
+    "function", [extract_patches, patch_moments, lambda images, k: sample_patches(images, k, 5)]
+)
+@pytest.mark.parametrize(
+    "bad, error, words",
+    [
+        ([[1, 2]], TypeError, "torch.from_numpy"),
+        (np.zeros((1, 3, 8, 8)), TypeError, "ndarray.*torch.Tensor"),
+        (torch.zeros(3, 8, 8), ValueError, r"\(3, 8, 8\).*4 axes.*images\[None\]"),
+        (torch.zeros(0, 3, 8, 8), ValueError, "at least one image"),
+        (torch.zeros(1, 3, 8, 8, dtype=torch.int64), TypeError, "int64.*uint8"),
+        (torch.full((1, 3, 8, 8), torch.nan), ValueError, "NaN.*isfinite"),
+        (torch.zeros(1, 3, 2, 8), ValueError, "3x3 pixels, more than the images' 2x8"),
+    ],
+)
+def test_bad_images_are_named(function, bad, error, words):
+    with pytest.raises(error, match=words):
+        function(bad, 3)
+
+
+@pytest.mark.parametrize("kernel", [0, -1, (3,), (3, 0), 2.5])
+def test_bad_kernels_are_named(images, kernel):
+    with pytest.raises((ValueError, TypeError), match="kernel_size|iterable"):
+        extract_patches(images, kernel)
+
+
+def test_only_constant_patches_is_an_error():
+    for function in (
+        lambda x: standardize_patches(extract_patches(x, 3)),
+        lambda x: patch_moments(x, 3),
+    ):
+        with pytest.raises(ValueError, match="all 72 patches are constant.*contrast"):
+            function(torch.full((2, 3, 8, 8), 0.3))
+
+
+def test_no_images_in_an_iterable():
+    with pytest.raises(ValueError, match="at least one image"):
+        patch_moments(iter([]), 3)
+
+
+def test_share_of_constant_patches_on_fashion_mnist(real_data):
+    from patchinit.data import load_images
+
+    sample = load_images("fashion_mnist", root=real_data).sample(
+        100, generator=torch.Generator().manual_seed(0)
+    )
+    patches = sample.images.float().unfold(2, 3, 1).unfold(3, 3, 1).reshape(-1, 9).numpy()
+    expected = (patches.max(1) == patches.min(1)).sum()
+    assert patch_moments(sample.images, 3).constant == expected
