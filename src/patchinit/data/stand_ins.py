@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from sklearn.datasets import load_digits
-from sklearn.datasets import load_sample_images
 import numpy as np
 import torch
+from sklearn.datasets import load_digits, load_sample_images
+
 from .images import Images
-
-
-
 
 
 class StandInWarning(UserWarning):
