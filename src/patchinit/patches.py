@@ -17,6 +17,8 @@ from torch import Tensor
 # square. Rounding in float32 leaves about 1e-7; the faintest pattern that 8 bits can hold in a
 # patch of 11 x 11 x 3 (one value one step off) leaves 2e-4.
 CONSTANT_TOLERANCE = 1e-5
+# Patches that are worked on in float64 at a time, where all at once would take too much memory.
+AT_A_TIME = 20_000
 
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
@@ -64,8 +66,8 @@ def check_images(images: Tensor) -> Tensor:
 
 
 def _all_finite(images: Tensor) -> bool:
-    """Whether every value is; least and largest tell, in less memory than one answer a value."""
-    parts = images.detach().split(1000)  # so that no more is copied where values lie apart
+    """Whether all values are finite: the least and the largest tell, without a mask of all."""
+    parts = images.detach().split(1000)  # bounds what is copied where values do not lie in a row
     return all(math.isfinite(extreme) for part in parts for extreme in part.aminmax())
 
 
@@ -161,8 +163,10 @@ def sample_patches(
     size = as_pair(kernel_size)
     if n_patches < 1:
         raise ValueError(f"n_patches={n_patches} should be >= 1")
-    options = {"stride": stride, "dilation": dilation}
-    return some_patches(check_images(images), size, n_patches, **options, generator=generator)
+    return some_patches(
+        check_images(images), size, n_patches,
+        stride=stride, dilation=dilation, generator=generator,
+    )  # fmt: skip
 
 
 def some_patches(
@@ -268,7 +272,7 @@ def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
     """
     flat = as_float(check_images(patches)).flatten(1)
     rows, used = torch.empty(flat.shape, dtype=torch.float64), 0
-    for part in flat.split(20_000):
+    for part in flat.split(AT_A_TIME):
         kept, _ = _standardize_rows(part.double())
         rows[used : used + len(kept)] = kept
         used += len(kept)

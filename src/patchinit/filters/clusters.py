@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import standardized_rows
+from ..patches import AT_A_TIME, standardized_rows
 from .bank import FilterBank, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
@@ -251,8 +251,8 @@ def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int
     standardized, n_constant = standardized_rows(patches)
     check_patches_suffice(n_filters, len(standardized))
     rows, moves = standardized.numpy(), np.random.default_rng(0)
-    for start in range(0, len(rows), 20_000):  # bounds the memory of the moves
-        part = rows[start : start + 20_000]
+    for start in range(0, len(rows), AT_A_TIME):
+        part = rows[start : start + AT_A_TIME]
         part += JITTER * (2 * moves.random(part.shape) - 1)
     n_patches, channels, height, width = patches.shape
     return rows, (channels, height, width), n_constant / n_patches

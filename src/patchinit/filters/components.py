@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..moments import PatchMoments, moments_of
-from ..patches import check_images
+from ..patches import AT_A_TIME, check_images
 from .bank import FilterBank, check_dimensions_suffice, with_norm
 
 # Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
@@ -157,7 +157,8 @@ def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMomen
     if isinstance(patches, PatchMoments):
         return patches
     height, width = check_images(patches).shape[2:]
-    return moments_of([patches], (height, width), standardize=standardize, batch_size=20_000)
+    size = height, width
+    return moments_of([patches], size, standardize=standardize, batch_size=AT_A_TIME)
 
 
 def _eigenvectors(

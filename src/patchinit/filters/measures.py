@@ -27,11 +27,7 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     >>> cosine_similarity(a, b).round(decimals=6).tolist()
     [0.6]
     """
-    if a.shape[1:] != b.shape[1:]:
-        raise ValueError(
-            f"a has filters of shape {tuple(a.shape[1:])}, b of {tuple(b.shape[1:])}; "
-            "they should agree"
-        )
+    _check_agreement("a has filters of", a.shape[1:], "b of", b.shape[1:])
     a, b = a.flatten(1).double(), b.flatten(1).double()
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
 
@@ -76,10 +72,7 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
     >>> response_correlation(before, after, never_the_second).tolist()
     [1.0]
     """
-    if before.shape != after.shape:
-        raise ValueError(
-            f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree"
-        )
+    _check_agreement("before has", before.shape, "after", after.shape)
     a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
     if covariance.shape != (a.shape[1],) * 2:
         raise ValueError(
@@ -188,9 +181,12 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     >>> responses(torch.ones(2, 1, 3, 3), torch.ones(5, 1, 3, 3)).shape
     torch.Size([2, 5])
     """
-    if filters.shape[1:] != patches.shape[1:]:
-        raise ValueError(
-            f"filters have shape {tuple(filters.shape[1:])}, patches {tuple(patches.shape[1:])}; "
-            "they should agree"
-        )
+    _check_agreement("filters have", filters.shape[1:], "patches", patches.shape[1:])
     return filters.flatten(1) @ patches.flatten(1).T
+
+
+def _check_agreement(one: str, shape: torch.Size, other: str, other_shape: torch.Size) -> None:
+    if shape != other_shape:
+        raise ValueError(
+            f"{one} shape {tuple(shape)}, {other} {tuple(other_shape)}; they should agree"
+        )
