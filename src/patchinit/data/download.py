@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tqdm import tqdm
 import http.client
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
-
+from tqdm import tqdm
 
 SILENCE = 10.0  # seconds without a byte after which a connection is given up
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from PIL import Image
-from PIL import UnidentifiedImageError
 from pathlib import Path
-from torchvision import datasets
+
 import numpy as np
 import torch
-from .images import Images, SPLITS
-from .published import DatasetDamaged
+from PIL import Image, UnidentifiedImageError
+from torchvision import datasets
 
+from .images import SPLITS, Images
+from .published import DatasetDamaged
 
 
 def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
-from torchvision import datasets
-import os
-import torch
-import warnings
-from .published import DatasetUnavailable, default_root, ensure
-from .images import Images, SPLITS
-from .catalogue import DATASETS, PUBLISHED
-from .stand_ins import StandInWarning, digits, photos
-from .folders import read_folder
 
+import torch
+from torchvision import datasets
+
+from .catalogue import DATASETS, PUBLISHED
+from .folders import read_folder
+from .images import SPLITS, Images
+from .published import DatasetUnavailable, default_root, ensure
+from .stand_ins import StandInWarning, digits, photos
 
 
 def load_images(
@@ -61,6 +62,11 @@ def load_images(
         A file does not match its published digest, or an image can't be read; the text names it.
     ValueError
         An unknown name or split, or a folder without images or with images of several sizes.
+
+    Examples
+    --------
+    >>> load_images("photos")
+    5,700 train images of photos, 3 x 32 x 32
     """
     if split not in SPLITS:
         raise ValueError(f"split={split!r} should be one of {SPLITS}")

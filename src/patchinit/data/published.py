@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from torchvision import datasets
-from torchvision.datasets.utils import check_integrity
 import hashlib
 import os
 import shutil
 import tempfile
+from pathlib import Path
+
+from torchvision import datasets
+from torchvision.datasets.utils import check_integrity
+
 from .download import fetch
-
-
 
 # torchvision keeps digests of Fashion-MNIST's archives only; these are of what they unpack to.
 _FASHION_SHA256 = {
@@ -31,7 +31,12 @@ class DatasetDamaged(RuntimeError):
 
 
 def default_root() -> Path:
-    """Where published data sets are looked for: see `load_images`."""
+    """Where published data sets are looked for: see `load_images`.
+
+    Examples
+    --------
+    >>> batches = default_root() / "cifar-10-batches-py"  # where CIFAR-10 lies, or is put
+    """
     if os.environ.get("PATCHINIT_DATA"):
         return Path(os.environ["PATCHINIT_DATA"])
     here = Path.cwd()
