@@ -37,6 +37,11 @@ class Interval:
         """+1 or -1 if the interval lies on that side of zero, 0 if it contains zero."""
         return int(self.low > 0) - int(self.high < 0)
 
+    @property
+    def half(self) -> float:
+        """Half the width: what stands behind the "±" of a symmetric interval."""
+        return (self.high - self.low) / 2
+
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     """Mean with Student's t interval.
