@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ..evidence.claims.accuracy import Comparison
 from ..evidence.intervals import MARGIN, mean_interval
-from ..experiments.settings import Settings
 from .style import METHOD_COLORS, METHOD_LABELS
+
+if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
+    from ..evidence.claims.accuracy import Comparison
+    from ..experiments.settings import Settings
 
 
 def spectrum(
@@ -135,6 +138,7 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     Examples
     --------
     >>> from matplotlib.figure import Figure
+    >>> from patchinit.evidence.claims.accuracy import Comparison
     >>> values, unknown = np.array([0.1, 0.3]), float("nan")
     >>> interval = mean_interval(values)
     >>> row = Comparison("cifar10", "kmeans", values, interval, interval, 1.0, 1.0, unknown, -0.34)
@@ -183,6 +187,7 @@ def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
     Examples
     --------
     >>> from matplotlib.figure import Figure
+    >>> from patchinit.experiments.settings import Settings
     >>> ax = mark_drop(Settings(epochs=20, drop_after=15), ax=Figure().subplots())
     >>> ax.lines[0].get_xdata(), ax.texts[0].get_text()
     ([15.5, 15.5], 'rate / 10')

@@ -25,6 +25,11 @@ class Interval:
     high: float
     n: int  #: seeds
 
+    @property
+    def half(self) -> float:
+        """Half the width: what stands behind the "±" of a symmetric interval."""
+        return (self.high - self.low) / 2
+
     def __format__(self, spec: str) -> str:
         """``f"{interval:+.2f}"`` is "+0.12 [-0.30, +0.54]", with proper minus signs."""
         if not math.isfinite(self.high):
@@ -36,11 +41,6 @@ class Interval:
     def sign(self) -> int:
         """+1 or -1 if the interval lies on that side of zero, 0 if it contains zero."""
         return int(self.low > 0) - int(self.high < 0)
-
-    @property
-    def half(self) -> float:
-        """Half the width: what stands behind the "±" of a symmetric interval."""
-        return (self.high - self.low) / 2
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
