@@ -27,7 +27,7 @@ class Interval:
 
     @property
     def half(self) -> float:
-        """Half the width: what stands behind the "±" of a symmetric interval."""
+        """Half the width, which stands behind the "±" of a symmetric interval."""
         return (self.high - self.low) / 2
 
     def __format__(self, spec: str) -> str:
