@@ -21,7 +21,6 @@ import pytest
 import patchinit
 from tests.synthetic import write_study
 from tools.execute import kernel_settings
-from tools.notebook_gates import unknown_parameters
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -54,7 +53,7 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     """Chapters of even number from the root of the repository, the others from their own folder."""
     number = chapter.stem[:2]
     parameters = SMALL.get(number, {})
-    assert not unknown_parameters(sorted(parameters), papermill.inspect_notebook(str(chapter)))
+    assert parameters.keys() <= papermill.inspect_notebook(str(chapter)).keys()  # it only warns
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     executed = papermill.execute_notebook(

@@ -25,6 +25,11 @@ class Interval:
     high: float
     n: int  #: seeds
 
+    @property
+    def half(self) -> float:
+        """Half the width, which stands behind the "±" of a symmetric interval."""
+        return (self.high - self.low) / 2
+
     def __format__(self, spec: str) -> str:
         """``f"{interval:+.2f}"`` is "+0.12 [-0.30, +0.54]", with proper minus signs."""
         if not math.isfinite(self.high):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..results import Runs
+if TYPE_CHECKING:  # a chapter that keeps a verdict does not depend on training
+    from ..results import Runs
 
 YES, NO, OPEN = "supported", "not supported", "undecided"
 BASE = "glorot_uniform"
