@@ -37,10 +37,14 @@ class Interval:
         text = f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
         return text.replace("-", "\u2212")
 
+    def side(self, of: float = 0.0) -> int:
+        """+1 or -1 if the interval lies above or below a number, 0 if it holds it."""
+        return int(self.low > of) - int(self.high < of)
+
     @property
     def sign(self) -> int:
         """+1 or -1 if the interval lies on that side of zero, 0 if it contains zero."""
-        return int(self.low > 0) - int(self.high < 0)
+        return self.side()
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
