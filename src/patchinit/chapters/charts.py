@@ -94,7 +94,7 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
     for place, row in enumerate(comparisons):
-        color = METHOD_COLORS[row.arm]
+        color = METHOD_COLORS[row.arm.method]
         ax.plot(
             row.differences,
             np.full(len(row.differences), place + 0.22),
@@ -119,7 +119,7 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
         ylim=(len(comparisons) - 0.4, -0.6),
         yticks=range(len(comparisons)),
         xlabel="difference from Glorot (pp)",
-        yticklabels=[METHOD_LABELS[row.arm] for row in comparisons],
+        yticklabels=[row.arm.label for row in comparisons],
     )
     return ax
 

@@ -5,12 +5,17 @@ Needs MyST-NB (the extra `chapters`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import html
+from collections.abc import Mapping
 
+from IPython.display import HTML
 from myst_nb import glue
 
 from ..data.images import Images
 from ..evidence.claims.rules import NO, OPEN, YES, Finding
+from ..evidence.results import Runs
+from .claim_list import read_claims
+from .words import describe, evidence, needed
 
 
 def say(**values: object) -> None:
@@ -28,13 +33,44 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
 
 
-def tell(findings: Iterable[Finding]) -> None:
-    """Keep what the training runs say of some claims.
+def tell(found: Mapping[int, Finding], chapter: int) -> None:
+    """Keep what the training runs say of the claims that book/claims.yml gives to a chapter.
 
     As ``claim_N_verdict``, ``_reading``, ``_evidence`` and ``_needed``.
+
+    Raises
+    ------
+    ValueError
+        A finding whose claim is not in the list, or a claim of the chapter without a finding.
+    NoClaims
+        The list is not there.
     """
-    for finding in findings:
-        parts = {
-            name: getattr(finding, name) for name in ("verdict", "reading", "evidence", "needed")
-        }
-        say(**{f"claim_{finding.claim}_{name}": value for name, value in parts.items()})
+    claims = read_claims()
+    own = {n for n, c in claims.items() if c.rests_on_runs and chapter in (c.chapter, *c.also)}
+    for numbers, what in (
+        (found.keys() - claims.keys(), "have findings and are not in book/claims.yml"),
+        (own - found.keys(), "are in book/claims.yml and have no finding"),
+    ):
+        if numbers:
+            raise ValueError(f"claims {', '.join(map(str, sorted(numbers)))} {what}")
+    for number, finding in found.items():
+        if number in own:
+            parts = {
+                "verdict": finding.verdict,
+                "reading": finding.reading,
+                "evidence": evidence(finding),
+                "needed": needed(finding, claims[number].study),
+            }
+            say(**{f"claim_{number}_{name}": value for name, value in parts.items()})
+
+
+def show(runs: Runs) -> HTML:
+    """Which runs the page rests on; in a box where they are reduced ones."""
+    text = html.escape(describe(runs))
+    if not runs.reduced:
+        return HTML(f'<p class="data-source">{text}</p>')
+    return HTML(
+        '<div class="admonition important"><p class="admonition-title">Reduced runs</p><p>'
+        f"{text} They are too small and too short to decide "
+        "a claim about the paper's full runs, and no verdict is drawn from them.</p></div>"
+    )
