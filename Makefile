@@ -83,6 +83,9 @@ chapters: $(EXECUTED)
 _build/executed/notebooks/%.ipynb: notebooks/%.ipynb $(MODULE) $(RESULTS) tools/execute.py .venv/.locked _build/data-state
 	@PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@ --jobs $(JOBS)
 
+# These tell what the list of claims gives to them.
+$(foreach n,08 09 10,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): book/claims.yml
+
 # Rewritten only if other data sets are there than last time, so that pages made from stand-ins
 # are executed again once the real data has come, and nothing is executed again otherwise.
 _build/data-state: .venv/.installed FORCE

@@ -147,13 +147,12 @@ def test_differences_and_ranks_by_plain_numpy(folder):
 
     Nothing of the module's statistics is used.
     """
-    from patchinit.evidence.arms import Of
     from patchinit.evidence.claims.accuracy import compare
     from patchinit.evidence.intervals import rank_correlations
     from patchinit.evidence.results import read_runs
 
-    name_of = {Of(**arm): name for name, arm in STUDIES[folder.name].arms.items()}
     runs = read_runs(folder.name, folder=folder.parent)
+    name_of = {arm.of: STUDIES[folder.name].run_of(arm.settings).arm for arm in runs.arms}
     table = {
         (row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")
     }

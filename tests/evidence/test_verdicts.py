@@ -465,6 +465,8 @@ def test_precision_is_compared_on_purpose_alone(tmp_path):
     folder = write_study(tmp_path, "precision", seeds=range(2))
     runs = read_runs("precision", folder=folder.parent)
     names = [Of("glorot_uniform", precision=precision) for precision in ("bf16", "fp32")]
+    # The study's own precision is fp32, so that is what tells these arms from no other.
+    assert [runs.arm("cifar10", of).of for of in names] == [names[0], GLOROT]
     assert not runs.has("cifar10", *names)
     with pytest.raises(KeyError, match="seed 0 has precision bf16, fp32"):
         runs.paired("cifar10", *names)

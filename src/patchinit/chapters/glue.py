@@ -42,7 +42,7 @@ def tell(found: Mapping[int, Finding], chapter: int) -> None:
     ------
     ValueError
         A finding whose claim is not in the list, or a claim of the chapter without a finding.
-    NoClaims
+    patchinit.chapters.claim_list.NoClaims
         The list is not there.
     """
     claims = read_claims()

@@ -78,7 +78,7 @@ def noise_quantile(
     Examples
     --------
     >>> [round(float(noise_quantile(1, 0.001, 27, share)), 4) for share in (0.025, 0.975)]
-    [0.0067, 0.0201]
+    [0.0068, 0.0205]
     """
     rest = 1 - 1 / n_weights
     growth = np.log1p(n_weights * np.asarray(squared_rates, dtype=float) / norm**2)

@@ -12,6 +12,7 @@ from ..experiments.collect import read_manifest
 from ..experiments.files import StorageError
 from ..experiments.provenance import conditions
 from ..experiments.record import Result, RunRefused, unpack_result
+from ..experiments.plan import Study
 from ..experiments.registration import Registration, read_registration
 from ..experiments.settings import Settings
 from ..experiments.studies import STUDIES
@@ -28,6 +29,14 @@ class Runs:
 
     An arm is asked for by its settings: an `Of`, or the method's name where it differs in
     nothing else.
+
+    Examples
+    --------
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> runs.arm("cifar10", "kmeans").seeds
+    [0, 1, 2]
+    >>> runs.has("cifar10", Of("kmeans", norm="glorot"), "glorot_uniform")
+    False
     """
 
     studies: tuple[str, ...]
@@ -167,6 +176,13 @@ def find_results(folder: str | os.PathLike | None = None) -> Path:
     ------
     NoResults
         There is none.
+
+    Examples
+    --------
+    >>> find_results("nowhere")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    patchinit.evidence.results.NoResults: results='nowhere' is no folder; name the one that ...
     """
     if folder is not None:
         if not Path(folder).is_dir():
@@ -196,6 +212,13 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
         A record is damaged, or of settings that no arm of its study has (any more).
     StorageError
         A file that a manifest lists is missing or another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(read_runs("paper", folder=empty))
+    None
     """
     root = find_results(folder)
     present = [name for name in studies if (root / name / "manifest.json").exists()]
@@ -222,7 +245,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
                 of_arm = found.setdefault(replace(result.settings, seed=0), {})
                 of_arm[result.settings.seed] = result
     arms = {
-        settings: Arm(Of(**study.arms[name]), dataset, tuple(by[seed] for seed in sorted(by)))
+        settings: Arm(_of(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
         for study in map(STUDIES.get, present)
         for dataset in study.datasets
         for name in study.arms
@@ -239,6 +262,13 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
         n_diverged,
         read_registration(root),
     )
+
+
+def _of(study: Study, name: str) -> Of:
+    """What tells an arm from the study's others, without what all arms have as well."""
+    common = Settings(**study.common)
+    arm = {"method": common.method, **study.arms[name]}
+    return Of(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
 
 
 def _listed(path: Path, digest: str) -> Result:
@@ -262,6 +292,13 @@ def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None)
     ------
     NoResults, RunRefused, StorageError
         As for `read_runs`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(full_or_reduced_runs("paper", "frozen", folder=empty))
+    None
     """
     root = find_results(folder)
     chosen = []

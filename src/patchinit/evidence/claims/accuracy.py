@@ -62,14 +62,20 @@ class Comparison:
 
 
 def compare(paper: Runs) -> list[Comparison]:
-    """Every arm against Glorot on every data set, adjusted together (Holm)."""
+    """Every arm against Glorot on every data set, adjusted together (Holm).
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> first = compare(read_runs("paper-small"))[0]  # in the book's repository
+    >>> print(f"{first.arm.label} {first.interval:+.1f}, p = {first.p_holm:.3f}")
+    principal components +2.1 [+1.6, +2.6], p = 0.027
+    """
     pairs = [
         paper.paired(arm.dataset, arm.of, BASE)
         for dataset in paper.datasets
         for arm in paper.arms
-        if arm.dataset == dataset
-        and arm is not paper.find(dataset, BASE)
-        and paper.has(dataset, arm.of, BASE)
+        if arm.dataset == dataset and arm.of != Of(BASE) and paper.has(dataset, arm.of, BASE)
     ]
     if not pairs:
         return []
@@ -100,6 +106,17 @@ def direction(comparison: Comparison, wanted: int) -> str:
     """Whether a difference has the sign claimed.
 
     Refuted by the other sign, or by equivalence within +-MARGIN.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    wanted : int
+        +1 or -1, the sign claimed.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
     """
     if comparison.p_holm < 0.05:
         return YES if comparison.interval.estimate * wanted > 0 else NO
@@ -110,6 +127,12 @@ def difference(runs: Runs, dataset: str, one: Of | str, other: Of | str) -> Inte
     """Final accuracy of one arm minus another's, paired by seed, in percentage points.
 
     None if they have no seed in common made under like conditions.
+
+    Examples
+    --------
+    >>> nothing = Runs((), (), (), 0, 0)
+    >>> difference(nothing, "cifar10", Of("kmeans", frozen=True), "kmeans") is None
+    True
     """
     if not runs.has(dataset, one, other):
         return None

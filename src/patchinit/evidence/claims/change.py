@@ -38,6 +38,13 @@ def turn_ratio(runs: Runs, dataset: str, pairs: Pairs) -> Interval | None:
     """How much further each pair's first arm turns than its second: ratio of the median distances.
 
     The geometric mean over the pairs that have runs, seed by seed; None if no pair has.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> print(f"{turn_ratio(runs, 'cifar10', [('glorot_uniform', 'kmeans')]):.1f}")
+    8.7 [4.4, 17.0]
     """
     logs = []
     for one, other in pairs:
@@ -54,6 +61,13 @@ def over_noise(arm: Arm) -> Interval:
     """Median distance at the end over what noise alone would do to the arm's mean norm.
 
     The geometric mean over seeds; 1 is noise alone.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
+    >>> print(f"{over_noise(arm):.1f}")
+    0.4 [0.2, 1.0]
     """
     return geometric_interval(arm.turned / arm.noise()[-1])
 
@@ -63,6 +77,14 @@ def norm_slope(arms: Sequence[Arm]) -> float | None:
 
     By least squares over all runs of the arms; None where their norms differ by less than a
     factor of exp(0.5) = 1.65, which leaves no slope to speak of.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("norms-small")  # in the book's repository
+    >>> arms = [runs.arm("cifar10", Of("principal_components", norm=norm)) for norm in (0.25, 5.0)]
+    >>> print(f"{norm_slope(arms):.1f}")
+    -2.0
     """
     if not arms:
         return None
@@ -80,6 +102,14 @@ def norm_share(arms: Sequence[Arm], *, by_method: bool = False) -> float:
     arms : sequence of Arm
     by_method : bool
         Explained by the norm and the method together: the parabola has a level for each method.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("norms-small")  # in the book's repository
+    >>> arms = [runs.arm("cifar10", Of("principal_components", norm=norm)) for norm in (0.25, 5.0)]
+    >>> norm_share(arms) > 0.9
+    True
     """
     norms, turned, methods = _by_run(arms)
     levels = (
@@ -103,6 +133,13 @@ def trend(arm: Arm, *, with_last: bool = True) -> Interval:
     """Rank correlation of a filter's distance with its index, mean over seeds.
 
     The last filter is brightness.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "principal_components")
+    >>> print(f"{trend(arm):+.1f}")
+    +0.3 [+0.2, +0.4]
     """
     distances = arm.final_distances if with_last else arm.final_distances[:, :-1]
     return correlation_interval(rank_correlations(distances))

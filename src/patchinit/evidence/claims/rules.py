@@ -50,12 +50,12 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """ "supported", "not supported" or "undecided"."""
+        """One of "supported", "not supported" and "undecided"."""
         return OPEN if self.reduced else self.reading
 
     @property
     def needed(self) -> str:
-        """What would decide it: "full runs" or "more seeds"; "decided" if nothing is needed."""
+        """What would decide it, "full runs" or "more seeds"; "decided" if nothing is needed."""
         if self.verdict != OPEN:
             return DECIDED
         return FULL_RUNS if self.reduced or not (self.effects or self.parts) else MORE_SEEDS

@@ -32,7 +32,15 @@ class Speed:
 
 
 def speed(paper: Runs, dataset: str, of: Of | str) -> Speed:
-    """Area under the curve and epochs to thresholds, paired by seed."""
+    """Area under the curve and epochs to thresholds, paired by seed.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> print(f"{speed(runs, 'cifar10', 'kmeans').area:+.1f}")
+    +1.2 [−1.5, +4.0]
+    """
     ours, base = paper.paired(dataset, of, BASE)
     horizon = min(HORIZON, base.accuracy.shape[1])
     areas = mean_over_epochs(ours.accuracy, horizon) - mean_over_epochs(base.accuracy, horizon)
