@@ -10,9 +10,9 @@ from pathlib import Path
 from ..data.catalogue import DATASETS
 from ..experiments.collect import read_manifest
 from ..experiments.files import StorageError
+from ..experiments.plan import Study
 from ..experiments.provenance import conditions
 from ..experiments.record import Result, RunRefused, unpack_result
-from ..experiments.plan import Study
 from ..experiments.registration import Registration, read_registration
 from ..experiments.settings import Settings
 from ..experiments.studies import STUDIES
