@@ -112,4 +112,7 @@ def _result(settings, of, end, rng, slowness, distance, rough) -> Result:
         1.0,
         False,
         ABOUT,
+        learned={"eigenvalues": np.linspace(2, 0.1, d).tolist()}
+        if of.method == "principal_components"
+        else {},
     )
