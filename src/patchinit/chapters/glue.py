@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from IPython.display import HTML
 from myst_nb import glue
 
 from ..data.images import Images
 from ..evidence.claims.rules import NO, OPEN, YES, Finding
-from ..evidence.results import Runs
 from .claim_list import read_claims
 from .words import describe, evidence, needed
+
+if TYPE_CHECKING:  # a chapter that keeps a number does not depend on training
+    from ..evidence.results import Runs
 
 
 def say(**values: object) -> None:

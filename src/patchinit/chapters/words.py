@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from ..data.catalogue import DATASETS
-from ..evidence.arms import Of
 from ..evidence.claims.rules import DECIDED, FULL_RUNS, Effect, Finding
 from ..evidence.intervals import MARGIN
-from ..evidence.results import Runs
 
-_SHORT = {
-    "glorot_uniform": "Glorot",
-    "principal_components": "components",
-    "random_orthonormal": "random orthonormal filters",
-}
+if TYPE_CHECKING:  # a chapter that keeps a number does not depend on training
+    from ..evidence.results import Runs
 
 
 def describe(runs: Runs) -> str:
@@ -73,10 +69,6 @@ def evidence(finding: Finding) -> str:
     if not texts and finding.parts:
         texts = [_ON_PARTS[finding.claim](finding.parts)]
     return "; ".join(texts) or "no runs yet"
-
-
-def _short(of: Of) -> str:
-    return _SHORT.get(of.method, of.label)
 
 
 def _against_glorot(dataset: str, effects: list[Effect]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..arms import Of
-from ..intervals import Interval
-from ..results import Runs
+if TYPE_CHECKING:  # a chapter that keeps a verdict does not depend on training
+    from ..arms import Of
+    from ..intervals import Interval
+    from ..results import Runs
 
 YES, NO, OPEN = "supported", "not supported", "undecided"
 DECIDED, FULL_RUNS, MORE_SEEDS = "decided", "full runs", "more seeds"
@@ -83,6 +85,7 @@ def by_side(interval: Interval, *, claimed: int = 1, close: str = OPEN) -> str:
 
     Examples
     --------
+    >>> from patchinit.evidence.intervals import Interval
     >>> by_side(Interval(-0.5, -0.9, -0.1, 5)), by_side(Interval(0.1, -0.2, 0.4, 5))
     ('not supported', 'undecided')
     """
