@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from patchinit import METHODS
 from patchinit.chapters.charts import forest, mark_drop, seed_curves, spectrum
 from patchinit.chapters.style import METHOD_COLORS
+from patchinit.evidence.arms import Of
 from patchinit.evidence.claims.accuracy import Comparison
 from patchinit.evidence.intervals import Interval, mean_interval
 from patchinit.experiments.settings import Settings
@@ -95,7 +96,7 @@ def comparison(arm, differences, paper=None):
     differences = np.array(differences)
     found = mean_interval(differences)
     joint = Interval(found.estimate, found.low - 0.1, found.high + 0.1, found.n)
-    return Comparison("cifar10", arm, differences, found, joint, 1.0, 1.0, math.nan, paper)
+    return Comparison("cifar10", Of(arm), differences, found, joint, 1.0, 1.0, math.nan, paper)
 
 
 def test_forest(ax):
@@ -103,7 +104,7 @@ def test_forest(ax):
     second = comparison("random_patches", [-0.6, -0.4])
     assert forest([first, second], ax=ax, margin=0.2) is ax
 
-    labels = [METHODS[row.arm].label for row in (first, second)]
+    labels = [row.arm.label for row in (first, second)]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == labels
     assert ax.get_yticks().tolist() == [0, 1] and ax.get_ylim()[0] > ax.get_ylim()[1]
     assert "(pp)" in ax.get_xlabel()
@@ -120,7 +121,7 @@ def test_forest(ax):
         np.testing.assert_allclose(its_dots.get_xdata(), row.differences)
         assert list(its_mean.get_xdata()) == [row.interval.estimate]
         assert list(its_mean.get_ydata()) == [place]
-        assert colors([its_dots, its_mean]) == {color_of(row.arm)}
+        assert colors([its_dots, its_mean]) == {color_of(row.arm.method)}
 
     assert list(paper.get_xdata()) == [0.09] and abs(paper.get_ydata()[0]) < 0.5
     assert to_rgb(paper.get_markerfacecolor()) == to_rgb("white"), "the paper's value is hollow"

@@ -138,10 +138,12 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     Examples
     --------
     >>> from matplotlib.figure import Figure
+    >>> from patchinit.evidence.arms import Of
     >>> from patchinit.evidence.claims.accuracy import Comparison
     >>> values, unknown = np.array([0.1, 0.3]), float("nan")
     >>> interval = mean_interval(values)
-    >>> row = Comparison("cifar10", "kmeans", values, interval, interval, 1.0, 1.0, unknown, -0.34)
+    >>> both = interval, interval
+    >>> row = Comparison("cifar10", Of("kmeans"), values, *both, 1.0, 1.0, unknown, -0.34)
     >>> ax = forest([row], ax=Figure().subplots())
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['k-means']
@@ -149,7 +151,7 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
     for place, row in enumerate(comparisons):
-        color = METHOD_COLORS[row.arm]
+        color = METHOD_COLORS[row.arm.method]
         heights = np.full(len(row.differences), place + 0.22)
         ax.plot(row.differences, heights, ".", color=color, alpha=0.5, ms=5)
         if np.isfinite(row.interval.low):
@@ -162,7 +164,7 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
         ylim=(len(comparisons) - 0.4, -0.6),
         yticks=range(len(comparisons)),
         xlabel="difference from Glorot (pp)",
-        yticklabels=[METHOD_LABELS[row.arm] for row in comparisons],
+        yticklabels=[row.arm.label for row in comparisons],
     )
     return ax
 
