@@ -130,7 +130,7 @@ def test_forest(ax):
     for bar, interval in ((thin, first.joint), (thick, first.interval)):
         (segment,) = bar.get_segments()
         np.testing.assert_allclose(segment, [[interval.low, 0], [interval.high, 0]])
-        assert to_rgb(bar.get_color()[0]) == color_of(first.arm)
+        assert to_rgb(bar.get_color()[0]) == color_of(first.arm.method)
     assert thick.get_linewidth()[0] > thin.get_linewidth()[0]
 
 
