@@ -287,7 +287,7 @@ def test_a_folder_is_held_by_one_process(tmp_path):
         with pytest.raises(FolderBusy):
             execute(SMALL, tmp_path)
         process.kill()  # the lock goes with the process
-    with only_here(tmp_path):
+    with only_here(tmp_path / "lock"):
         pass
 
 
@@ -296,6 +296,18 @@ def test_settings_survive_json():
     assert Settings.from_json(settings.to_json()) == settings
     with pytest.raises(ValueError, match="unknown fields: colour"):
         Settings.from_json(json.dumps({"colour": 1}))
+
+
+def test_a_head_on_record_is_the_only_one_there_is():
+    values = json.loads(SMALL.to_json())
+    assert Settings.from_json(json.dumps(values | {"head": "average"})) == SMALL
+    with pytest.raises(ValueError, match="head='flatten' is no more"):
+        Settings.from_json(json.dumps(values | {"head": "flatten"}))
+
+
+@pytest.mark.parametrize("norm", [0.5, 2, "own", "raw", "glorot"])
+def test_norms_there_are(norm):
+    assert dataclasses.replace(SMALL, norm=norm).norm == norm
 
 
 @pytest.mark.parametrize(
@@ -311,10 +323,12 @@ def test_settings_survive_json():
         ("learning_rate", float("nan"), "> 0"),
         ("label_share", 0.0, "> 0 and <= 1"),
         ("label_share", 1.5, "<= 1"),
-        ("norm", "keep", "'glorot'"),
+        ("norm", "keep", "a number > 0, 'own', 'raw' or 'glorot'"),
         ("norm", -1.0, "> 0"),
         ("n_train", 1, ">= 2"),
         ("widths", (), "at least one width"),
+        ("widths", (4,) * 15, "for photos, at most 14"),
+        ("widths", (4, 0), "each >= 1"),
         ("precision", "fp16", "bf16"),
         ("optimizer", "lion", "adam"),
     ],

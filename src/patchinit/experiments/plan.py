@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..data.catalogue import PUBLISHED
 from .settings import Settings
+
+RECORD = "result.npz"
 
 
 class UsageError(ValueError):
@@ -22,13 +25,11 @@ class Study:
     arms: dict[str, dict]  #: by name, the settings in which the arm differs from `common`
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = PUBLISHED
-    n_seeds: int = 5  #: of each arm, but for those in `seeds`
-    seeds: dict[str, int] = field(
-        default_factory=dict
-    )  #: by arm, where it has another number of them
-    first: tuple[
-        tuple[tuple[str, ...], range], ...
-    ] = ()  #: arms and seeds that are made before all others, in order
+    n_seeds: int = 5  #: of each arm, but for those in `n_seeds_of`
+    #: by arm, where it has another number of them
+    n_seeds_of: dict[str, int] = field(default_factory=dict)
+    #: arms and seeds that are made before all others, in order
+    first: tuple[tuple[tuple[str, ...], range], ...] = ()
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
 
     @property
@@ -38,7 +39,7 @@ class Study:
 
     def seeds_of(self, arm: str) -> range:
         """The seeds planned for an arm."""
-        return range(self.seeds.get(arm, self.n_seeds))
+        return range(self.n_seeds_of.get(arm, self.n_seeds))
 
     def settings(self, arm: str, dataset: str, seed: int) -> Settings:
         """Of one run."""
@@ -58,6 +59,10 @@ class Study:
                     return self.run(arm, settings.dataset, settings.seed)
         return None
 
+    def records(self, folder: Path) -> list[Path]:
+        """Of its finished runs, below the folder of all runs, whatever their names."""
+        return sorted((folder / self.name).glob(f"*/{RECORD}"))
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -75,15 +80,41 @@ class PlannedRun:
 
     def record(self, folder: Path) -> Path:
         """Where its record is written when it ends, below the folder of all runs."""
-        return folder / self.place / "result.npz"
+        return RunFolder(folder / self.place).record
 
     def checkpoint(self, folder: Path) -> Path:
         """Where it goes on from while it is under way, below the folder of all runs."""
-        return folder / self.place / "checkpoint"
+        return RunFolder(folder / self.place).checkpoint
 
     def collected(self, results: Path) -> Path:
         """Where its record lies among those that were collected."""
-        return results / self.study / "runs" / f"{self.name}.npz"
+        return StudyFolder(results / self.study).records / f"{self.name}.npz"
+
+
+class RunFolder:
+    """The files of one run, in a folder of its own."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.record = self.path / RECORD  #: once it has ended
+        self.checkpoint = self.path / "checkpoint"  #: while it is under way
+        self.lock = self.path / "lock"  #: held by the process that makes it
+
+
+class StudyFolder:
+    """The files of a collected study, in a folder below ``results/``."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.records = self.path / "runs"  #: with a file for each run
+        self.runs = self.path / "runs.csv"  #: a line a run
+        self.epochs = self.path / "epochs.csv"  #: a line an epoch
+        self.manifest = self.path / "manifest.json"  #: lists the others, and is written last
+        self.lock = self.path / "lock"  #: held by the process that collects
+
+    def collected(self) -> list[Path]:
+        """The records that lie there."""
+        return sorted(self.records.glob("*.npz"))
 
 
 def plan(

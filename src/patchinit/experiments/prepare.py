@@ -61,13 +61,10 @@ def prepare(settings: Settings, load: Load = load, *, learn: bool = True) -> Pre
             f"n_images={settings.n_images} should be at most {len(train_set)}, the training images"
         )
     images = train_set.images[drawn]
-    channels, size = images.shape[1:3]
     model = SimpleConv(
-        channels,
+        images.shape[1],
         len(train_set.classes),
         widths=settings.widths,
-        head=settings.head,
-        image_size=size,
         bias=settings.bias,
         bn_eps=settings.bn_eps,
         bn_momentum=settings.bn_momentum,

@@ -15,8 +15,7 @@ import torch
 
 from .settings import Settings
 
-# What a run passes through: the method, its data, and the engine without what plans, gathers and
-# shows. Of `filters.measures` it calls the cosine distance alone, which a test holds to its form.
+# What a run passes through: every module that `execute` imports, directly or not.
 MAKES_RUNS = (
     "patches.py",
     "moments.py",
@@ -26,6 +25,7 @@ MAKES_RUNS = (
     "filters/baselines.py",
     "filters/clusters.py",
     "filters/components.py",
+    "filters/measures.py",
     "filters/methods.py",
     "data/catalogue.py",
     "data/folders.py",
@@ -33,7 +33,12 @@ MAKES_RUNS = (
     "data/load.py",
     "data/published.py",
     "data/stand_ins.py",
+    "experiments/augment.py",
+    "experiments/files.py",
+    "experiments/plan.py",
     "experiments/prepare.py",
+    "experiments/provenance.py",
+    "experiments/record.py",
     "experiments/run.py",
     "experiments/settings.py",
     "experiments/simpleconv.py",
