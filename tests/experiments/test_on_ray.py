@@ -16,7 +16,7 @@ from patchinit.experiments.plan import Study, UsageError, plan
 from patchinit.experiments.record import read_result
 from patchinit.experiments.run import execute
 
-EPOCHS = 400
+EPOCHS = 150
 STUDY = Study(
     "on-ray",
     "",

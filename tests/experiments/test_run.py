@@ -15,9 +15,8 @@ import pytest
 import torch
 
 from patchinit.experiments import files as storage
-from patchinit.experiments import run as runs
 from patchinit.experiments.files import FolderBusy, StorageError, only_here, write_whole
-from patchinit.experiments.prepare import prepare
+from patchinit.experiments.prepare import load, prepare
 from patchinit.experiments.record import RunRefused, read_result
 from patchinit.experiments.run import execute, snapshot_epochs
 from patchinit.experiments.settings import Settings
@@ -175,7 +174,7 @@ def test_held_out_images_are_not_trained_on():
     settings = dataclasses.replace(SMALL, n_held_out=50, n_train=None)
     _, train_set, held_out, *_ = prepare(settings)
     _, _, other_seed, *_ = prepare(dataclasses.replace(settings, seed=3))
-    everything, _, _ = runs.load("photos", "train")
+    everything, _, _ = load("photos", "train")
     assert len(held_out) == 50 and len(train_set) == len(everything) - 50
     assert torch.equal(held_out.images, other_seed.images)
     key = {image.numpy().tobytes() for image in held_out.images}

@@ -9,7 +9,13 @@ MOVE = 4  # pixels that an augmented image is moved by at most, in each directio
 
 
 def unit(images: Tensor) -> Tensor:
-    """Images of uint8 as floats from 0 to 1; floats as they are."""
+    """Images of uint8 as floats from 0 to 1; floats as they are.
+
+    Examples
+    --------
+    >>> unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    tensor([0.0000, 0.2000, 1.0000])
+    """
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
@@ -25,6 +31,13 @@ def augment(images: Tensor, moves: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (N, C, H, W)
+
+    Examples
+    --------
+    >>> image = torch.arange(36).reshape(1, 1, 6, 6)
+    >>> moved = augment(image, torch.tensor([[1, MOVE, MOVE]]))  # mirrored, and not moved
+    >>> moved[0, 0, 0].tolist()
+    [5, 4, 3, 2, 1, 0]
     """
     n, channels, height, width = images.shape
     rows = moves[:, 1, None] + torch.arange(-MOVE, height - MOVE, device=images.device)  # (N, H)

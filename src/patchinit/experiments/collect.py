@@ -65,6 +65,20 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         The folder can't be read or written, or lacks a record that its manifest lists.
     FolderBusy
         Another process is collecting this study.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from patchinit.experiments.local import run_here
+    >>> from patchinit.experiments.plan import plan
+    >>> few = {"n_train": 64, "n_evaluate": 32, "epochs": 1, "widths": (4,)}
+    >>> study = Study("mine", "", {"k-means": {"method": "kmeans"}}, few, ("digits",), n_seeds=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs, results = Path(folder, "runs"), Path(folder, "results")
+    ...     run_here(plan(study), runs)
+    ...     manifest = collect(study, runs, results, "by hand")
+    >>> manifest["runs_finished"], manifest["seeds"]
+    (1, [0])
     """
     own = StudyFolder(results / study.name)
     if not own.collected() and not study.records(folder):
@@ -97,7 +111,13 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
 
 
 def read_manifest(folder: Path) -> dict | None:
-    """The manifest of a collected study, None without one. StorageError if it can't be read."""
+    """The manifest of a collected study, None without one. StorageError if it can't be read.
+
+    Examples
+    --------
+    >>> read_manifest(Path("nothing here")) is None
+    True
+    """
     path = StudyFolder(folder).manifest
     try:
         return json.loads(path.read_text(encoding="utf-8"))

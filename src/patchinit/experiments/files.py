@@ -25,6 +25,14 @@ def write_whole(path: Path, content: bytes) -> None:
     ------
     StorageError
         A full disk or a read-only folder, say. What stood at path before is still there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "new" / "file", b"all of it")
+    ...     (Path(folder) / "new" / "file").read_bytes()
+    b'all of it'
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -65,9 +73,14 @@ def only_here(lock: Path) -> Iterator[None]:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, only_here(Path(folder) / "lock"):
-    ...     with contextlib.suppress(FolderBusy), only_here(Path(folder) / "lock"):
-    ...         print("held twice")
+    ...     try:
+    ...         with only_here(Path(folder) / "lock"):
+    ...             print("held twice")
+    ...     except FolderBusy:
+    ...         print("held once")
+    held once
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -88,13 +101,28 @@ def only_here(lock: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what killed writers left aside; call it while the folder is held."""
+    """Delete what killed writers left aside; call it while the folder is held.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / ".result.npz.1234").write_bytes(b"half of")
+    ...     remove_leftovers(Path(folder))
+    ...     list(Path(folder).iterdir())
+    []
+    """
     for path in folder.glob(".*.[0-9]*"):
         path.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:
-    """Have a folder's names on the disk: a power cut can't lose these and keep later writes."""
+    """Have a folder's names on the disk: a power cut can't lose these and keep later writes.
+
+    Examples
+    --------
+    >>> settle(Path("."))
+    """
     with contextlib.suppress(
         OSError
     ):  # Windows opens no folders, and some file systems can't do this

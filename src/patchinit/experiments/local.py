@@ -20,7 +20,6 @@ from tqdm import tqdm
 from ..data.published import DatasetDamaged, DatasetUnavailable
 from .files import FolderBusy, StorageError
 from .plan import PlannedRun
-from .prepare import Load, load
 from .progress import Progress
 from .record import RunRefused
 from .run import execute
@@ -42,7 +41,6 @@ def run_here(
     folder: Path,
     *,
     device: str = "cpu",
-    load: Load = load,
     on_epoch: Callable[[str, Epoch], None] = lambda place, epoch: None,
     on_end: Callable[[PlannedRun], None] = lambda run: None,
 ) -> None:
@@ -56,7 +54,7 @@ def run_here(
     runs : iterable of PlannedRun
     folder : path
         Holds a folder for each run.
-    device, load
+    device : str
         As for `patchinit.experiments.run.execute`.
     on_epoch, on_end : functions, optional
         Told of every epoch made here, with the run's place, and of every end.
@@ -65,6 +63,16 @@ def run_here(
     ------
     RunRefused, StorageError
         As `execute`; runs that are finished are not touched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from patchinit.experiments.plan import Study, plan
+    >>> few = {"n_train": 64, "n_evaluate": 32, "epochs": 1, "widths": (4,)}
+    >>> study = Study("mine", "", {"k-means": {"method": "kmeans"}}, few, ("digits",), n_seeds=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run_here(plan(study), Path(folder), on_end=lambda run: print(run.place))
+    mine/digits--k-means--seed-0
     """
     left = list(runs)
     while left:
@@ -72,7 +80,7 @@ def run_here(
         for run in left:
             try:
                 execute(
-                    run.settings, folder / run.place, device=device, load=load,
+                    run.settings, folder / run.place, device=device,
                     on_epoch=lambda epoch, place=run.place: on_epoch(place, epoch),
                 )  # fmt: skip
             except FolderBusy:
@@ -105,6 +113,13 @@ def run_side_by_side(
         So they are by an error of ours, whose cause is the traceback in the process.
     WorkerFailed
         All processes were killed.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.plan import plan
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> runs = plan(STUDIES["paper-small"])
+    >>> run_side_by_side(runs, Path("runs"), jobs=2)  # doctest: +SKIP
     """
     progress = progress or Progress(runs, show=False)
     context = multiprocessing.get_context("spawn")  # a forked process can't use a GPU

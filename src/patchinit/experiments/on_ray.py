@@ -44,6 +44,12 @@ def run_on_ray(
         Ray is not installed.
     WorkerFailed
         Runs failed; the others are made nevertheless.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.plan import plan
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run_on_ray(plan(STUDIES["paper"]), Path("runs"), "auto")  # doctest: +SKIP
     """
     try:
         import ray

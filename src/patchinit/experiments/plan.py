@@ -18,7 +18,17 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Study:
-    """Arms that are compared, on the same seeds and data sets."""
+    """Arms that are compared, on the same seeds and data sets.
+
+    Examples
+    --------
+    >>> arms = {"Glorot": {"method": "glorot_uniform"}, "k-means": {"method": "kmeans"}}
+    >>> study = Study("mine", "Which is better?", arms, {"epochs": 3}, ("digits",), n_seeds=2)
+    >>> study.settings("k-means", "digits", seed=1).epochs
+    3
+    >>> list(study.seeds_of("k-means"))
+    [0, 1]
+    """
 
     name: str
     question: str  #: what it is to answer
@@ -66,7 +76,15 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study."""
+    """One run of a study.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> run.record(Path("runs")).as_posix()
+    'runs/paper/cifar10--kmeans--seed-0/result.npz'
+    """
 
     name: str  #: unique in the study
     study: str
@@ -92,7 +110,13 @@ class PlannedRun:
 
 
 class RunFolder:
-    """The files of one run, in a folder of its own."""
+    """The files of one run, in a folder of its own.
+
+    Examples
+    --------
+    >>> RunFolder("runs/one").checkpoint.as_posix()
+    'runs/one/checkpoint'
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -102,7 +126,13 @@ class RunFolder:
 
 
 class StudyFolder:
-    """The files of a collected study, in a folder below ``results/``."""
+    """The files of a collected study, in a folder below ``results/``.
+
+    Examples
+    --------
+    >>> StudyFolder("results/paper").manifest.as_posix()
+    'results/paper/manifest.json'
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -137,6 +167,13 @@ def plan(
     ------
     UsageError
         A data set that the study has not.
+
+    Examples
+    --------
+    >>> arms = {"Glorot": {"method": "glorot_uniform"}, "k-means": {"method": "kmeans"}}
+    >>> study = Study("mine", "Which is better?", arms, datasets=("digits",), n_seeds=2)
+    >>> [(run.settings.seed, run.arm) for run in plan(study)]
+    [(0, 'Glorot'), (0, 'k-means'), (1, 'Glorot'), (1, 'k-means')]
     """
     datasets = study.datasets if datasets is None else datasets
     if unknown := set(datasets) - set(study.datasets):
@@ -159,6 +196,13 @@ def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
 
     All arms of one seed on one data set are in one part: they are compared with each other, so one
     machine makes them.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> runs = plan(STUDIES["paper"])  # five arms, three seeds, two data sets
+    >>> [len(share(runs, number, of=4)) for number in (1, 2, 3, 4)]
+    [10, 10, 5, 5]
     """
     blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
     for run in runs:

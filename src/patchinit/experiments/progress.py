@@ -17,7 +17,13 @@ from .trainer import Epoch
 
 @dataclass(frozen=True)
 class State:
-    """How far a planned run is."""
+    """How far a planned run is.
+
+    Examples
+    --------
+    >>> State("under way", epochs=7).ended, State("diverged", epochs=7).ended
+    (False, True)
+    """
 
     #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
     kind: str
@@ -31,7 +37,15 @@ class State:
 
 
 def state(run: PlannedRun, folder: Path, results: Path) -> State:
-    """How far a run is, from what lies in its folder or was collected before."""
+    """How far a run is, from what lies in its folder or was collected before.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> state(run, Path("nothing here"), Path("nor here")).kind
+    'waiting'
+    """
     try:
         for path in (run.record(folder), run.collected(results)):
             if path.exists():
@@ -61,6 +75,15 @@ class Progress:
     done : dict, optional
         Epochs made already, by the run's place.
     show : bool
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> progress = Progress([run], show=False)
+    >>> progress.epoch(run.place, Epoch(1, 2.1, 2.0, 0.25, 1e-3, 9.0))
+    >>> progress.left
+    {'paper/cifar10--kmeans--seed-0': 249}
     """
 
     def __init__(

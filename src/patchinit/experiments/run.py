@@ -20,7 +20,7 @@ from torch import Tensor
 from ..filters.measures import cosine_distance
 from .files import only_here, remove_leftovers, write_whole
 from .plan import RunFolder
-from .prepare import Load, load, prepare
+from .prepare import prepare
 from .provenance import about, now
 from .record import MAX_PARAMETERS, Result, RunRefused, pack_result, read_result, unpack_result
 from .settings import Settings
@@ -47,7 +47,6 @@ def execute(
     folder: str | os.PathLike,
     *,
     device: str = "cpu",
-    load: Load = load,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Make a run, or go on with it, or return what it recorded if it is finished.
@@ -60,7 +59,6 @@ def execute(
         every 20 s; the result at the end.
     device : str
         "cpu", "cuda" or "cuda:1".
-    load : function of (data set, split), optional
     on_epoch : function of an Epoch, optional
         Called after every epoch, for a progress bar.
 
@@ -77,13 +75,23 @@ def execute(
         The folder holds a run of other settings, or a damaged checkpoint.
     StorageError
         A full disk, a read-only folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = execute(settings, folder)
+    ...     again = execute(settings, folder)  # is finished, and read
+    >>> made.filters.shape, again.about["begun"] == made.about["begun"]
+    ((3, 9, 1, 3, 3), True)
     """
     at = RunFolder(folder)
     if not at.record.exists():
         with only_here(at.lock):
             if not at.record.exists():  # else another process finished it between the two looks
                 remove_leftovers(at.path)
-                return _Run(settings, at, device, load, on_epoch).to_the_end()
+                return _Run(settings, at, device, on_epoch).to_the_end()
     result = read_result(at.record)
     if difference := result.settings.differences(settings):
         raise RunRefused(
@@ -102,14 +110,12 @@ class _Run:
     `kept` has what `Result` has fields of the same names for: a tensor an epoch, or a kept epoch.
     """
 
-    def __init__(
-        self, settings: Settings, at: RunFolder, device: str, load: Load, on_epoch: OnEpoch | None
-    ):
+    def __init__(self, settings: Settings, at: RunFolder, device: str, on_epoch: OnEpoch | None):
         self.settings, self.at, self.on_epoch = settings, at, on_epoch
         state = self._read_checkpoint()
         # A run that goes on starts from the filters on record:
         # learned again elsewhere they may differ.
-        prepared = prepare(settings, load, learn=state is None)
+        prepared = prepare(settings, learn=state is None)
         self.filter_images, self.learned = prepared.filter_images, prepared.learned
         train_set = prepared.train_set
         fixed = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0))
@@ -273,6 +279,14 @@ def on_the_sphere(filters: Tensor, gradients: Tensor) -> tuple[np.ndarray, np.nd
     cosines : array of shape (S, F), float32
         Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a
         gradient.
+
+    Examples
+    --------
+    >>> filters = torch.tensor([3.0, 4.0]).reshape(1, 1, 1, 1, 2)
+    >>> gradients = torch.tensor([-4.0, 3.0]).reshape(1, 1, 1, 1, 2)  # at right angles
+    >>> norms, cosines = on_the_sphere(filters, gradients)
+    >>> norms.item(), cosines.item()
+    (25.0, 0.0)
     """
     w, g = filters.flatten(2).double(), gradients.flatten(2).double()
     size = w.norm(dim=2)

@@ -34,6 +34,14 @@ class SimpleConv(nn.Module):
     ------
     ValueError
         A width below 1.
+
+    Examples
+    --------
+    >>> model = SimpleConv(in_channels=1)
+    >>> model.first_layer
+    Conv2d(1, 9, kernel_size=(3, 3), stride=(1, 1), bias=False)
+    >>> model(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
 
     def __init__(

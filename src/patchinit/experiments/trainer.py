@@ -27,7 +27,14 @@ _EVALUATION_BATCH = {"cpu": 500, "cuda": 2_000}
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in one epoch."""
+    """What was measured in one epoch.
+
+    Examples
+    --------
+    >>> epoch = Epoch(1, 2.1, 2.0, test_accuracy=0.25, learning_rate=1e-3, seconds=9.0)
+    >>> f"{epoch.test_accuracy:.0%} after epoch {epoch.epoch}"
+    '25% after epoch 1'
+    """
 
     epoch: int  #: from 1
     train_loss: float  #: cross-entropy, mean over the epoch's batches as they were trained on
@@ -41,7 +48,14 @@ class Epoch:
 
 @dataclass
 class History:
-    """A record of a run."""
+    """A record of a run.
+
+    Examples
+    --------
+    >>> last = Epoch(1, float("nan"), 2.3, 0.1, 1e-3, 9.0)
+    >>> History(Settings(), [last]).diverged
+    True
+    """
 
     settings: Settings
     epochs: list[Epoch] = field(default_factory=list)
@@ -81,6 +95,15 @@ class Trainer:
     ValueError
         Fewer than two labelled images, for which batch normalisation is not defined; bf16 for
         another network; TF32 on a device that is no GPU.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.prepare import prepare
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> model, train_set, test_set, *_ = prepare(settings)
+    >>> trainer = Trainer(model, train_set, test_set, settings)
+    >>> [epoch.epoch for epoch, correct in trainer.epochs()]
+    [1, 2]
     """
 
     def __init__(
@@ -410,6 +433,14 @@ def train(
     -------
     History
         If the loss stops being finite the run ends there, with a RuntimeWarning.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.prepare import prepare
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> history = train(*prepare(settings)[:3], settings)
+    >>> len(history.epochs), len(history.filters)
+    (2, 3)
     """
     was_training = model.training
     trainer = Trainer(model, train_set, test_set, settings)
