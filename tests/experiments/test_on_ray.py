@@ -44,7 +44,7 @@ from patchinit.experiments.on_ray import run_on_ray
 from patchinit.experiments.progress import Progress
 from patchinit.experiments.plan import plan
 
-local.LOOK = 0.1
+local.WAIT = 0.1
 
 class Told(Progress):
     def _advance(self, place, n, text):

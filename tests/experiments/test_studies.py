@@ -355,7 +355,7 @@ def test_an_error_of_ours_is_no_polite_line(tiny, monkeypatch):
 
 def test_a_killed_worker_costs_no_run(tmp_path, monkeypatch, capsys):
     """The others take its run up; without others the command says what it was."""
-    monkeypatch.setattr(running, "LOOK", 0.02)
+    monkeypatch.setattr(running, "WAIT", 0.02)
     runs = plan(dataclasses.replace(TINY, common=TINY.common | {"epochs": 60}), range(1))
 
     class KillOnce(Progress):
@@ -392,6 +392,7 @@ def test_progress_by_what_lies_in_the_folders(tmp_path):
 
 _KILLED = """
 import sys
+from patchinit.experiments import local
 from patchinit.experiments.local import run_side_by_side
 from patchinit.experiments.plan import plan
 sys.path.insert(0, sys.argv[2])
@@ -405,6 +406,7 @@ class Told(Progress):
         print(*what, flush=True)
 
 if __name__ == "__main__":
+    local.WAIT = 0.1
     study = dataclasses.replace(TINY, common=TINY.common | {"epochs": 300}, datasets=("digits",))
     run_side_by_side(plan(study), Path(sys.argv[1]), 2, progress=Told(plan(study), show=False))
 """

@@ -26,7 +26,6 @@ from .run import execute
 from .trainer import Epoch
 
 WAIT = 2.0  # seconds between two looks at runs that other processes are making
-LOOK = 0.5  # seconds between two looks at how far they are
 #: A person's mistake or a machine's fault, which a line tells in full;
 #: anything else is an error of ours.
 EXPECTED = (RunRefused, StorageError, FolderBusy, DatasetDamaged, DatasetUnavailable)
@@ -150,7 +149,7 @@ def as_they_end(futures: Iterable[Future], folder: Path, progress: Progress) -> 
     """Futures as they end; meanwhile the progress follows what lies in the runs' folders."""
     left = set(futures)
     while left:
-        ended, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
+        ended, left = wait(left, timeout=WAIT, return_when=FIRST_COMPLETED)
         progress.look(folder)
         yield from ended
 
