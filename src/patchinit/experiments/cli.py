@@ -42,14 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     which, part, device = (argparse.ArgumentParser(add_help=False) for _ in range(3))
-    names = ", ".join(STUDIES)
     which.add_argument(
         "studies", nargs="+", choices=STUDIES, metavar="STUDY",
-        help=f"one or several, taken in this order; {names}",
+        help=f"one or several, taken in this order; {', '.join(STUDIES)}",
     )  # fmt: skip
-    for name, text in (("runs", "where runs lie"), ("results", "where they are collected")):
-        flag = "--folder" if name == "runs" else "--results"
-        which.add_argument(flag, type=Path, default=Path(name), help=f"{text} (default: {name})")
+    for flag, name, text in (
+        ("--folder", "runs", "where runs lie"),
+        ("--results", "results", "where they are collected"),
+    ):
+        which.add_argument(flag, type=Path, default=name, help=f"{text} (default: {name})")
     part.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
     part.add_argument("--datasets", type=_names, help="some of the studies', by commas")
     part.add_argument(

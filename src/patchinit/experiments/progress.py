@@ -114,6 +114,7 @@ class Progress:
         """Take up what other processes have made, from what lies in the runs' folders."""
         for place, run in list(self.runs.items()):
             if run.record(folder).exists():
+                self._advance(place, self.left[place], place)
                 self.ended(run)
                 continue
             # There is none yet, or it ended just now. What is wrong with one, its process tells.

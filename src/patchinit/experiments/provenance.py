@@ -28,6 +28,7 @@ MAKES_RUNS = (
     "filters/measures.py",
     "filters/methods.py",
     "data/catalogue.py",
+    "data/download.py",
     "data/folders.py",
     "data/images.py",
     "data/load.py",
