@@ -14,8 +14,9 @@ TEST_JOBS ?= 2
 
 CHAPTERS := $(sort $(wildcard notebooks/*.ipynb))
 EXECUTED := $(CHAPTERS:%=_build/executed/%)
-MODULE := $(shell find src/patchinit -name '*.py' -o -name '*.js' -o -name '*.css' 2>/dev/null)
-RESULTS := $(shell find results -type f 2>/dev/null)
+DATA := $(or $(PATCHINIT_DATA),data)
+# Chapters side by side share the cores: one thread each.
+THREADS := $(if $(filter-out 1,$(JOBS)),OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1)
 
 # Without cached bytecode every start of a kernel or of Sphinx takes ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
@@ -71,6 +72,7 @@ lock: .venv/.installed
 
 book: .venv/.installed
 	@$(PY) -m tools.gates stored
+	@mkdir -p _build && $(PY) -m tools.imports > _build/imports.mk
 	@$(MAKE) --no-print-directory -j$(JOBS) chapters JOBS=$(JOBS)
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
@@ -78,15 +80,24 @@ book: .venv/.installed
 
 chapters: $(EXECUTED)
 
+# What a chapter imports, itself or through other modules, and the results if it reads them.
+-include _build/imports.mk
+
 # Offline: what can be had was downloaded for the stamp, and a dead network is waited for once, not
 # once a chapter.
-_build/executed/notebooks/%.ipynb: notebooks/%.ipynb $(MODULE) $(RESULTS) tools/execute.py .venv/.locked _build/data-state
-	@PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@ --jobs $(JOBS)
+_build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py .venv/.locked _build/data-state
+	@$(THREADS) PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@
 
-# Rewritten only if other data sets are there than last time, so that pages made from stand-ins
-# are executed again once the real data has come, and nothing is executed again otherwise.
-_build/data-state: .venv/.installed FORCE
-	@$(PY) -m tools.data_state $@
+# These tell what the list of claims gives to them.
+$(foreach n,08 09 10,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): book/claims.yml
+
+# The names of the data files: rewritten only if others are there than last time, so that pages made
+# from stand-ins are executed again once the real data has come, and nothing else is. Fetched the
+# first time, before chapters that run side by side would fetch the same; later by `make data` alone.
+_build/data-state: FORCE | .venv/.installed
+	@mkdir -p $(@D) && { test -e $@ || $(PY) -m tools.data; }
+	@find -L "$(DATA)" -name '*_batch*' -o -name '*-ubyte' 2>/dev/null | sort > $@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 check: .venv/.installed
 	@$(PY) -m tools.gates
@@ -95,7 +106,7 @@ links: .venv/.installed
 	@$(PY) -m tools.pages --builder linkcheck
 
 data: .venv/.installed
-	@$(PY) -m tools.data_state _build/data-state --download
+	@$(PY) -m tools.data
 
 # --- Everything else ---------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from patchinit.evidence.arms import Of
 from patchinit.evidence.precision import compare_precisions
 from patchinit.evidence.results import read_runs
 
@@ -32,7 +33,11 @@ def main() -> int:
         )
         return 2
     pairs = [
-        runs.paired("cifar10", f"{method}, bf16", f"{method}, fp32", across_precision=True)
+        runs.paired(
+            "cifar10",
+            *(Of(method, precision=precision) for precision in ("bf16", "fp32")),
+            across_precision=True,
+        )
         for method in ("principal_components", "glorot_uniform")
     ]
     checks = compare_precisions(*pairs)

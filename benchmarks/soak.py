@@ -91,7 +91,7 @@ class Soak:
         from patchinit.evidence.results import read_runs
 
         runs = read_runs("soak", folder=self.results)
-        listed = {(arm.name, seed) for arm in runs.arms.values() for seed in arm.seeds}
+        listed = {(arm.of, seed) for arm in runs.arms for seed in arm.seeds}
         self.lost |= self.listed - listed
         self.listed |= listed
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from patchinit.evidence.arms import Of
 from patchinit.experiments.collect import collect
 from patchinit.experiments.plan import plan
 from patchinit.experiments.record import Result, pack_result
@@ -25,7 +26,7 @@ ABOUT = {
     "code": {"commit": "c0ffee", "dirty": False, "digest": "0" * 16}, "earlier": [],
 }  # fmt: skip
 
-OfArm = Callable[[str, str], float]  # (data set, arm) -> value
+OfArm = Callable[[str, Of], float]  # (data set, arm) -> value
 
 
 def write_study(
@@ -34,14 +35,14 @@ def write_study(
     *,
     accuracy: OfArm = lambda dataset, arm: 80.0,
     slowness: OfArm = lambda dataset, arm: 5.0,
-    distance: Callable[[str, str, np.ndarray], np.ndarray] = lambda dataset, arm, index: (
+    distance: Callable[[str, Of, np.ndarray], np.ndarray] = lambda dataset, arm, index: (
         0.1 + 0 * index
     ),
     rough: OfArm = lambda dataset, arm: 1.0,
     noise: float = 0.05,
     seeds: range | None = None,
-    keep: Callable[[Settings, str], bool] = lambda settings, arm: True,
-    about: Callable[[Settings, str], dict] = lambda settings, arm: {},
+    keep: Callable[[Settings], bool] = lambda settings: True,
+    about: Callable[[Settings], dict] = lambda settings: {},
 ) -> Path:
     """``root/results/name`` with runs that end at ``accuracy`` percent.
 
@@ -53,18 +54,19 @@ def write_study(
     runs = plan(STUDIES[name], seeds)
     folder = root / f"synthetic-{name}"
     for run in runs:
-        if keep(run.settings, run.arm):
+        if keep(run.settings):
+            of = Of(**STUDIES[name].arms[run.arm])
             rng = np.random.default_rng(zlib.crc32(run.name.encode()))
-            end = accuracy(run.settings.dataset, run.arm) + noise * rng.standard_normal()
-            result = _result(run.settings, run.arm, end, rng, slowness, distance, rough)
-            result = dataclasses.replace(result, about=ABOUT | about(run.settings, run.arm))
+            end = accuracy(run.settings.dataset, of) + noise * rng.standard_normal()
+            result = _result(run.settings, of, end, rng, slowness, distance, rough)
+            result = dataclasses.replace(result, about=ABOUT | about(run.settings))
             run.record(folder).parent.mkdir(parents=True, exist_ok=True)
             run.record(folder).write_bytes(pack_result(result))
     collect(STUDIES[name], folder, root / "results", f"patchinit collect {name}")
     return root / "results" / name
 
 
-def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
+def _result(settings, of, end, rng, slowness, distance, rough) -> Result:
     n, channels, n_filters = (
         settings.epochs,
         *((1, 9) if settings.dataset == "fashion_mnist" else (3, 27)),
@@ -72,29 +74,24 @@ def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
     times = np.arange(1, n + 1)
     course = (
         end
-        * (1 - np.exp(-times / slowness(settings.dataset, arm)))
-        / (1 - np.exp(-n / slowness(settings.dataset, arm)))
+        * (1 - np.exp(-times / slowness(settings.dataset, of)))
+        / (1 - np.exp(-n / slowness(settings.dataset, of)))
     )
     epochs = [
         Epoch(int(t), 1.0, 1.0, float(a / 100), settings.rate(int(t)), 1.0)
         for t, a in zip(times, course, strict=True)
     ]
     d = channels * 9
-    amount = rough(settings.dataset, arm)
+    amount = rough(settings.dataset, of)
     start = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
-    norm = (
-        settings.norm
-        if isinstance(settings.norm, float)
-        else 0.45
-        if "glorot" in arm or "Glorot" in arm
-        else 1.0
-    )
+    own = 0.45 if settings.method == "glorot_uniform" else 1.0
+    norm = {"own": own, "glorot": 0.45}.get(settings.norm, settings.norm)
     start *= norm / np.linalg.norm(start, axis=1, keepdims=True)
     # Turned by the angle whose cosine distance is wanted, towards a direction at right angles.
     across = rng.standard_normal((n_filters, d)) * amount**0.5 + (1 - min(amount, 1.0)) ** 0.5
     across -= (across * start).sum(1, keepdims=True) / norm**2 * start
     across *= norm / np.linalg.norm(across, axis=1, keepdims=True)
-    wanted = distance(settings.dataset, arm, np.linspace(0, 1, n_filters)) * np.exp(
+    wanted = distance(settings.dataset, of, np.linspace(0, 1, n_filters)) * np.exp(
         0.02 * rng.standard_normal()
     )
     shares = np.concatenate([[0.0], 1 - np.exp(-times / 5)])
@@ -115,4 +112,7 @@ def _result(settings, arm, end, rng, slowness, distance, rough) -> Result:
         1.0,
         False,
         ABOUT,
+        learned={"eigenvalues": np.linspace(2, 0.1, d).tolist()}
+        if of.method == "principal_components"
+        else {},
     )

@@ -65,7 +65,6 @@ def problems(root: Path, *, stored_only: bool = False) -> list[str]:
     found += notebook_problems(
         [path for path in executed if path.is_file()], notebook_gates.EXECUTED
     )
-    found += page_gates.missing_pages(root / SITE, names)
     found += [problem for gate in page_gates.SITE for problem in gate(root / SITE)]
     return found
 

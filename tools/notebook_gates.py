@@ -5,7 +5,7 @@ A notebook is what `nbformat.read` gives, or the same as plain dictionaries and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 # Tags by which MyST-NB leaves a cell's outputs, or only its stderr, out of the page.
 NOT_SHOWN = {"remove-cell", "remove_cell", "remove-output", "remove_output"}
@@ -28,16 +28,6 @@ def parameters_cell(notebook: dict) -> list[str]:
     """Just one code cell is tagged `parameters`; without one, papermill injects above the title."""
     count = sum("parameters" in tags(cell) for _, cell in code_cells(notebook))
     return [] if count == 1 else [f"{count} code cells tagged `parameters`, exactly one is wanted"]
-
-
-def unknown_parameters(given: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Every parameter given is one that the notebook has."""
-    known = list(known)
-    return [
-        f"unknown parameter {name!r}; it has {', '.join(known) or 'none'}"
-        for name in given
-        if name not in known
-    ]
 
 
 def stored_outputs(notebook: dict) -> list[str]:

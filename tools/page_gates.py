@@ -7,7 +7,7 @@ raw HTML in an output, the theme.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -55,15 +55,6 @@ def article(page: Path) -> Tag:
     """The part that the author wrote, without the theme's own pictures and links."""
     soup = parse(page)
     return soup.find("article") or soup.find("main") or soup
-
-
-def missing_pages(site: Path, documents: Iterable[str]) -> list[str]:
-    """Every document of the table of contents has its page."""
-    return [
-        f"{name}: listed in _toc.yml, has no page"
-        for name in documents
-        if not (site / f"{name}.html").is_file()
-    ]
 
 
 def is_elsewhere(address: str) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import yaml
 
+from book._ext.companion import costs
 from tools.gates import EXECUTED, SITE, documents
 from tools.page_gates import is_elsewhere, parse
 
-MOST_SECONDS = 90
-MOST_MEMORY = 1.5e9  # bytes
-MOST_WEIGHT = 1e6  # bytes
+LIMITS = {"seconds": 90, "GB": 1.5, "page MB": 1}
 
 
 def page_weight(page: Path) -> int:
@@ -28,29 +26,26 @@ def page_weight(page: Path) -> int:
     )
 
 
-def marked(value: float, limit: float, unit: float, text: str) -> str:
-    """The value in its unit, with a `!` behind it above the limit."""
-    return text.format(value / unit) + ("!" if value > limit else " ")
-
-
-def row(name: str, cost: dict | None, weight: int) -> str:
-    seconds = marked(cost["seconds"], MOST_SECONDS, 1, "{:7.1f}") if cost else " " * 8
-    memory = marked(cost["peak_memory"], MOST_MEMORY, 1e9, "{:7.2f}") if cost else " " * 8
-    return f"{name:<36}{seconds}{memory}{marked(weight, MOST_WEIGHT, 1e6, '{:8.2f}')}"
+def row(name: str, *values: float | None) -> str:
+    """A line of the table, with a `!` behind what is above its limit."""
+    cells = [
+        f"{'' if value is None else f'{value:.2f}':>9}{'!' if (value or 0) > limit else ' '}"
+        for value, limit in zip(values, LIMITS.values(), strict=True)
+    ]
+    return f"{name:<36}{''.join(cells)}"
 
 
 def main() -> None:
-    print(f"\n{'chapter':<36}{'seconds':>7} {'GB':>7} {'page MB':>8}")
-    total = 0.0
+    taken = costs(EXECUTED / "notebooks")
+    print("\n" + f"{'chapter':<36}" + "".join(f"{name:>9} " for name in LIMITS))
     for name in documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))):
-        record = EXECUTED / f"{name}.json"
-        cost = json.loads(record.read_text()) if record.is_file() else None
-        total += cost["seconds"] if cost else 0
-        print(row(name, cost, page_weight(SITE / f"{name}.html")))
+        seconds, memory = taken.get(Path(name).name, (None, None))
+        print(row(name, seconds, memory, page_weight(SITE / f"{name}.html") / 1e6))
+    total = sum(seconds for seconds, _ in taken.values())
     shared = sum(path.stat().st_size for path in (SITE / "_static").rglob("*") if path.is_file())
-    print(f"{'all chapters, one after another':<36}{total:7.1f}")
+    print(f"{'all chapters, one after another':<36}{total:>9.2f}")
     print(f"Scripts, styles and fonts that all pages share: {shared / 1e6:.1f} MB")
-    limits = f"{MOST_SECONDS} s, {MOST_MEMORY / 1e9} GB or {MOST_WEIGHT / 1e6:.0f} MB"
+    limits = ", ".join(f"{limit} {name}" for name, limit in LIMITS.items())
     print(f"! above {limits} (a page's HTML and the pictures it shows)")
     print(f"\nThe book: {(SITE / 'index.html').resolve()}")
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from .filters.bank import FilterBank, with_norm
-from .filters.methods import MAX_PATCHES, make_filters, method_of
+from .filters.bank import FilterBank, check_norm, with_norm
+from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
 from .layers import convolutions, input_of, undisturbed
-from .patches import check_images
+from .patches import as_float, check_images
 
 
 @torch.no_grad()
@@ -22,6 +22,14 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     """Copy filters into a convolution, set its bias to zero, return its weight.
 
     Raises ValueError if the shape differs from the weight's.
+
+    Examples
+    --------
+    >>> convolution = torch.nn.Conv2d(1, 2, 3)
+    >>> set_filters_(convolution, torch.ones(2, 1, 3, 3)).shape
+    torch.Size([2, 1, 3, 3])
+    >>> convolution.bias.tolist()
+    [0.0, 0.0]
     """
     values = bank.filters if isinstance(bank, FilterBank) else bank
     if values.shape != layer.weight.shape:
@@ -41,7 +49,7 @@ def from_images_(
     images: Tensor,
     method: str = "principal_components",
     *,
-    norm: float | None = None,
+    norm: float | str = "own",
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Fill a convolution's weight with filters learned from images.
@@ -56,12 +64,12 @@ def from_images_(
 
     Examples
     --------
-    >>> convolution = torch.nn.Conv2d(3, 27, 3)
-    >>> weight = from_images_(convolution.weight, torch.rand(10, 3, 32, 32), "kmeans")
+    >>> convolution = torch.nn.Conv2d(3, 8, 3)
+    >>> from_images_(convolution.weight, torch.rand(5, 3, 16, 16), "kmeans").shape
+    torch.Size([8, 3, 3, 3])
     """
-    return weight.copy_(
-        make_filters(method, images, tuple(weight.shape), norm=norm, generator=generator).filters
-    )
+    bank = make_filters(method, images, weight.shape, norm=norm, generator=generator)
+    return weight.copy_(bank.filters)
 
 
 def initialize_first_layer_(
@@ -69,7 +77,7 @@ def initialize_first_layer_(
     images: Tensor,
     method: str = "principal_components",
     *,
-    norm: float | str | None = None,
+    norm: float | str = "own",
     generator: torch.Generator | None = None,
     max_patches: int = MAX_PATCHES,
 ) -> FilterBank:
@@ -84,9 +92,9 @@ def initialize_first_layer_(
         before the convolution (a normalisation, say) is applied to them.
     method : str
         One of `METHODS`.
-    norm : float, "keep" or None
-        Norm of each filter. "keep": the mean norm of the filters that are replaced, which keeps the
-        scale that the network was tuned for. None: as for `make_filters`.
+    norm : float, "own", "raw" or "keep"
+        Norm of each filter. A number, "own" or "raw": as for `make_filters`. "keep": the mean norm
+        of the filters that are replaced, which keeps the scale that the network was tuned for.
     generator : torch.Generator, optional
     max_patches : int
         As for `make_filters`.
@@ -99,21 +107,28 @@ def initialize_first_layer_(
     Raises
     ------
     ValueError
-        An unknown method; no convolution; a grouped or 1-D (or 3-D) one; what the method refuses.
+        An unknown method or norm; no convolution; a grouped or 1-D (or 3-D) one; what the method
+        refuses.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 5), torch.nn.ReLU())
+    >>> bank = initialize_first_layer_(model, torch.rand(10, 3, 32, 32), norm="keep")
+    >>> torch.equal(model[0].weight, bank.filters)
+    True
     """
-    method_of(method)
-    probe = check_images(images[:2] if isinstance(images, Tensor) and images.ndim == 4 else images)
+    chosen = method_of(method)
+    check_norm(norm, "own", "raw", "keep")
+    check_images(images)
+    probe = as_float(images[:2])
     with undisturbed(model):
-        name, layer = convolutions(model, probe, first_only=True)[0]
-        _check_layer(name, layer)
-        inputs = (
-            images  # not copied, and uint8 stays so, where the layer sees the images themselves
-        )
+        name, found = convolutions(model, probe, first_only=True)[0]
+        layer = _plain(name, found)
+        inputs = images  # not copied, and uint8 stays so, where the layer sees them as they are
         if not torch.equal(input_of(model, layer, probe).cpu(), probe.cpu()):
-            inputs = torch.cat(
-                [input_of(model, layer, check_images(part)) for part in images.split(100)]
-            )
-    bank = _bank_for(layer, inputs, method, norm, generator, max_patches)
+            parts = [input_of(model, layer, as_float(part)) for part in images.split(100)]
+            inputs = check_images(torch.cat(parts))
+    bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
     set_filters_(layer, bank)
     return bank
 
@@ -123,7 +138,7 @@ def initialize_all_layers_(
     images: Tensor,
     method: str = "principal_components",
     *,
-    norm: float | str | None = None,
+    norm: float | str = "own",
     generator: torch.Generator | None = None,
     max_patches: int = MAX_PATCHES,
     too_many: str = "error",
@@ -151,37 +166,51 @@ def initialize_all_layers_(
     ------
     ValueError
         As `initialize_first_layer_`, for any layer; the text names it. The model is then as it was.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 9, 3))
+    >>> banks = initialize_all_layers_(model, torch.rand(10, 3, 32, 32))
+    >>> {name: tuple(bank.filters.shape) for name, bank in banks.items()}
+    {'0': (8, 3, 3, 3), '1': (9, 8, 3, 3)}
     """
-    bounded = method_of(method).bounded
+    chosen = method_of(method)
+    check_norm(norm, "own", "raw", "keep")
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
-    images = check_images(images)
+    images = as_float(check_images(images))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     banks = {}
     try:
         with undisturbed(model):
-            layers = convolutions(model, images[:2])
-            for name, layer in layers:
-                _check_layer(name, layer)
-            for name, layer in layers:
-                beyond = bounded and len(layer.weight) > layer.weight[0].numel()
+            found = convolutions(model, images[:2])
+            for name, layer in [(name, _plain(name, layer)) for name, layer in found]:
+                beyond = chosen.bounded and len(layer.weight) > layer.weight[0].numel()
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    inputs = input_of(model, layer, images)
-                    banks[name] = _bank_for(layer, inputs, method, norm, generator, max_patches)
+                    inputs = check_images(input_of(model, layer, images))
+                    bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
                 except ValueError as error:
                     way_out = ". too_many='keep' leaves such layers alone" if beyond else ""
                     raise ValueError(f"layer {name!r}: {error}{way_out}") from error
-                set_filters_(layer, banks[name])
+                set_filters_(layer, bank)
+                banks[name] = bank
     except BaseException:
         model.load_state_dict(before)  # all or nothing
         raise
     return banks
 
 
-def _bank_for(layer, inputs, method, norm, generator, max_patches) -> FilterBank:
-    """The layer's new filters from its inputs (N, C, H, W)."""
+def _bank_for(
+    layer: nn.Conv2d,
+    inputs: Tensor,
+    method: Method,
+    norm: float | str,
+    generator: torch.Generator | None,
+    max_patches: int,
+) -> FilterBank:
+    """The layer's new filters from its checked inputs (N, C, H, W)."""
     # A map smaller than the kernel has no patch without the layer's own padding.
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     if (
@@ -190,18 +219,18 @@ def _bank_for(layer, inputs, method, norm, generator, max_patches) -> FilterBank
     ):
         sides = layer._reversed_padding_repeated_twice
         inputs = nn.functional.pad(inputs, sides)
-    keep = norm == "keep"
-    bank = make_filters(
-        method, inputs.cpu(), tuple(layer.weight.shape), norm=None if keep else norm,
+    kept = layer.weight.detach().flatten(1).norm(dim=1).mean().item() if norm == "keep" else None
+    if kept == 0:
+        raise ValueError("norm='keep', but all filters of the layer are zero; pass a number")
+    bank = bank_of(
+        method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
     )  # fmt: skip
-    if keep:
-        mean_norm = layer.weight.detach().flatten(1).norm(dim=1).mean().item()
-        bank = replace(bank, filters=with_norm(bank.filters, mean_norm))
-    return bank
+    return replace(bank, filters=with_norm(bank.filters, kept)) if kept else bank
 
 
-def _check_layer(name: str, layer: nn.Module) -> None:
+def _plain(name: str, layer: nn.Module) -> nn.Conv2d:
+    """The layer, if patches can make its filters; else ValueError."""
     if not isinstance(layer, nn.Conv2d):
         raise ValueError(
             f"layer {name!r} is a {type(layer).__name__}; only 2-D convolutions take image patches"
@@ -217,3 +246,4 @@ def _check_layer(name: str, layer: nn.Module) -> None:
             f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across "
             "are known to the patches; initialise it by hand with set_filters_"
         )
+    return layer

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+Hook = Callable[[nn.Module, tuple[Tensor, ...]], None]
 
 
 class _Reached(Exception):
@@ -18,25 +20,17 @@ def convolutions(
 ) -> list[tuple[str, nn.Module]]:
     """Convolutions in the order in which they run on the images, each once."""
     found: dict[str, nn.Module] = {}
-    handles = []
     kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    for name, module in model.named_modules():
-        if isinstance(module, kinds):
+    names: dict[nn.Module, str] = {
+        module: name for name, module in model.named_modules() if isinstance(module, kinds)
+    }
 
-            def note(module, inputs, name=name):
-                found.setdefault(name, module)
-                if first_only or not isinstance(module, nn.Conv2d):
-                    raise _Reached
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found.setdefault(names[module], module)
+        if first_only or not isinstance(module, nn.Conv2d):
+            raise _Reached
 
-            handles.append(module.register_forward_pre_hook(note))
-    try:
-        with torch.no_grad():
-            model(images.to(_device(model)))
-    except _Reached:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
+    _run(model, images, {module: note for module in names})
     if not found:
         raise ValueError(
             f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
@@ -46,21 +40,27 @@ def convolutions(
 
 def input_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
     """What reaches a layer in a forward pass, shape (N, C, H, W)."""
-    seen = []
+    seen: list[Tensor] = []
 
-    def catch(module, inputs):
+    def catch(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0])
         raise _Reached
 
-    handle = layer.register_forward_pre_hook(catch)
+    _run(model, images, {layer: catch})
+    return seen[0]
+
+
+def _run(model: nn.Module, images: Tensor, hooks: dict[nn.Module, Hook]) -> None:
+    """A forward pass with hooks before modules, to its end or until one raises `_Reached`."""
+    handles = [module.register_forward_pre_hook(hook) for module, hook in hooks.items()]
     try:
         with torch.no_grad():
             model(images.to(_device(model)))
     except _Reached:
         pass
     finally:
-        handle.remove()
-    return seen[0]
+        for handle in handles:
+            handle.remove()
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -8,12 +8,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .patches import CONSTANT_TOLERANCE, all_constant, as_pair, check_images, output_size
+from .patches import (
+    CONSTANT_TOLERANCE,
+    as_float,
+    as_pair,
+    check_contrast,
+    check_images,
+    output_size,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class PatchMoments:
-    """First and second moments of patches. Float64; covariance is centred and divided by count."""
+    """First and second moments of patches. Float64; covariance is centred and divided by count.
+
+    Examples
+    --------
+    >>> images = torch.rand(2, 1, 8, 8)
+    >>> images[0] = 0.5
+    >>> patch_moments(images, 3).constant_share
+    0.5
+    """
 
     count: int  #: patches that entered
     constant: int  #: patches left out because they were constant
@@ -55,41 +70,35 @@ def patch_moments(
     ------
     TypeError, ValueError
         As `extract_patches`; also when `standardize` is set and every patch is constant.
+
+    Examples
+    --------
+    >>> moments = patch_moments(torch.rand(10, 3, 32, 32), 3)
+    >>> moments.count, moments.covariance.shape
+    (9000, torch.Size([27, 27]))
     """
-    kernel_size = as_pair(kernel_size)
+    size = as_pair(kernel_size)
     batches = [images] if isinstance(images, Tensor) else images
-    return moments_of_columns(
-        _unfolded(batches, kernel_size, stride, dilation, batch_size),
-        kernel_size,
-        standardize=standardize,
-    )
+    checked = (check_images(batch) for batch in batches)
+    return moments_of(
+        checked, size, standardize=standardize,
+        stride=stride, dilation=dilation, batch_size=batch_size,
+    )  # fmt: skip
 
 
-def _unfolded(batches, kernel_size, stride, dilation, batch_size) -> Iterator[Tensor]:
-    """Patches of a batch of images at a time, (n, d, L), float64."""
-    for batch in batches:
-        if not isinstance(batch, Tensor) or batch.ndim != 4 or 0 in batch.shape:
-            check_images(batch)  # says what is wrong
-        output_size(batch, kernel_size, stride, dilation)
-        for part in batch.split(batch_size):
-            # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
-            pixels = check_images(part).to(torch.float64, copy=True)
-            for axis, k in zip((2, 3), kernel_size, strict=True):
-                pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            windows = pixels[..., ::dilation, ::dilation].permute(
-                0, 1, 4, 5, 2, 3
-            )  # (n, C, kh, kw, rows, cols)
-            # One copy; F.unfold takes up to three times as long in float64.
-            yield windows.contiguous().flatten(4).flatten(1, 3)
-
-
-def moments_of_columns(
-    pieces: Iterable[Tensor], kernel_size: tuple[int, int], *, standardize: bool
+def moments_of(
+    batches: Iterable[Tensor],
+    size: tuple[int, int],
+    *,
+    standardize: bool,
+    stride: int = 1,
+    dilation: int = 1,
+    batch_size: int = 8,
 ) -> PatchMoments:
-    """`PatchMoments` of patches as columns: float64 pieces (n, d, L), which are overwritten."""
+    """`patch_moments` of batches of checked images."""
     count = constant = 0
     products = None
-    for columns in pieces:
+    for columns in _unfolded(batches, size, stride, dilation, batch_size):
         if standardize:
             constant += _standardize_columns_(columns)
         if products is None:
@@ -106,12 +115,30 @@ def moments_of_columns(
     if products is None:
         raise ValueError("images is empty: pass at least one image")
     used = count - constant
-    if used == 0:
-        raise ValueError(all_constant(count))
+    check_contrast(used, count)
     offset = total / used
     covariance = products / used - torch.outer(offset, offset)
-    shape = (d // (kernel_size[0] * kernel_size[1]), *kernel_size)
+    shape = (d // (size[0] * size[1]), *size)
     return PatchMoments(used, constant, shape, offset + shift.flatten(), covariance)
+
+
+def _unfolded(
+    batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
+) -> Iterator[Tensor]:
+    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten."""
+    for batch in batches:
+        output_size(batch, size, stride, dilation)
+        for part in batch.split(batch_size):
+            # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
+            pixels = as_float(part).to(torch.float64, copy=True)
+            for axis, k in zip((2, 3), size, strict=True):
+                pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
+            # (n, C, kh, kw, rows, cols)
+            windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)
+            # One copy; F.unfold takes up to three times as long in float64.
+            columns = windows.contiguous().flatten(4).flatten(1, 3)
+            # Images of one patch each, side by side: one product adds them all up.
+            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
 
 
 def _standardize_columns_(columns: Tensor) -> int:

@@ -6,6 +6,7 @@ Axes, here and everywhere: N images, C channels, H and W pixels, P patches, F fi
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 # square. Rounding in float32 leaves about 1e-7; the faintest pattern that 8 bits can hold in a
 # patch of 11 x 11 x 3 (one value one step off) leaves 2e-4.
 CONSTANT_TOLERANCE = 1e-5
+# Patches that are worked on in float64 at a time, where all at once would take too much memory.
+AT_A_TIME = 20_000
 
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
@@ -26,8 +29,11 @@ def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
+# The door. A public function that takes images, or patches, has them checked here once, all of them
+# and before anything else, and hands them down to functions that take them as sound. Where a public
+# function calls another (`make_filters` a method's function), that is with values made on the way.
 def check_images(images: Tensor) -> Tensor:
-    """The images as floating point, shape (N, C, H, W); uint8 is divided by 255.
+    """The images as they came, shape (N, C, H, W), uint8 or floating point, all finite.
 
     Raises TypeError for anything but a uint8 or floating-point tensor, ValueError for a wrong
     rank, an empty axis, or values that are not finite.
@@ -46,19 +52,28 @@ def check_images(images: Tensor) -> Tensor:
         raise ValueError(
             f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image"
         )
-    if images.dtype == torch.uint8:
-        return images.float().div_(255)
-    if not images.is_floating_point():
+    if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(
             f"images has dtype {images.dtype}; "
             "pass uint8 (0 to 255) or floating point, e.g. images.float() / 255"
         )
-    if not torch.isfinite(images).all():
+    if images.is_floating_point() and not _all_finite(images):
         raise ValueError(
             "images holds NaN or infinite values; remove or repair these images first "
             "(torch.isfinite(images).flatten(1).all(1) tells which are sound)"
         )
     return images
+
+
+def _all_finite(images: Tensor) -> bool:
+    """Whether all values are finite: the least and the largest tell, without a mask of all."""
+    parts = images.detach().split(1000)  # bounds what is copied where values do not lie in a row
+    return all(math.isfinite(extreme) for part in parts for extreme in part.aminmax())
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Checked images as floating point; uint8 is divided by 255."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
 def output_size(
@@ -104,12 +119,21 @@ def extract_patches(
     ------
     TypeError, ValueError
         Not a tensor of images, NaN, no images, or a kernel larger than the image.
+
+    Examples
+    --------
+    >>> extract_patches(torch.rand(10, 3, 32, 32), 3).shape
+    torch.Size([9000, 3, 3, 3])
     """
-    kernel_size = as_pair(kernel_size)
-    images = check_images(images)
-    output_size(images, kernel_size, stride, dilation)
-    columns = F.unfold(images, kernel_size, dilation=dilation, stride=stride)  # (N, d, L)
-    return columns.transpose(1, 2).reshape(-1, images.shape[1], *kernel_size)
+    size = as_pair(kernel_size)
+    return _all_patches(check_images(images), size, stride, dilation)
+
+
+def _all_patches(images: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
+    """`extract_patches` of checked images."""
+    output_size(images, size, stride, dilation)
+    columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
+    return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
 
 
 def sample_patches(
@@ -129,30 +153,46 @@ def sample_patches(
     Returns
     -------
     Tensor of shape (min(n_patches, P), C, kh, kw)
+
+    Examples
+    --------
+    >>> images, generator = torch.rand(10, 3, 32, 32), torch.Generator().manual_seed(0)
+    >>> sample_patches(images, 3, 500, generator=generator).shape
+    torch.Size([500, 3, 3, 3])
     """
-    kernel_size = as_pair(kernel_size)
+    size = as_pair(kernel_size)
     if n_patches < 1:
         raise ValueError(f"n_patches={n_patches} should be >= 1")
-    if not isinstance(images, Tensor) or images.ndim != 4 or 0 in images.shape:
-        check_images(images)  # says what is wrong
-    rows, cols = output_size(images, kernel_size, stride, dilation)
+    return some_patches(
+        check_images(images), size, n_patches,
+        stride=stride, dilation=dilation, generator=generator,
+    )  # fmt: skip
+
+
+def some_patches(
+    images: Tensor,
+    size: tuple[int, int],
+    n_patches: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """`sample_patches` of checked images, of which only what is drawn becomes floating point."""
+    rows, cols = output_size(images, size, stride, dilation)
     total = len(images) * rows * cols
     if n_patches >= total:
-        return extract_patches(images, kernel_size, stride=stride, dilation=dilation)
+        return _all_patches(images, size, stride, dilation)
     chosen = _distinct(total, n_patches, generator)
-    image, place = chosen // (rows * cols), chosen % (rows * cols)
+    row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []
-    for part in torch.arange(n_patches).split(65_536):  # bounds the index tensors, not the result
-        down = (place[part] // cols * stride)[:, None] + torch.arange(
-            kernel_size[0]
-        ) * dilation  # (p, kh)
-        across = (place[part] % cols * stride)[:, None] + torch.arange(
-            kernel_size[1]
-        ) * dilation  # (p, kw)
-        picked = images[
-            image[part, None, None], :, down[:, :, None], across[:, None, :]
-        ]  # (p, kh, kw, C)
-        patches.append(check_images(picked.permute(0, 3, 1, 2)))
+    for part in chosen.split(65_536):  # bounds the index tensors, not the result
+        image, place = part // (rows * cols), part % (rows * cols)
+        down = (place // cols * stride)[:, None] + row_offsets  # (p, kh)
+        across = (place % cols * stride)[:, None] + col_offsets  # (p, kw)
+        # (p, kh, kw, C)
+        picked = images[image[:, None, None], :, down[:, :, None], across[:, None, :]]
+        patches.append(as_float(picked.permute(0, 3, 1, 2)))
     return torch.cat(patches)
 
 
@@ -173,7 +213,14 @@ def _distinct(total: int, n: int, generator: torch.Generator | None) -> Tensor:
 
 
 class Standardized(NamedTuple):
-    """Patches with mean 0 and standard deviation 1 each, and which of the input's were constant."""
+    """Patches with mean 0 and standard deviation 1 each, and which of the input's were constant.
+
+    Examples
+    --------
+    >>> striped, flat = [[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]
+    >>> standardize_patches(torch.tensor([[striped], [flat]])).constant_share
+    0.5
+    """
 
     patches: Tensor  #: (P', C, kh, kw), P' <= P
     constant: Tensor  #: (P,) bool, over the input
@@ -203,11 +250,16 @@ def standardize_patches(patches: Tensor) -> Standardized:
     ------
     TypeError, ValueError
         Not patches, or every one of them constant.
+
+    Examples
+    --------
+    >>> striped, flat = [[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]
+    >>> patches, constant = standardize_patches(torch.tensor([[striped], [flat]]))
+    >>> patches.tolist(), constant.tolist()
+    ([[[[-1.0, 1.0], [-1.0, 1.0]]]], [False, True])
     """
-    patches = check_images(patches)
-    kept, constant = _standardize_rows(patches.flatten(1))
-    if constant.all():
-        raise ValueError(all_constant(len(patches)))
+    kept, constant = _standardize_rows(as_float(check_images(patches)).flatten(1))
+    check_contrast(len(kept), len(patches))
     return Standardized(kept.reshape(-1, *patches.shape[1:]), constant)
 
 
@@ -218,14 +270,13 @@ def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
     patches were constant. Beside the result, memory for some thousands of patches is needed.
     Raises as `standardize_patches` does.
     """
-    flat = check_images(patches).flatten(1)
+    flat = as_float(check_images(patches)).flatten(1)
     rows, used = torch.empty(flat.shape, dtype=torch.float64), 0
-    for part in flat.split(20_000):
+    for part in flat.split(AT_A_TIME):
         kept, _ = _standardize_rows(part.double())
         rows[used : used + len(kept)] = kept
         used += len(kept)
-    if used == 0:
-        raise ValueError(all_constant(len(flat)))
+    check_contrast(used, len(flat))
     return rows[:used], len(flat) - used
 
 
@@ -238,8 +289,10 @@ def _standardize_rows(flat: Tensor) -> tuple[Tensor, Tensor]:
     return centred[~constant] if constant.any() else centred, constant
 
 
-def all_constant(n: int) -> str:
-    return (
-        f"all {n} patches are constant, so none has a direction to learn from; "
-        "pass images with some contrast, or a larger kernel"
-    )
+def check_contrast(n_used: int, n_patches: int) -> None:
+    """ValueError if no patch is left once the constant ones are out."""
+    if n_used == 0:
+        raise ValueError(
+            f"all {n_patches} patches are constant, so none has a direction to learn from; "
+            "pass images with some contrast, or a larger kernel"
+        )

@@ -114,3 +114,14 @@ def test_lock_names_no_place():
         block for block in re.split(r"\n(?=[\w.-]+==)", LOCK)[1:] if "--hash=sha256:" not in block
     ]
     assert unhashed == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_are_there(page):
+    """From the root or from the package; `file::test` names a test in it, NN any number."""
+    for name in re.findall(r"`([\w.*-]*/[\w./*-]*(?:::\w+)?)`", (ROOT / page).read_text()):
+        path, _, test = name.partition("::")
+        pattern = path.replace("NN-name", "01-*").rstrip("/")
+        found = [file for root in (ROOT, ROOT / "src/patchinit") for file in root.glob(pattern)]
+        assert found, f"{page} names {name}"
+        assert not test or f"def {test}(" in found[0].read_text(), f"{page} names {name}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,18 +32,17 @@ def book(tmp_path):
     """A landing page and a chapter that says where it runs."""
     (tmp_path / "_config.yml").write_text(
         "title: Tiny\nexecute: {execute_notebooks: force}\nrepository: {url: ''}\n"
+        "sphinx:\n  local_extensions: {companion: book/_ext}\n"
     )
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01-tiny\n"
     )
-    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "_ext").mkdir(parents=True)
+    shutil.copy(ROOT / "book" / "_ext" / "companion.py", tmp_path / "book" / "_ext")
     (tmp_path / "book" / "index.md").write_text(
-        "# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb)\n"
+        "# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb), $x$\n\n```{chapter-costs}\n```\n"
     )
-    write_chapter(
-        tmp_path,
-        "import os; print(os.path.basename(os.getcwd()), n, os.environ.get('OMP_NUM_THREADS'))",
-    )
+    write_chapter(tmp_path, "import os; print(os.path.basename(os.getcwd()), n)")
     return tmp_path
 
 
@@ -63,12 +63,11 @@ TARGET = "_build/executed/notebooks/01-tiny.ipynb"
 
 
 def test_execute(book):
-    done = run(book, "tools.execute", SOURCE, TARGET, "-p", "n", "5", "--jobs", "2")
+    done = run(book, "tools.execute", SOURCE, TARGET)
     assert done.returncode == 0, done.stderr
     notebook = nbformat.read(book / TARGET, as_version=4)
-    assert notebook.cells[-1].outputs[0].text == "notebooks 5 1\n"
+    assert notebook.cells[-1].outputs[0].text == "notebooks 3\n"
     assert "papermill" not in notebook.metadata and str(book) not in nbformat.writes(notebook)
-    assert notebook.cells[2].metadata.tags == ["injected-parameters", "remove-cell"]
     cost = json.loads((book / TARGET).with_suffix(".json").read_text())
     assert (
         cost["seconds"] > 0 and 2e7 < cost["peak_memory"] < 1e9
@@ -90,12 +89,6 @@ def test_hidden_stderr_is_not_published(book):
     assert output.text == "seen\n"
 
 
-def test_unknown_parameter(book):
-    done = run(book, "tools.execute", SOURCE, TARGET, "-p", "m", "5")
-    assert done.returncode != 0 and "unknown parameter 'm'; it has n" in done.stderr
-    assert not (book / TARGET).exists()
-
-
 def test_failing_chapter_leaves_nothing(book):
     write_chapter(book, "raise ValueError('this cell fails')")
     done = run(book, "tools.execute", SOURCE, TARGET)
@@ -103,17 +96,31 @@ def test_failing_chapter_leaves_nothing(book):
     assert not (book / TARGET).exists()
 
 
+def test_killed_kernel_is_named(book):
+    """As the system does when memory runs out: no cell raises, the process is gone."""
+    write_chapter(book, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    done = run(book, "tools.execute", SOURCE, TARGET)
+    assert done.returncode != 0 and "01-tiny: failed" in done.stderr
+    assert "Kernel died" in done.stderr and not (book / TARGET).exists()
+
+
 def test_pages(book):
     """A Sphinx warning fails the build, and again although Sphinx has read the page by then."""
     executed = nbformat.read(book / SOURCE, as_version=4)
     (book / TARGET).parent.mkdir(parents=True)
     nbformat.write(executed, book / TARGET)
+    (book / TARGET).with_suffix(".json").write_text('{"seconds": 42, "peak_memory": 3e9}')
     index = book / "book" / "index.md"
     sound = index.read_text()
 
     done = run(book, "tools.pages")
     assert done.returncode == 0, done.stderr
-    assert (book / "_build/html/notebooks/01-tiny.html").is_file()
+    site = book / "_build/html"
+    assert (site / "notebooks/01-tiny.html").is_file()
+    page = (site / "book/index.html").read_text()
+    assert "<td><p>42</p></td>" in page, "the table of costs"
+    assert "_static/mathjax/tex-chtml.js" in page
+    assert (site / "_static/mathjax/tex-chtml.js").is_file()
 
     index.write_text(sound + "\n[Nothing](missing.md)\n")
     for _ in range(2):
@@ -122,20 +129,3 @@ def test_pages(book):
 
     index.write_text(sound)
     assert run(book, "tools.pages").returncode == 0
-
-
-def test_data_state(tmp_path):
-    """The stamp keeps its time unless other data sets are there."""
-    stamp = tmp_path / "state"
-    stamp.write_text("")
-    old = stamp.stat().st_mtime_ns
-    data = tmp_path / "data"
-    assert run(tmp_path, "tools.data_state", "state", PATCHINIT_DATA=str(data)).returncode == 0
-    assert stamp.stat().st_mtime_ns == old
-    raw = data / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (raw / f"{name}-ubyte").touch()
-    done = run(tmp_path, "tools.data_state", "state", PATCHINIT_DATA=str(data))
-    assert done.stdout == "Data: cifar10 absent, fashion_mnist found\n"
-    assert stamp.read_text() == "fashion_mnist\n"

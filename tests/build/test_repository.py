@@ -1,22 +1,16 @@
 """Launch buttons: the right address, or none."""
 
-import importlib.util
 import subprocess
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "book_repository.py"
-specification = importlib.util.spec_from_file_location("book_repository", SOURCE)
-book_repository = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(book_repository)
+from book._ext import companion
 
 HOSTED = (
     "GITHUB_SERVER_URL",
     "GITHUB_REPOSITORY",
     "GITHUB_REF_NAME",
-    "GITHUB_REF_TYPE",
     "GITHUB_BASE_REF",
 )
 
@@ -35,17 +29,15 @@ def not_hosted(monkeypatch):
         ("git@github.com:owner/name.git", "https://github.com/owner/name"),
         ("ssh://git@github.com:22/owner/name.git", "https://github.com/owner/name"),
         ("https://user:secret@github.com/owner/na.me.git", "https://github.com/owner/na.me"),
-        ("git@gitlab.com:owner/name.git", "https://gitlab.com/owner/name"),
         ("https://git.example.org/owner/name.git", ""),
         ("https://github.com.example.org/owner/name", ""),
+        ("https://example.org/github.com/owner/name", ""),
         ("/srv/git/name.git", ""),
-        ("../name", ""),
         ("file:///srv/git/name.git", ""),
-        ("", ""),
     ],
 )
-def test_web_address(remote, address):
-    assert book_repository.web_address(remote) == address
+def test_remote(tmp_path, remote, address):
+    assert companion.repository(clone(tmp_path, remote)) == (address, "trunk")
 
 
 def clone(folder, remote=None):
@@ -58,38 +50,30 @@ def clone(folder, remote=None):
 
 
 def options_after(folder):
-    launch = {
-        "binderhub_url": "https://mybinder.org",
-        "colab_url": "https://colab.research.google.com",
-    }
+    launch = {"binderhub_url": "https://mybinder.org"}
     config = SimpleNamespace(html_theme_options={"repository_url": "", "launch_buttons": launch})
-    book_repository.set_repository(SimpleNamespace(srcdir=folder), config)
+    companion.set_repository(SimpleNamespace(srcdir=folder), config)
     return config.html_theme_options
 
 
-def test_remote(tmp_path):
+def test_buttons_of_the_staged_book(tmp_path):
     stage = clone(tmp_path, "git@github.com:owner/name.git") / "_build" / "stage"
     stage.mkdir(parents=True)
     options = options_after(stage)
     assert options["repository_url"] == "https://github.com/owner/name"
-    assert options["repository_branch"] == "trunk"
-    assert options["launch_buttons"]["colab_url"]
-
-
-def test_gitlab_has_no_colab(tmp_path):
-    buttons = options_after(clone(tmp_path, "https://gitlab.com/owner/name.git"))["launch_buttons"]
-    assert buttons["binderhub_url"] and not buttons["colab_url"]
+    assert options["repository_branch"] == "trunk" and options["launch_buttons"]
 
 
 def test_hosted_build(tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/hosted")
-    monkeypatch.setenv("GITHUB_REF_TYPE", "branch")
     monkeypatch.setenv("GITHUB_REF_NAME", "main")
-    assert book_repository.repository(tmp_path) == ("https://github.com/owner/hosted", "main")
+    assert companion.repository(tmp_path) == ("https://github.com/owner/hosted", "main")
     monkeypatch.setenv("GITHUB_REF_NAME", "5/merge")
     monkeypatch.setenv("GITHUB_BASE_REF", "trunk")
-    assert book_repository.repository(tmp_path) == ("https://github.com/owner/hosted", "trunk")
+    assert companion.repository(tmp_path) == ("https://github.com/owner/hosted", "trunk")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.example.org")
+    assert companion.repository(tmp_path)[0] == ""
 
 
 @pytest.mark.parametrize("remote", [None, "/srv/git/name.git"])

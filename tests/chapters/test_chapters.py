@@ -19,9 +19,7 @@ import papermill
 import pytest
 
 import patchinit
-from tests.synthetic import write_study
 from tools.execute import kernel_settings
-from tools.notebook_gates import unknown_parameters
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -54,7 +52,7 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     """Chapters of even number from the root of the repository, the others from their own folder."""
     number = chapter.stem[:2]
     parameters = SMALL.get(number, {})
-    assert not unknown_parameters(sorted(parameters), papermill.inspect_notebook(str(chapter)))
+    assert parameters.keys() <= papermill.inspect_notebook(str(chapter)).keys()  # it only warns
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     executed = papermill.execute_notebook(
@@ -208,61 +206,3 @@ def doctests():
 def test_example_in_docstring(test, capsys):
     result = doctest.DocTestRunner().run(test)
     assert result.attempted and not result.failed, capsys.readouterr().out
-
-
-# --- Chapters that read results -------------------------------------------------------------------
-
-
-def glued(notebook):
-    """Text values that a chapter keeps for its page, by name."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return {
-        output["metadata"]["scrapbook"]["name"]: output["data"][
-            "application/papermill.record/text/plain"
-        ].strip("'\"")
-        for output in outputs
-        if "scrapbook" in output.get("metadata", {})
-    }
-
-
-@pytest.fixture(scope="module")
-def opposite_results(tmp_path_factory):
-    """Full results of the paper study that bear its first claim out, and ones that refute it."""
-    folders = {}
-    for outcome, lead in (("supported", 1.0), ("not supported", -1.0)):
-        root = tmp_path_factory.mktemp(outcome.replace(" ", "-"))
-        write_study(
-            root, "paper", seeds=range(4),
-            accuracy=lambda dataset, arm, lead=lead: 80 + lead * (arm == "principal_components"),
-        )  # fmt: skip
-        folders[outcome] = root / "results"
-    return folders
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("outcome", ["supported", "not supported"])
-@pytest.mark.parametrize("number", ["08", "09", "10"])
-def test_pages_follow_the_results(number, outcome, opposite_results, tmp_path, monkeypatch):
-    """Full runs, other data, no norm-matched runs: pages build, with the verdicts of the data."""
-    monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    (chapter,) = (path for path in CHAPTERS if path.stem.startswith(number))
-    executed = papermill.execute_notebook(
-        chapter,
-        None,
-        parameters=SMALL.get(number, {}) | {"results": str(opposite_results[outcome])},
-        cwd=ROOT,
-        progress_bar=False,
-        config=kernel_settings(str(tmp_path)),
-        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-    )
-    said = glued(executed)
-    assert said["kind"] == "full"
-    if number == "08":
-        assert said["claim_1_verdict"] == said["claim_2_verdict"] == outcome
-        assert said["claim_1_needed"] == "decided" and (
-            "−" in said["claim_1_evidence"].split("[")[0]
-        ) == (outcome != "supported")
-        assert said["conclusion"] == "that is the verdict"
-    if number == "10":
-        assert said["equal"] == "(no runs yet)" and said["claim_9_verdict"] != "supported"

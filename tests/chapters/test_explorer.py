@@ -1,12 +1,14 @@
 """The filter explorer: what is embedded is what was given, and the fragment keeps to itself."""
 
 import base64
+import io
 import json
 import re
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
 from patchinit.chapters.explorer import ExplorerBank, explorer_html
 from tools import page_gates
@@ -22,7 +24,7 @@ def bank(snapshots=4, n=5, channels=3, last=6, **changes):
         "method": "k-means",
         "norm": "1",
         "color": "#D55E00",
-        "epochs": [*range(snapshots - 1), last],
+        "epochs": np.array([*range(snapshots - 1), last]),
         "filters": walk,
         "distances": 10 ** RNG.uniform(-4, 0, (last + 1, n)),
         "null": null,
@@ -75,43 +77,20 @@ def test_bank_of_zeros():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"color": "red"}, "color='red' should be written as '#rrggbb'"),
-        ({"filters": np.ones((4, 5, 2, 3, 3))}, r"\(4, 5, 2, 3, 3\); expected"),
-        ({"filters": np.ones((4, 5, 3, 3, 5))}, r"\(4, 5, 3, 3, 5\); expected"),
-        ({"filters": np.full((4, 5, 3, 3, 3), np.nan)}, "filters hold NaN"),
         ({"distances": np.ones((7, 4))}, r"distances has shape \(7, 4\); \(7, 5\)"),
-        (
-            {"distances": np.full((7, 5), 2.5)},
-            "distances runs from 2.5 to 2.5; a cosine distance is 0 to 2",
-        ),
-        ({"distances": np.full((7, 5), np.nan)}, "NaN is that of a zero filter"),
-        ({"null": -np.ones(7)}, "null runs from -1"),
-        ({"null_band": np.ones((6, 2))}, r"null_band has shape \(6, 2\)"),
-        ({"null_band": np.tile([0.2, 0.1], (7, 1))}, "swap its columns"),
-        ({"epochs": [0, 1, 6]}, r"epochs has shape \(3,\)"),
-        ({"epochs": [1, 2, 3, 6]}, "rising from 0 to E=6 at most"),
-        ({"epochs": [0, 2, 2, 6]}, "rising from 0 to E=6 at most"),
-        ({"epochs": [0, 1, 2, 7]}, "rising from 0 to E=6 at most"),
-        ({"epochs": [0.0, 1.0, 2.0, 6.0]}, "whole numbers"),
+        ({"null_band": np.ones((6, 2))}, r"null_band has shape \(6, 2\); \(7, 2\)"),
+        ({"epochs": np.array([0, 1, 6])}, r"epochs has shape \(3,\); \(4,\)"),
     ],
 )
-def test_unusable_bank(changes, says):
+def test_shapes_that_do_not_go_together(changes, says):
     with pytest.raises(ValueError, match=says):
         bank(**changes)
 
 
-@pytest.mark.parametrize(
-    ("call", "says"),
-    [
-        (lambda: explorer_html([], still_alt="a"), "at least one"),
-        (lambda: fragment(bank(), bank()), r"two banks are called \('CIFAR-10', 'k-means', '1'\)"),
-        (lambda: fragment(uid="9 lives"), "uid='9 lives'"),
-        (lambda: fragment(alt=" "), "still_alt is empty"),
-    ],
-)
-def test_unusable_call(call, says):
+def test_two_banks_of_one_name():
+    says = r"two banks are called \('CIFAR-10', 'k-means', '1'\)"
     with pytest.raises(ValueError, match=says):
-        call()
+        fragment(bank(), bank())
 
 
 def test_size():
@@ -140,28 +119,27 @@ def test_hostile_labels():
     hostile = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
     html = fragment(bank(dataset=hostile, method=hostile, norm=hostile), alt=hostile)
     soup = BeautifulSoup(html, "html.parser")
-    assert not soup.find("img") and len(soup.find_all("script")) == 2
+    (still,) = soup.find_all("img")
+    assert still["alt"] == hostile and not still.has_attr("onerror")
+    assert len(soup.find_all("script")) == 2
     assert embedded(html)["banks"][0]["norm"] == hostile
-    assert soup.find("noscript").find("svg")["aria-label"] == hostile
+    assert hostile in soup.find("noscript").find("figcaption").get_text()
     assert html.count("<script") == html.count("</script") == 2 and "<!--" not in html
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_still_picture(channels):
-    filters = np.zeros((2, 4, channels, 3, 3))
-    filters[0, 0, :, 0, 0], filters[1, 0, :, 0, 0] = 0.5, -0.5
-    still = BeautifulSoup(fragment(bank(2, 4, filters=filters)), "html.parser").find("noscript")
-    assert (
-        still.find("svg")["role"] == "img"
-        and still.find("svg")["aria-label"] == "filters before and after"
-    )
-    assert [text.get_text() for text in still.find_all("text")] == ["start", "after epoch 6"]
-    fills = [path["fill"] for path in still.find_all("path")]
-    zero, positive, negative = (
-        ("#808080", "#ffffff", "#000000") if channels == 3 else ("#f7f7f7", "#67001f", "#053061")
-    )
-    assert len(fills) == 2 * 4 * 9 and (fills[0], fills[36]) == (positive, negative)
-    assert set(fills[1:36] + fills[37:]) == {zero}
+    """Filters turn from positive to negative: from bright to dark, or from red to blue."""
+    filters = np.zeros((2, 9, channels, 3, 3))
+    filters[0], filters[1] = 0.5, -0.5
+    still = BeautifulSoup(fragment(bank(2, 9, filters=filters)), "html.parser").find("noscript")
+    assert still.find("figcaption").get_text() == "CIFAR-10, k-means, norm 1"
+    picture = still.find("img")
+    assert picture["alt"] == "filters before and after"
+    data = base64.b64decode(picture["src"].removeprefix("data:image/png;base64,"))
+    colors = Image.open(io.BytesIO(data)).convert("RGB").getcolors(1_000_000)
+    common = {color for _, color in sorted(colors, reverse=True)[:3]}  # with the white ground
+    assert common >= ({(0, 0, 0)} if channels == 3 else {(103, 0, 31), (5, 48, 97)})
 
 
 def test_without_scripts_nothing_but_the_still():

@@ -9,7 +9,13 @@ from matplotlib.colors import to_rgb
 
 from patchinit import METHODS
 from patchinit.chapters.charts import seed_curves, spectrum
-from patchinit.chapters.pictures import activation_strip, filter_grid, patch_grid
+from patchinit.chapters.pictures import (
+    activation_strip,
+    before_after,
+    filter_grid,
+    patch_grid,
+    show_image,
+)
 from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, use_style
 
 
@@ -42,6 +48,12 @@ CALLS = {
     "activation_strip grey": lambda ax: activation_strip(
         rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax
     ),
+    "before_after": lambda ax: before_after(rand(5, 3, 3, 3), rand(5, 3, 3, 3), rand(5), ax=ax),
+    "before_after grey": lambda ax: before_after(
+        rand(20, 1, 3, 3), rand(20, 1, 3, 3), rand(20), ax=ax
+    ),
+    "show_image": lambda ax: show_image(rand(3, 4, 5), ax=ax, title="t"),
+    "show_image grey": lambda ax: show_image(rand(1, 4, 5), ax=ax),
     "spectrum": lambda ax: spectrum(torch.tensor([3.0, 1.0, 0.0]), ax=ax),
     "seed_curves": lambda ax: seed_curves(rand(3, 5), ax=ax, method="kmeans"),
 }
@@ -80,6 +92,8 @@ def test_colours_are_seen_on_white(method):
         lambda ax: filter_grid(rand(4, 2, 3, 3), ax=ax),
         lambda ax: patch_grid(rand(4, 2, 3, 3), ax=ax),
         lambda ax: activation_strip(rand(2, 3, 3), rand(4, 2, 3, 3), rand(4), ax=ax),
+        lambda ax: before_after(rand(4, 2, 3, 3), rand(4, 2, 3, 3), rand(4), ax=ax),
+        lambda ax: show_image(rand(2, 3, 3), ax=ax),
     ],
 )
 def test_two_channels_are_refused(ax, call):
@@ -157,36 +171,25 @@ def test_strip_refuses_another_number_of_values(ax):
         activation_strip(rand(3, 3, 3), rand(4, 3, 3, 3), rand(3), ax=ax)
 
 
-def test_spectrum_shows_shares_in_percent(ax):
-    spectrum(torch.tensor([6.0, 3.0, 1.0, 0.0]), ax=ax, method="pca_whitening", label="a")
-    (line,) = ax.lines
-    np.testing.assert_allclose(line.get_ydata(), [60, 30, 10, 1e-4], rtol=1e-5)
-    assert line.get_xdata().tolist() == [1, 2, 3, 4] and ax.get_yscale() == "log"
-    assert (
-        to_rgb(line.get_color()) == to_rgb(METHOD_COLORS["pca_whitening"])
-        and line.get_label() == "a"
-    )
-    assert "%" in ax.get_ylabel() and "component" in ax.get_xlabel()
+def test_before_after_shows_directions_and_their_strengthened_difference(ax):
+    before = torch.eye(9).reshape(9, 1, 3, 3)
+    after = 5 * (before + 0.01 * before.flip(0))  # another norm is not seen
+    before_after(before, after, torch.linspace(0, 0.1, 9), ax=ax, title="t")
+    written = [text.get_text() for text in ax.texts]
+    assert written[:2] == ["before", "after"] and written[-1] == "0.1000"
+    factor = int(written[2].removeprefix("difference ×"))
+    assert factor > 10
+    pictures = [np.asarray(image.get_array()) for image in ax.images]
+    np.testing.assert_allclose(pictures[9], pictures[0], atol=0.02)
+    np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
 
 
-def test_spectrum_takes_other_lines(ax):
-    spectrum(torch.tensor([6.0, 3.0]), ax=ax, color="black", linestyle="--")
-    assert (ax.lines[0].get_color(), ax.lines[0].get_linestyle()) == ("black", "--")
-
-
-def test_seed_curves_are_every_seed_and_the_mean(ax):
-    values = rand(3, 5)
-    seed_curves(values, ax=ax, method="glorot_uniform")
-    curves = np.stack([line.get_ydata() for line in ax.lines])
-    np.testing.assert_allclose(curves, torch.cat([values, values.mean(0, keepdim=True)]), rtol=1e-6)
-    assert {to_rgb(line.get_color()) for line in ax.lines} == {
-        to_rgb(METHOD_COLORS["glorot_uniform"])
-    }
-    assert ax.lines[-1].get_linewidth() > ax.lines[0].get_linewidth()
-    assert ax.get_legend_handles_labels()[1] == ["Glorot uniform"]
-    assert list(ax.lines[0].get_xdata()) == [1, 2, 3, 4, 5]
-    seed_curves(values, ax=ax, method="kmeans", x=torch.arange(0, 50, 10))
-    assert list(ax.lines[-1].get_xdata()) == [0, 10, 20, 30, 40]
+def test_image_has_pixels_of_its_own(ax):
+    show_image(torch.arange(6).reshape(1, 2, 3) / 5, ax=ax, title="t")
+    (image,) = ax.images
+    np.testing.assert_allclose(image.get_array(), np.arange(6).reshape(2, 3) / 5)
+    assert image.get_cmap().name == "gray" and image.get_clim() == (0, 1)
+    assert image.get_extent() == [-0.5, 2.5, 1.5, -0.5]
 
 
 def test_style_is_the_methods_colours():

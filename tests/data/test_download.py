@@ -6,9 +6,12 @@ import hashlib
 import http.server
 import inspect
 import io
+import os
 import pickle
 import socket
 import struct
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -22,6 +25,7 @@ from patchinit.data import (
     DatasetDamaged,
     DatasetUnavailable,
     StandInWarning,
+    default_root,
     load_images,
 )
 from patchinit.data import published as data
@@ -56,6 +60,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if way == "whole":
             return self.wfile.write(content)
+        if way == "crawling":  # never silent, never done
+            while not self.server.over.wait(0.05):
+                self.wfile.write(b"x" * 50)
+            return None
         if way == "slow":  # each pause shorter than the limit, all together longer
             for start in range(0, len(content), len(content) // 5):
                 self.wfile.write(content[start : start + len(content) // 5])
@@ -214,7 +222,8 @@ def published(request, server, monkeypatch):
         )
         monkeypatch.setattr(datasets.CIFAR10, "url", f"{server.url}/{way}/cifar-10-python.tar.gz")
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{server.url}/{way}/"])
-        monkeypatch.setattr(data, "fetch", functools.partial(fetch, silence=0.5))
+        monkeypatch.setattr(data, "MIRRORS", {"cifar10": (), "fashion_mnist": ()})
+        monkeypatch.setattr(data, "fetch", functools.partial(fetch, silence=0.5, window=0.6))
 
     return request.param, publish
 
@@ -260,6 +269,7 @@ def test_an_incomplete_data_set_is_fetched_anew(published, tmp_path):
         ("broken", "bytes early"),
         ("garbage", "this is no HTTP"),
         ("whole/no", "404"),
+        ("crawling", "[01] kB/s, less than 150"),
     ],
 )
 def test_a_data_set_that_does_not_come_is_unavailable(published, tmp_path, way, words):
@@ -292,3 +302,103 @@ def test_a_damaged_archive_is_refused_and_not_kept(published, server, tmp_path, 
     ):
         load_images(name if named else None, default=name, root=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def mirrored(published, server, monkeypatch):
+    """A data set whose first address fails in some way; the second is a mirror that has it."""
+    name, publish = published
+
+    def fail(way):
+        publish(way)
+        bad = datasets.CIFAR10.url.rpartition("/")[0] if name == "cifar10" else None
+        good = f"{server.url}/whole"
+        # CIFAR-10's mirrors come before the official host, Fashion-MNIST's after torchvision's.
+        monkeypatch.setattr(data, "MIRRORS", {name: (bad, good) if bad else (good,)})
+        return name
+
+    return fail
+
+
+@pytest.mark.parametrize("way", ["silent", "stalled", "broken", "garbage", "no", "crawling"])
+def test_the_next_mirror_is_tried(mirrored, tmp_path, way):
+    name = mirrored(way)
+    assert load_images(name, root=tmp_path, download=True).name == name
+    assert not list(tmp_path.glob(".download-*"))
+
+
+def test_a_mirror_that_lies_is_passed_over(mirrored, server, tmp_path, monkeypatch):
+    name = mirrored("whole/lies")
+    server.files |= {f"lies/{file}": content[::-1] for file, content in server.files.items()}
+    assert load_images(name, root=tmp_path, download=True).name == name
+    assert any("lies" in asked for asked in server.asked)
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_mirror_of_ones_own_comes_first(published, server, tmp_path, monkeypatch, as_folder):
+    """It is waited for however slow it is, and may be a folder."""
+    name, publish = published
+    publish("broken")
+    monkeypatch.setattr(data, "LEAST_RATE", 1e12)
+    own = f"{server.url}/slow/"
+    if as_folder:
+        own = str(tmp_path / "own")
+        (tmp_path / "own").mkdir()
+        for file, content in server.files.items():
+            (tmp_path / "own" / file).write_bytes(content)
+    monkeypatch.setenv("PATCHINIT_MIRROR", own)
+    assert load_images(name, root=tmp_path / "data", download=True).name == name
+    assert not any("broken" in asked for asked in server.asked)
+
+
+@pytest.mark.parametrize("below", ["", "FashionMNIST/raw", "FashionMNIST"])
+def test_archives_at_hand_are_used_without_the_network(published, server, tmp_path, below):
+    name, publish = published
+    publish("broken")
+    below = "" if name == "cifar10" else below
+    (tmp_path / below).mkdir(parents=True, exist_ok=True)
+    for file, content in server.files.items():
+        (tmp_path / below / file).write_bytes(content)
+    assert load_images(name, root=tmp_path, download=False).name == name
+    assert not server.asked
+    assert all((tmp_path / below / file).exists() for file in server.files)
+
+
+def test_a_damaged_archive_at_hand_is_not_used(published, server, tmp_path):
+    name, publish = published
+    publish("whole")
+    for file, content in server.files.items():
+        (tmp_path / file).write_bytes(content[:-1] + b"?")
+    assert load_images(name, root=tmp_path, download=True).name == name
+    assert server.asked
+
+
+def test_leftovers_of_a_killed_download_are_removed(published, tmp_path):
+    name, publish = published
+    publish("whole")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, alive, foreign = (
+        tmp_path / f"{prefix}{number}-abc"
+        for prefix, number in (
+            (data._ours(), dead.pid), (data._ours(), os.getppid()), (".download-elsewhere-", 1),
+        )
+    )  # fmt: skip
+    for folder in (left, alive, foreign):
+        folder.mkdir()
+    load_images(name, root=tmp_path, download=True)
+    assert not left.exists() and alive.exists() and foreign.exists()
+
+
+def test_a_crawling_host_is_given_up(server, tmp_path):
+    with pytest.raises(TimeoutError, match="1 kB/s, less than 100"):
+        fetch(f"{server.url}/crawling/file", tmp_path / "got", least_rate=100e3, window=1.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_home_folder_written_short_is_the_same_everywhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATCHINIT_DATA", "~/images")
+    assert default_root() == tmp_path / "images"
+    with pytest.raises(DatasetUnavailable, match=str(tmp_path / "elsewhere")):
+        load_images("cifar10", root="~/elsewhere")

@@ -152,24 +152,25 @@ def test_differences_and_ranks_by_plain_numpy(folder):
     from patchinit.evidence.results import read_runs
 
     runs = read_runs(folder.name, folder=folder.parent)
+    name_of = {arm.of: STUDIES[folder.name].run_of(arm.settings).arm for arm in runs.arms}
     table = {
         (row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")
     }
     finals = {key: 100 * float(row["final_accuracy"]) for key, row in table.items()}
     for row in compare(runs):
+        base = name_of[runs.arm(row.dataset, "glorot_uniform").of]
         seeds = sorted(
             s
             for d, a, s in finals
-            if (d, a) == (row.dataset, row.arm) and (d, "glorot_uniform", s) in finals
+            if (d, a) == (row.dataset, name_of[row.arm]) and (d, base, s) in finals
         )
         differences = [
-            finals[row.dataset, row.arm, s] - finals[row.dataset, "glorot_uniform", s]
-            for s in seeds
+            finals[row.dataset, name_of[row.arm], s] - finals[row.dataset, base, s] for s in seeds
         ]
         np.testing.assert_allclose(row.differences, differences, atol=2e-4)
         assert row.interval.estimate == pytest.approx(sum(differences) / len(differences), abs=2e-4)
-    for (dataset, name), arm in runs.arms.items():
-        again = []
+    for arm in runs.arms:
+        again, name, dataset = [], name_of[arm.of], arm.dataset
         for seed in arm.seeds:
             with np.load(folder / "runs" / f"{table[dataset, name, seed]['run']}.npz") as record:
                 start, end = (w.reshape(len(w), -1).astype(float) for w in record["ends"])

@@ -53,7 +53,7 @@ def test_interval_is_scipys(rng):
 
 def test_one_run_has_no_interval():
     one = mean_interval([3.0])
-    assert one.low == -math.inf and one.high == math.inf and one.sign == 0
+    assert one.low == -math.inf and one.high == math.inf and one.side() == 0
     assert f"{one:.1f}" == "3.0 [no interval from 1 run]"
     assert p_value([3.0]) == equivalence_p([0.0]) == 1
     with pytest.raises(ValueError, match="empty"):
@@ -75,7 +75,8 @@ def test_geometric_interval_is_the_interval_of_factors():
     "low, high, sign", [(0.1, 1, 1), (-1, -0.1, -1), (-0.1, 0.1, 0), (0, 1, 0)]
 )
 def test_sign_of_an_interval(low, high, sign):
-    assert Interval(0, low, high, 3).sign == sign
+    interval = Interval(0, low, high, 3)
+    assert interval.side() == sign and Interval(0, low + 1, high + 1, 3).side(of=1) == sign
 
 
 def test_interval_as_text():
@@ -222,7 +223,7 @@ def test_correlation_interval_stays_in_range():
 def test_correlation_interval_covers(rng):
     """Nine filters without order, five seeds: zero lies within in about 95 % of 400 experiments."""
     inside = [
-        correlation_interval(rank_correlations(rng.random((5, 9)))).sign == 0 for _ in range(400)
+        correlation_interval(rank_correlations(rng.random((5, 9)))).side() == 0 for _ in range(400)
     ]
     assert 0.92 <= np.mean(inside) <= 0.98
 

@@ -3,70 +3,97 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from patchinit.evidence.claims.accuracy import compare
-from patchinit.evidence.claims.change import trend, turn_ratio
+from patchinit.chapters.claim_list import read_claims
+from patchinit.evidence.arms import Of
+from patchinit.evidence.claims.accuracy import compare, difference
+from patchinit.evidence.claims.change import (
+    norm_share,
+    norm_slope,
+    over_noise,
+    trend,
+    turn_ratio,
+)
 from patchinit.evidence.claims.findings import findings
-from patchinit.evidence.claims.rules import NO, OPEN, YES, all_of
+from patchinit.evidence.claims.rules import (
+    DECIDED,
+    FULL_RUNS,
+    MORE_SEEDS,
+    NO,
+    OPEN,
+    YES,
+    all_of,
+)
 from patchinit.evidence.claims.speed import speed
-from patchinit.evidence.results import NoResults, best_runs, find_results, read_runs
+from patchinit.evidence.results import (
+    NoResults,
+    find_results,
+    full_or_reduced_runs,
+    read_runs,
+)
 from patchinit.experiments.files import StorageError
 from patchinit.experiments.record import RunRefused
 from patchinit.experiments.studies import STUDIES
 from tests.synthetic import N_TEST, write_study
 
+ROOT = Path(__file__).parents[2]
 DATA = ("principal_components", "kmeans")
+EVERY_LAYER = Of("principal_components", layers="all")
+GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
 
 
-def as_the_paper_has_it(dataset, arm):
+def as_the_paper_has_it(dataset, of):
     """Final accuracies, in percent."""
     order = {"principal_components": 1.0, "glorot_uniform": 0.0, "kmeans": -0.6}
-    return 80 + order.get(arm, -1.2)
+    return 80 + order.get(of.method, -1.2)
 
 
-def reversed_order(dataset, arm):
-    return 160 - as_the_paper_has_it(dataset, arm)
+def reversed_order(dataset, of):
+    return 160 - as_the_paper_has_it(dataset, of)
 
 
-def far_from_random(dataset, arm, index):
+def far_from_random(dataset, of, index):
     """Glorot's filters turn five times as far at any norm, and each later filter further."""
-    return (0.1 if "glorot" in arm or "random" in arm else 0.02) * (1 + index)
+    return (0.02 if of.method in DATA else 0.1) * (1 + index)
 
 
-def by_the_norm(dataset, arm, index):
+def by_the_norm(dataset, of, index):
     """How far a filter turns is a matter of its norm alone; neither does the order matter."""
-    short = arm == "glorot_uniform" or arm.endswith("at Glorot's norm")
+    short = of == GLOROT or of.settings.get("norm") == "glorot"
     ripple = 1 + 0.1 * np.cos(20 * index)
     return (0.1 if short else 0.02) * ripple
 
 
+def under_adam(settings):
+    return settings.optimizer == "adam"
+
+
 def read(root, *studies):
-    return {study: best_runs(study, root / "results") for study in studies}
+    return {study: full_or_reduced_runs(study, folder=root / "results") for study in studies}
 
 
 @pytest.fixture(scope="module")
 def bearing_out(tmp_path_factory):
     """All claims of the paper hold."""
     root = tmp_path_factory.mktemp("yes")
-    from_data = [name + norm for name in DATA for norm in ("", " at Glorot's norm")]
     write_study(
         root, "paper", accuracy=as_the_paper_has_it, distance=far_from_random, seeds=range(5),
-        slowness=lambda dataset, arm: 3 if arm == "principal_components" else 5,
-        rough=lambda dataset, arm: 0.2 if arm in from_data else 1.0,
+        slowness=lambda dataset, of: 3 if of == COMPONENTS else 5,
+        rough=lambda dataset, of: 0.2 if of.method in DATA else 1.0,
     )  # fmt: skip
+    write_study(root, "norms", distance=far_from_random, keep=under_adam)
+    write_study(root, "frozen", accuracy=as_the_paper_has_it)
+    write_study(root, "layers", accuracy=lambda dataset, of: 82.0 if of == EVERY_LAYER else 80.0)
     write_study(
         root,
-        "norms",
-        distance=far_from_random,
-        keep=lambda settings, arm: settings.optimizer == "adam",
+        "labels",
+        accuracy=lambda dataset, of: 70.0 if of.method == "principal_components" else 65.0,
     )
-    write_study(root, "frozen", accuracy=as_the_paper_has_it)
-    every = {"principal_components, every layer": 82.0}
-    write_study(root, "layers", accuracy=lambda dataset, arm: every.get(arm, 80.0))
-    write_study(root, "labels", accuracy=lambda dataset, arm: 70.0 if "principal" in arm else 65.0)
     return findings(**read(root, "paper", "norms", "frozen", "layers", "labels"))
 
 
@@ -76,36 +103,39 @@ def refuting(tmp_path_factory):
     root = tmp_path_factory.mktemp("no")
     write_study(
         root, "paper", accuracy=reversed_order, distance=by_the_norm, seeds=range(5),
-        slowness=lambda dataset, arm: 8 if arm == "principal_components" else 5,
-        rough=lambda dataset, arm: 1.0 if arm in DATA else 0.2,
+        slowness=lambda dataset, of: 8 if of == COMPONENTS else 5,
+        rough=lambda dataset, of: 1.0 if of.method in DATA else 0.2,
     )  # fmt: skip
-    write_study(
-        root, "norms", distance=by_the_norm, keep=lambda settings, arm: settings.optimizer == "adam"
-    )
+    write_study(root, "norms", distance=by_the_norm, keep=under_adam)
     write_study(root, "frozen", accuracy=reversed_order)
-    first = {"principal_components, first layer": 82.0}
-    write_study(root, "layers", accuracy=lambda dataset, arm: first.get(arm, 80.0))
-    write_study(root, "labels", accuracy=lambda dataset, arm: 65.0 if "principal" in arm else 70.0)
+    write_study(root, "layers", accuracy=lambda dataset, of: 82.0 if of == COMPONENTS else 80.0)
+    write_study(
+        root,
+        "labels",
+        accuracy=lambda dataset, of: 65.0 if of.method == "principal_components" else 70.0,
+    )
     return findings(**read(root, "paper", "norms", "frozen", "layers", "labels"))
 
 
-CLAIMS = [*range(1, 12), 20, 24, 25, 26]
+LISTED = read_claims(ROOT / "book/claims.yml")
+CLAIMS = [number for number, claim in LISTED.items() if claim.rests_on_runs]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_verdicts_turn_with_the_data(bearing_out, refuting, claim):
+    """A claim that is put into the list is here without a line of this file."""
     assert (bearing_out[claim].verdict, refuting[claim].verdict) == (YES, NO)
-    assert bearing_out[claim].needed == refuting[claim].needed == "decided"
-    assert bearing_out[claim].evidence != refuting[claim].evidence
+    assert bearing_out[claim].needed == refuting[claim].needed == DECIDED
 
 
-def test_sentences_carry_the_signs(bearing_out, refuting):
-    assert "principal components minus Glorot on CIFAR-10: +0.9" in bearing_out[1].evidence
-    assert "principal components minus Glorot on CIFAR-10: −1." in refuting[1].evidence
-    assert (
-        "(paper +0.09)" in bearing_out[1].evidence
-        and "(paper not reported)" in bearing_out[4].evidence
-    )
+def test_effects_carry_the_signs_and_what_the_paper_says(bearing_out, refuting):
+    (yes,), (no,) = bearing_out[1].effects, refuting[1].effects
+    assert (yes.dataset, yes.unit, yes.arms) == ("cifar10", "pp", ((COMPONENTS, GLOROT),))
+    assert yes.value.estimate == pytest.approx(1, abs=0.2) and no.value.side() == -1
+    assert yes.paper == pytest.approx(0.09)
+    assert [effect.paper for effect in bearing_out[4].effects] == [pytest.approx(-0.85), None]
+    assert len(bearing_out[25].effects[0].arms) == 3  # averaged over three shares of the labels
+    assert bearing_out[11].parts == {claim: [YES, YES] for claim in (7, 8, 9, 10)}
 
 
 def test_reduced_runs_give_no_verdict_but_are_read(tmp_path):
@@ -115,7 +145,7 @@ def test_reduced_runs_give_no_verdict_but_are_read(tmp_path):
     assert list(found) == CLAIMS
     assert {finding.verdict for finding in found.values()} == {OPEN}
     assert {found[claim].reading for claim in (1, 2, 3, 4, 5, 7, 8, 9, 10)} == {YES}
-    assert all("patchinit run" in finding.needed for finding in found.values())
+    assert {finding.needed for finding in found.values()} == {FULL_RUNS}
 
 
 def test_a_reduced_part_keeps_the_whole_undecided(tmp_path):
@@ -131,38 +161,39 @@ def test_without_runs_nothing_is_decided():
     found = findings(None)
     assert list(found) == CLAIMS
     for finding in found.values():
-        assert finding.verdict == finding.reading == OPEN and finding.evidence == "no runs yet"
+        assert finding.verdict == finding.reading == OPEN and finding.needed == FULL_RUNS
+        assert not finding.effects and not finding.parts
 
 
 def test_one_seed_decides_nothing(tmp_path):
     write_study(
         tmp_path, "paper", accuracy=as_the_paper_has_it, distance=far_from_random, seeds=range(1)
     )
-    found = findings(best_runs("paper", tmp_path / "results"))
+    found = findings(full_or_reduced_runs("paper", folder=tmp_path / "results"))
     assert {finding.verdict for finding in found.values()} == {OPEN}
-    assert "no interval from 1 run" in found[1].evidence
+    assert found[1].effects[0].value.high == math.inf and found[1].needed == MORE_SEEDS
 
 
 def test_noise_leaves_claims_undecided_and_says_how_many_seeds(tmp_path):
     write_study(tmp_path, "paper", noise=0.6)
-    found = findings(best_runs("paper", tmp_path / "results"))
+    found = findings(full_or_reduced_runs("paper", folder=tmp_path / "results"))
     assert found[1].verdict == found[2].verdict == OPEN
-    assert found[1].needed.startswith("about ") and found[1].needed.endswith("seeds an arm")
+    assert found[1].needed == MORE_SEEDS and found[1].n_seeds > 3
 
 
 def test_differences_too_small_to_matter_refute(tmp_path):
     write_study(tmp_path, "paper", noise=0.01, seeds=range(6))
-    found = findings(best_runs("paper", tmp_path / "results"))
-    assert found[1].verdict == found[3].verdict == NO and "within ±0.2 pp" in found[1].evidence
+    found = findings(full_or_reduced_runs("paper", folder=tmp_path / "results"))
+    assert found[1].verdict == found[3].verdict == NO and found[1].effects[0].equivalent
 
 
 def test_one_data_set_does_not_decide_a_claim_on_both(tmp_path):
     write_study(
         tmp_path, "paper", accuracy=as_the_paper_has_it, distance=far_from_random, seeds=range(5),
-        keep=lambda settings, arm: settings.dataset == "cifar10",
+        keep=lambda settings: settings.dataset == "cifar10",
     )  # fmt: skip
-    found = findings(best_runs("paper", tmp_path / "results"))
-    assert found[1].verdict == YES and found[2].evidence == "no runs yet"
+    found = findings(full_or_reduced_runs("paper", folder=tmp_path / "results"))
+    assert found[1].verdict == YES and not found[2].effects
     assert (
         found[3].verdict
         == found[5].verdict
@@ -210,9 +241,8 @@ def test_comparisons_by_hand(runs):
     order = np.argsort(raw)
     stepped = np.maximum.accumulate(np.array(raw)[order] * (8 - np.arange(8))).clip(max=1)
     assert [table[i].p_holm for i in order] == pytest.approx(stepped)
-    assert {(c.dataset, c.arm): c.paper for c in table}[
-        "cifar10", "principal_components"
-    ] == pytest.approx(0.09)
+    papers = {(c.dataset, c.arm): c.paper for c in table}
+    assert papers["cifar10", COMPONENTS] == pytest.approx(0.09)
 
 
 def test_ratio_of_turns_is_what_was_put_in(runs):
@@ -220,18 +250,18 @@ def test_ratio_of_turns_is_what_was_put_in(runs):
         runs, "cifar10", [("glorot_uniform", "principal_components"), ("glorot_uniform", "kmeans")]
     )
     assert ratio.estimate == pytest.approx(5, rel=0.05) and ratio.low < 5 < ratio.high
-    assert turn_ratio(runs, "cifar10", [("glorot_uniform", "no such arm")]) is None
+    assert turn_ratio(runs, "cifar10", [("glorot_uniform", "kmedoids")]) is None
 
 
 def test_trend_and_speed_are_what_was_put_in(runs):
-    arm = runs.arms["cifar10", "principal_components"]
+    arm = runs.arm("cifar10", COMPONENTS)
     assert trend(arm).estimate > 0.99 and trend(arm, with_last=False).n == 3
     fast = speed(runs, "cifar10", "principal_components")
     assert fast.horizon == 15 and fast.area.n == 3 and set(fast.epochs) == {0.8, 0.9, 0.95}
 
 
 def test_arrays_of_an_arm(runs):
-    arm = runs.arms["fashion_mnist", "kmeans"]
+    arm = runs.arm("fashion_mnist", KMEANS)
     assert (arm.seeds, arm.accuracy.shape, arm.distances.shape) == ([0, 1, 2], (3, 15), (3, 16, 9))
     assert arm.final == pytest.approx(79.4, abs=2)
     np.testing.assert_allclose(arm.final_distances, arm.distances[:, -1], rtol=0.08)
@@ -239,14 +269,6 @@ def test_arrays_of_an_arm(runs):
     assert arm.squared_rates[-1] == pytest.approx(40 * (12 * 1e-6 + 3 * 1e-8))
     assert arm.noise(1.0)[-1] == pytest.approx(1 - (1 + 9 * arm.squared_rates[-1]) ** -0.5)
     assert math.isclose(arm.norms[:, 0].mean(), 1, rel_tol=1e-3)
-
-
-def test_description_says_what_the_runs_are(runs):
-    text = runs.describe()
-    assert text.startswith(
-        "Reduced runs (paper-small): 30 of 30 runs, 3 seeds, 15 epochs of 5,000 training images"
-    )
-    assert "a machine that is not" in text
 
 
 def test_diverged_runs_are_counted_and_left_out(tmp_path):
@@ -267,8 +289,7 @@ def test_diverged_runs_are_counted_and_left_out(tmp_path):
     (folder / "manifest.json").unlink()
     collect(STUDIES["paper-small"], broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
-    assert runs.n_diverged == 1 and runs.arms["cifar10", "glorot_uniform"].seeds == [1]
-    assert "1 diverged and are left out" in runs.describe()
+    assert runs.n_diverged == 1 and runs.arm("cifar10", GLOROT).seeds == [1]
 
 
 def test_results_are_found_above_and_missed_with_a_way_out(tmp_path, monkeypatch):
@@ -285,36 +306,44 @@ def test_results_are_found_above_and_missed_with_a_way_out(tmp_path, monkeypatch
 def test_full_runs_go_before_reduced_ones(tmp_path):
     write_study(tmp_path, "paper-small", seeds=range(1))
     results = tmp_path / "results"
-    assert best_runs("paper", results).reduced
+    assert full_or_reduced_runs("paper", folder=results).reduced
     write_study(tmp_path, "paper", seeds=range(1))
-    assert best_runs("paper", results).studies == ("paper",)
+    assert full_or_reduced_runs("paper", folder=results).studies == ("paper",)
     write_study(tmp_path, "norms-small", seeds=range(1))
-    assert best_runs("norms", results).studies == ("paper-small", "norms-small")
-    assert best_runs("layers", results) is None
+    assert full_or_reduced_runs("norms", folder=results).studies == ("paper-small", "norms-small")
+    assert full_or_reduced_runs("layers", folder=results) is None
 
 
 def test_arms_are_paired_by_seed(tmp_path):
     write_study(
         tmp_path,
         "paper-small",
-        keep=lambda settings, arm: not (arm == "kmeans" and settings.seed == 1),
+        keep=lambda settings: (settings.method, settings.seed) != ("kmeans", 1),
     )
     runs = read_runs("paper-small", folder=tmp_path / "results")
     kmeans, base = runs.paired("cifar10", "kmeans", "glorot_uniform")
     assert kmeans.seeds == base.seeds == [0, 2]
-    assert not runs.has("cifar10", "kmeans", "no such arm")
-    with pytest.raises(KeyError, match="no seed in common"):
-        runs.paired("cifar10", "kmeans", "no such arm")
+    at_glorots_norm = Of("kmeans", norm="glorot")
+    assert not runs.has("cifar10", KMEANS, at_glorots_norm)
+    with pytest.raises(
+        KeyError, match="k-means at Glorot's norm on cifar10 has no runs in paper-s"
+    ):
+        runs.paired("cifar10", KMEANS, at_glorots_norm)
+    with pytest.raises(KeyError, match="there are: Glorot uniform; principal components; k-means;"):
+        runs.arm("cifar10", at_glorots_norm)
+    with pytest.raises(KeyError, match="seed=1 has no finished run of k-means .* one of 0, 2"):
+        runs.arm("cifar10", KMEANS).run(1)
+    assert runs.arm("cifar10", KMEANS).run(2).settings.seed == 2
 
 
 def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
     """One seed's k-means arm was made on a GPU, and all of another arm by other code."""
 
-    def about(settings, arm):
-        if arm == "kmeans" and settings.seed == 1:
+    def about(settings):
+        if settings.method == "kmeans" and settings.seed == 1:
             return {"device": "cuda"}
         other = {"commit": None, "dirty": None, "digest": "1" * 16}
-        return {"code": other} if arm == "random_patches" else {}
+        return {"code": other} if settings.method == "random_patches" else {}
 
     folder = write_study(tmp_path, "paper-small", about=about)
     runs = read_runs("paper-small", folder=folder.parent)
@@ -339,10 +368,105 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
     assert runs.paired("cifar10", "random_patches", "glorot_uniform")[0].seeds == [0, 1, 2]
 
 
+def test_arms_are_found_by_their_settings():
+    assert Of("kmeans") == Of(method="kmeans") != Of("kmeans", frozen=True)
+    labels = {
+        "k-means at Glorot's norm, never trained": Of("kmeans", frozen=True, norm="glorot"),
+        "Glorot uniform at norm 0.5": Of(norm=0.5),
+        "principal components, every layer": EVERY_LAYER,
+        "principal components, 5% of the labels": Of("principal_components", label_share=0.05),
+    }
+    for label, of in labels.items():
+        assert of.label == label
+    every = [Of(**arm) for study in STUDIES.values() for arm in study.arms.values()]
+    assert len({of.label for of in every}) == len(set(every))
+    with pytest.raises(ValueError, match="method='k-means' is unknown"):
+        Of("k-means")
+    with pytest.raises(ValueError, match="settings=norms should be among"):
+        Of("kmeans", norms=1.0)
+
+
+def test_arms_of_several_studies_are_told_apart(tmp_path):
+    """The grid's runs last 30 epochs, the anchor's 250."""
+    for study in ("grid", "anchor"):
+        folder = write_study(
+            tmp_path, study, seeds=range(2), keep=lambda settings: settings.method in DATA
+        )
+    both = read_runs("grid", "anchor", folder=folder.parent)
+    with pytest.raises(ValueError, match=r"fits 2 arms .* \(epochs: 30 -> 250, drop_after: 24 -> "):
+        both.arm("fashion_mnist", KMEANS)
+    assert both.arm("cifar10", KMEANS).settings.epochs == 30
+    assert both.arm("fashion_mnist", Of("kmeans", epochs=250, drop_after=200))
+    assert read_runs("grid", folder=folder.parent).arm("cifar10", COMPONENTS).settings.norm == "own"
+
+
+def test_frozen_runs_are_paired_with_trained_ones_of_another_study(tmp_path):
+    frozen = Of("kmeans", frozen=True)
+    results = tmp_path / "results"
+    ends = {"paper-small": 80.0, "frozen-small": 78.0, "frozen": 78.0}
+    for study in ("paper-small", "frozen-small"):
+        write_study(tmp_path, study, accuracy=lambda dataset, of, study=study: ends[study])
+    both = full_or_reduced_runs("paper", "frozen", folder=results)
+    assert both.studies == ("paper-small", "frozen-small")
+    lost = difference(both, "cifar10", frozen, KMEANS)
+    assert lost.estimate == pytest.approx(-2, abs=0.2) and lost.n == 3
+    assert difference(both, "cifar10", frozen, "kmedoids") is None
+
+    # Frozen runs of another length and on all images are nobody's pair.
+    write_study(tmp_path, "frozen", seeds=range(1), keep=lambda s: s.method == "kmeans")
+    unlike = full_or_reduced_runs("paper", "frozen", folder=results)
+    assert unlike.studies == ("paper-small", "frozen") and not unlike.has("cifar10", frozen, KMEANS)
+    with pytest.raises(KeyError, match=r"unlike conditions: seed 0 has n_train 5000, None and"):
+        unlike.paired("cifar10", frozen, KMEANS)
+
+
+# --- Norm and distance, against closed forms ------------------------------------------------------
+
+
+def planted(method, norms, turned):
+    """Stands for an arm of one seed a norm."""
+    norms, turned = np.asarray(norms, dtype=float), np.asarray(turned, dtype=float)
+    return SimpleNamespace(
+        norms=np.tile(norms[:, None, None], (1, 2, 3)), turned=turned, results=[None] * len(norms),
+        settings=SimpleNamespace(method=method),
+    )  # fmt: skip
+
+
+def test_slope_of_a_power_of_the_norm():
+    norms = np.array([0.25, 0.5, 1, 2])
+    arms = [planted("kmeans", norms[:2], norms[:2] ** -2), planted("kmeans", [1, 2], [1, 1 / 4])]
+    assert norm_slope(arms) == pytest.approx(-2)
+    assert norm_slope([planted("kmeans", [1, 1.5], [1, 2])]) is None and norm_slope([]) is None
+
+
+def test_share_that_the_norm_explains():
+    """A parabola in the log of the norm explains itself, and half of the variance beside a level.
+
+    The levels of two methods with equal norms are at right angles to the norm's part.
+    """
+    norms = np.exp([-1.0, 0.0, 1.0])
+    parabola = 3 * np.log(norms) ** 2 - np.log(norms)
+    assert norm_share([planted("kmeans", norms, np.exp(parabola))]) == pytest.approx(1)
+    straight = np.log(norms) / np.log(norms).std()  # of variance 1, and the levels' is 1 too
+    arms = [
+        planted(method, norms, np.exp(straight + level))
+        for method, level in (("kmeans", 1), ("random_patches", -1))
+    ]
+    assert norm_share(arms) == pytest.approx(0.5)
+    assert norm_share(arms, by_method=True) == pytest.approx(1)
+
+
+def test_distance_over_the_null():
+    arm = SimpleNamespace(turned=np.array([0.1, 0.4]), noise=lambda: np.array([0.0, 0.05, 0.1]))
+    assert over_noise(arm).estimate == pytest.approx(2) and over_noise(arm).n == 2
+
+
 def test_precision_is_compared_on_purpose_alone(tmp_path):
     folder = write_study(tmp_path, "precision", seeds=range(2))
     runs = read_runs("precision", folder=folder.parent)
-    names = ("glorot_uniform, bf16", "glorot_uniform, fp32")
+    names = [Of("glorot_uniform", precision=precision) for precision in ("bf16", "fp32")]
+    # The study's own precision is fp32, so that is what tells these arms from no other.
+    assert [runs.arm("cifar10", of).of for of in names] == [names[0], GLOROT]
     assert not runs.has("cifar10", *names)
     with pytest.raises(KeyError, match="seed 0 has precision bf16, fp32"):
         runs.paired("cifar10", *names)
@@ -360,7 +484,7 @@ def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
     arms = {name.replace("kmeans", "k-means"): arm for name, arm in study.arms.items()}
     renamed = dataclasses.replace(study, arms=arms)
     monkeypatch.setitem(STUDIES, "paper-small", renamed)
-    assert ("cifar10", "k-means") in read_runs("paper-small", folder=folder.parent).arms
+    assert read_runs("paper-small", folder=folder.parent).has("cifar10", KMEANS)
     fewer = {name: arm for name, arm in study.arms.items() if name != "kmeans"}
     monkeypatch.setitem(STUDIES, "paper-small", dataclasses.replace(study, arms=fewer))
     with pytest.raises(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from patchinit.evidence.arms import Of
 from patchinit.evidence.results import read_runs
 from patchinit.experiments import collect as collecting
 from patchinit.experiments import local as running
@@ -52,6 +53,7 @@ TINY = Study(
     datasets=("digits", "photos"),
     n_seeds=2,
 )
+TINY_ARMS = [Of(**arm) for arm in TINY.arms.values()]
 
 
 @pytest.fixture
@@ -603,11 +605,11 @@ def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
     assert main(["collect", "tiny"]) == 1
     assert "No space left on device" in capsys.readouterr().err
     runs = read_runs("tiny", folder=made.parent)
-    assert runs.n_finished == 2 and runs.paired("digits", *TINY.arms)[0].seeds == [0]
+    assert runs.n_finished == 2 and runs.paired("digits", *TINY_ARMS)[0].seeds == [0]
     monkeypatch.setattr(collecting, "write_whole", real)
     shutil.rmtree(made.parents[1] / "runs/tiny/digits--PC-at-norm-2--seed-0")
     assert main(["collect", "tiny"]) == 0
-    assert read_runs("tiny", folder=made.parent).paired("digits", *TINY.arms)[0].seeds == [0, 1]
+    assert read_runs("tiny", folder=made.parent).paired("digits", *TINY_ARMS)[0].seeds == [0, 1]
 
 
 def test_one_collect_at_a_time(made, capsys):

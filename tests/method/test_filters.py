@@ -1,15 +1,18 @@
 """Filter banks against scikit-learn, closed forms and recomputation."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from patchinit import METHODS, make_filters
+from patchinit import METHODS, from_images_, make_filters
 from patchinit.filters import (
     glorot_uniform,
     kaiming_normal,
+    kmeans,
     pca_whitening,
     principal_components,
     random_orthonormal,
@@ -148,10 +151,78 @@ def test_more_than_the_space_has_is_refused(images, method):
         make_filters(method, images, (28, 3, 3, 3))
 
 
-@pytest.mark.parametrize("norm", [0, -1, float("inf"), float("nan")])
-def test_impossible_norms_are_named(images, norm):
-    with pytest.raises(ValueError, match="norm="):
-        make_filters("kmeans", images, (4, 3, 3, 3), norm=norm)
+# The norm of each filter by "own" and by "raw"; None where it differs from filter to filter.
+NORMS = {
+    "principal_components": (1, 1),
+    "kmeans": (1, None),
+    "kmedoids": (1, 27**0.5),
+    "kmedians": (1, None),
+    "random_patches": (1, 27**0.5),
+    "pca_whitening": (None, None),
+    "random_orthonormal": (1, 1),
+    "cosine_basis": (1, 1),
+    "glorot_uniform": (None, None),
+    "kaiming_normal": (None, None),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_norm_has_one_meaning(images, method):
+    def filters(norm):
+        generator = torch.Generator().manual_seed(1)
+        made = make_filters(method, images, (9, 3, 3, 3), norm=norm, generator=generator)
+        return made.filters.flatten(1)
+
+    own, raw = filters("own"), filters("raw")
+    for found, expected in zip((own, raw), NORMS[method], strict=True):
+        if expected is not None:
+            torch.testing.assert_close(found.norm(dim=1), torch.full((9,), float(expected)))
+        else:
+            assert found.norm(dim=1).std() > 0.01
+    if NORMS[method][0] is None:
+        assert torch.equal(own, raw)
+    if method in ("kmeans", "kmedians"):
+        assert raw.norm(dim=1).max() < 27**0.5
+    for found in (own, raw, filters(2), filters(np.float32(0.5))):
+        torch.testing.assert_close(
+            torch.nn.functional.normalize(found, dim=1), torch.nn.functional.normalize(own, dim=1)
+        )
+    torch.testing.assert_close(filters(np.float32(0.5)).norm(dim=1), torch.full((9,), 0.5))
+
+
+def test_raw_is_what_the_filter_functions_call_none(images, patches):
+    """And "own" is their default."""
+    for norm, options in (("raw", {"norm": None}), ("own", {})):
+        draw = lambda: torch.Generator().manual_seed(1)  # noqa: E731
+        bank = make_filters("kmeans", images, (9, 3, 3, 3), norm=norm, generator=draw())
+        assert torch.equal(bank.filters, kmeans(patches, 9, generator=draw(), **options).filters)
+        bank = make_filters("glorot_uniform", None, (9, 3, 3, 3), norm=norm, generator=draw())
+        expected = glorot_uniform((9, 3, 3, 3), generator=draw(), **options)
+        assert torch.equal(bank.filters, expected.filters)
+
+
+IMPOSSIBLE = [0, -1, float("inf"), float("nan"), True, "glorot", "0.5", torch.ones(())]
+
+
+@pytest.mark.parametrize("norm", [*IMPOSSIBLE, "keep", None])
+@pytest.mark.parametrize("method", ["kmeans", "glorot_uniform"])
+def test_impossible_norms_are_named(images, method, norm):
+    choices = "a finite number > 0, 'own' .the method's own norm. or 'raw' .filters as the method"
+    weight = torch.zeros(4, 3, 3, 3)
+    for call in (
+        lambda: make_filters(method, images, (4, 3, 3, 3), norm=norm),
+        lambda: from_images_(weight, images, method, norm=norm),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"norm={norm!r} should be ") + choices):
+            call()
+    assert not weight.any()
+
+
+@pytest.mark.parametrize("norm", [*IMPOSSIBLE, "own", "raw"])
+def test_a_filter_functions_norm_is_a_number_or_none(patches, norm):
+    words = re.escape(f"norm={norm!r} should be a finite number > 0 or None (filters as they are)")
+    with pytest.raises(ValueError, match=words):
+        random_patches(patches, 4, norm=norm)
 
 
 def test_a_zero_filter_has_no_direction():
@@ -169,6 +240,7 @@ def test_a_zero_filter_has_no_direction():
         (lambda x: make_filters("kmeans", x, (4, 1, 3, 3)), "C=3 channels, the layer takes 1"),
         (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "list"),
         (lambda x: glorot_uniform((3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C, kh, kw\)"),
+        (lambda x: make_filters("kmeans", x, (3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C"),
         (
             lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5),
             "n_filters=5 should be between 1 and 4",

@@ -19,7 +19,6 @@ from patchinit import (
 from patchinit.experiments.simpleconv import SimpleConv
 from patchinit.experiments.starts import glorot_uniform_, lsuv_, orthogonal_
 from patchinit.filters import FilterBank
-from patchinit.patches import check_images
 
 FROM_COMPONENTS = ("principal_components", "pca_whitening")
 
@@ -70,6 +69,13 @@ def small(padding=0):
         nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.5),
         nn.Conv2d(6, 9, 3, padding=padding), nn.BatchNorm2d(9), nn.ReLU(),
     )  # fmt: skip
+
+
+def conv(*arguments, **options):
+    return nn.Sequential(nn.Conv2d(*arguments, **options), nn.ReLU())
+
+
+BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_all_layers_])
 
 
 # --- Writing filters ------------------------------------------------------------------------------
@@ -227,6 +233,28 @@ def test_norm_keep_is_the_mean_norm_of_what_was_there(images, method):
     )
 
 
+@pytest.mark.parametrize("norm", ["own", "raw", 0.7])
+@pytest.mark.parametrize("method", ["kmeans", "glorot_uniform"])
+def test_other_norms_are_those_of_make_filters(images, method, norm):
+    shape = (6, 3, 3, 3)
+    expected = make_filters(method, images, shape, norm=norm, generator=seeded(1)).filters
+    for function in (initialize_first_layer_, initialize_all_layers_):
+        model = small()
+        function(model, images, method, norm=norm, generator=seeded(1))
+        assert torch.equal(model[0].weight, expected)
+    weight = torch.empty(shape)
+    from_images_(weight, images, method, norm=norm, generator=seeded(1))
+    assert torch.equal(weight, expected)
+
+
+@BOTH
+def test_there_is_no_norm_to_keep_where_all_filters_are_zero(images, function):
+    model = conv(3, 4, 3)
+    nn.init.zeros_(model[0].weight)
+    with pytest.raises(ValueError, match="norm='keep', but all filters .* zero; pass a number"):
+        function(model, images, norm="keep")
+
+
 def test_dilation_is_the_layers(images):
     layer = nn.Conv2d(3, 9, 3, dilation=2)
     initialize_first_layer_(layer, images)
@@ -320,13 +348,6 @@ def test_an_error_in_a_later_layer_undoes_all(images):
 # --- What is refused ------------------------------------------------------------------------------
 
 
-def conv(*arguments, **options):
-    return nn.Sequential(nn.Conv2d(*arguments, **options), nn.ReLU())
-
-
-BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_all_layers_])
-
-
 @BOTH
 @pytest.mark.parametrize(
     "model, change, options, words",
@@ -398,7 +419,21 @@ BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_
             {},
             "all 2352 patches are constant.*images with some contrast",
         ),
-        (conv(3, 4, 3), lambda x: x, {"norm": -1}, "norm=-1 should be positive and finite"),
+        *(
+            (
+                conv(3, 4, 3),
+                lambda x: x,
+                {"norm": norm, "method": "kmeans"},
+                f"norm={norm!r} should be a finite number > 0, 'own' .*, 'raw' .* or 'keep' .*mean",
+            )
+            for norm in (-1, 0, float("nan"), None, "glorot", True)
+        ),
+        (
+            conv(3, 4, 3),
+            lambda x: x,
+            {"norm": -1, "method": "glorot_uniform"},
+            "norm=-1 should be",
+        ),
         (
             conv(3, 4, 3, dilation=(1, 2)),
             lambda x: x,
@@ -433,10 +468,21 @@ def test_other_channels_are_named(images, method):
 
 
 @pytest.mark.parametrize("at", [0, 11])
-def test_nan_is_found_in_any_image(images, at):
+@pytest.mark.parametrize("method", ["principal_components", "random_patches"])
+def test_nan_is_found_in_any_image(images, at, method):
     images[at, 0, 3, 3] = torch.nan
     with pytest.raises(ValueError, match="NaN"):
-        initialize_first_layer_(conv(3, 4, 3), images)
+        initialize_first_layer_(conv(3, 4, 3), images, method, max_patches=4)
+
+
+@BOTH
+def test_nan_that_the_network_makes_is_found(images, function):
+    class Log(nn.Module):
+        def forward(self, maps):
+            return (maps - 0.5).log()
+
+    with pytest.raises(ValueError, match="NaN"):
+        function(nn.Sequential(Log(), nn.Conv2d(3, 4, 3)), images, "kmeans")
 
 
 def test_unknown_answers_to_too_many_are_named(images):
@@ -448,6 +494,4 @@ def test_more_clusters_than_patches_is_named(images):
     with pytest.raises(
         ValueError, match="n_filters=5 should be between 1 and 4, the patches.*pass more images"
     ):
-        initialize_first_layer_(
-            conv(3, 5, 3), check_images(images[:1, :, :4, :4]), "random_patches"
-        )
+        initialize_first_layer_(conv(3, 5, 3), images[:1, :, :4, :4], "random_patches")

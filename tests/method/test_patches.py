@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patchinit import initialize_first_layer_, make_filters
+from patchinit import patches as door
 from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches, sample_patches, standardize_patches
 
@@ -132,6 +134,15 @@ def test_moments_equal_numpy(images, standardize, dtype):
     np.testing.assert_allclose(moments.covariance, np.cov(rows.T, bias=True), atol=2e-6)
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+def test_moments_of_images_of_one_patch(images, standardize):
+    one = {"standardize": standardize, "batch_size": 100}
+    patches = extract_patches(images, 3)
+    whole, parts = patch_moments(images, 3, **one), patch_moments(patches, 3, **one)
+    torch.testing.assert_close(whole.covariance, parts.covariance)
+    assert whole.count == parts.count == len(patches)
+
+
 def test_moments_of_an_iterable_are_those_of_the_whole(images):
     whole, parts = patch_moments(images, 3), patch_moments(iter(images.split(5)), 3)
     torch.testing.assert_close(whole.covariance, parts.covariance)
@@ -156,6 +167,43 @@ def test_moments_of_an_iterable_are_those_of_the_whole(images):
 def test_bad_images_are_named(function, bad, error, words):
     with pytest.raises(error, match=words):
         function(bad, 3)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_value_that_is_not_finite_is_found_wherever_it_is(value, dtype):
+    """In the last of many images, of which no patch may be drawn."""
+    images = torch.rand(2500, 1, 4, 4).to(dtype)
+    images[-1, 0, 3, 3] = value
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        sample_patches(images, 3, 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda images: extract_patches(images, 3),
+        lambda images: sample_patches(images, 3, 50),
+        lambda images: patch_moments(images, 3),
+        lambda images: standardize_patches(images),
+        lambda images: make_filters("principal_components", images, (9, 3, 3, 3)),
+        lambda images: make_filters("random_patches", images, (9, 3, 3, 3)),
+        lambda images: initialize_first_layer_(torch.nn.Conv2d(3, 9, 3), images),
+        lambda images: initialize_first_layer_(torch.nn.Conv2d(3, 9, 3), images, "random_patches"),
+    ],
+)
+def test_images_are_looked_through_once(images, call, monkeypatch):
+    looked_through, look = [], door._all_finite
+    monkeypatch.setattr(door, "_all_finite", lambda x: looked_through.append(x.shape) or look(x))
+    call(images)
+    assert looked_through.count(images.shape) == 1
+
+
+def test_only_what_is_drawn_becomes_floating_point(images, monkeypatch):
+    sizes, convert = [], door.as_float
+    monkeypatch.setattr(door, "as_float", lambda x: sizes.append(x.numel()) or convert(x))
+    drawn = sample_patches((images * 255).to(torch.uint8), 3, 50)
+    assert sum(sizes) == drawn.numel() == 50 * 27 and drawn.dtype == torch.float32
 
 
 @pytest.mark.parametrize("kernel", [0, -1, (3,), (3, 0), 2.5])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ..evidence.claims.accuracy import Comparison
 from ..evidence.intervals import MARGIN, mean_interval
-from ..experiments.settings import Settings
 from .style import METHOD_COLORS, METHOD_LABELS
+
+if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
+    from ..evidence.claims.accuracy import Comparison
+    from ..experiments.settings import Settings
 
 
 def spectrum(
@@ -28,6 +31,26 @@ def spectrum(
     ----------
     eigenvalues : Tensor of shape (d,)
         Largest first; values below 1e-6 of the sum are drawn there.
+    ax : Axes
+    method : str
+        Gives the line its colour.
+    label : str, optional
+        For the legend.
+    **line
+        Passed on to the line.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from matplotlib.figure import Figure
+    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
+    >>> ax.lines[0].get_ydata().tolist()
+    [75.0, 25.0]
     """
     share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
     line = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4} | line
@@ -52,6 +75,9 @@ def seed_curves(
     ----------
     values : Tensor or array of shape (S, E)
         S seeds, E epochs.
+    ax : Axes
+    method : str
+        Gives the lines their colour, and their label.
     x : Tensor or array of shape (E,), optional
         Default: 1 to E.
     interval : bool
@@ -60,6 +86,18 @@ def seed_curves(
         Default: the method's.
     **line
         Passed on to the thick line.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = seed_curves([[1, 2, 4], [3, 4, 6]], ax=Figure().subplots(), method="kmeans")
+    >>> ax.lines[-1].get_ydata().tolist(), ax.lines[-1].get_label()
+    ([2.0, 3.0, 5.0], 'k-means')
     """
     values = np.asarray(values)
     x = np.arange(1, values.shape[1] + 1) if x is None else x
@@ -87,31 +125,38 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     ----------
     comparisons : sequence of Comparison
         Of one data set.
+    ax : Axes
     margin : float
         Half the width of the shaded band in which a difference counts as none, in percentage
         points.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from patchinit.evidence.arms import Of
+    >>> from patchinit.evidence.claims.accuracy import Comparison
+    >>> values, unknown = np.array([0.1, 0.3]), float("nan")
+    >>> interval = mean_interval(values)
+    >>> both = interval, interval
+    >>> row = Comparison("cifar10", Of("kmeans"), values, *both, 1.0, 1.0, unknown, -0.34)
+    >>> ax = forest([row], ax=Figure().subplots())
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['k-means']
     """
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
     for place, row in enumerate(comparisons):
-        color = METHOD_COLORS[row.arm]
-        ax.plot(
-            row.differences,
-            np.full(len(row.differences), place + 0.22),
-            ".",
-            color=color,
-            alpha=0.5,
-            ms=5,
-        )
+        color = METHOD_COLORS[row.arm.method]
+        heights = np.full(len(row.differences), place + 0.22)
+        ax.plot(row.differences, heights, ".", color=color, alpha=0.5, ms=5)
         if np.isfinite(row.interval.low):
-            ax.plot([row.joint.low, row.joint.high], [place, place], color=color, lw=1)
-            ax.plot(
-                [row.interval.low, row.interval.high],
-                [place, place],
-                color=color,
-                lw=3.5,
-                solid_capstyle="butt",
-            )
+            ax.hlines(place, row.joint.low, row.joint.high, color=color, lw=1)
+            ax.hlines(place, row.interval.low, row.interval.high, color=color, lw=3.5)
         ax.plot(row.interval.estimate, place, "D", color=color, ms=6, zorder=3)
         if row.paper is not None:
             ax.plot(row.paper, place - 0.24, "o", mfc="white", mec="black", ms=6, zorder=3)
@@ -119,13 +164,36 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
         ylim=(len(comparisons) - 0.4, -0.6),
         yticks=range(len(comparisons)),
         xlabel="difference from Glorot (pp)",
-        yticklabels=[METHOD_LABELS[row.arm] for row in comparisons],
+        yticklabels=[row.arm.label for row in comparisons],
     )
     return ax
 
 
 def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
-    """A dotted line where the learning rate drops to a tenth."""
+    """A dotted line where the learning rate drops to a tenth; none in a run that ends before.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the runs that the chart shows.
+    ax : Axes
+        Its x axis counts epochs from 1.
+    note : bool
+        Write beside the line what it marks.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from patchinit.experiments.settings import Settings
+    >>> ax = mark_drop(Settings(epochs=20, drop_after=15), ax=Figure().subplots())
+    >>> ax.lines[0].get_xdata(), ax.texts[0].get_text()
+    ([15.5, 15.5], 'rate / 10')
+    """
     if settings.drop_after < settings.epochs:
         ax.axvline(settings.drop_after + 0.5, color="0.5", lw=1, ls=":")
         if note:

@@ -5,12 +5,10 @@ Needs MyST-NB (the extra `chapters`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from myst_nb import glue
 
 from ..data.images import Images
-from ..evidence.claims.rules import NO, OPEN, YES, Finding
+from ..evidence.claims.rules import NO, OPEN, YES
 
 
 def say(**values: object) -> None:
@@ -26,15 +24,3 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     """
     found = OPEN if data.stand_in_for or holds is None else YES if holds else NO
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
-
-
-def tell(findings: Iterable[Finding]) -> None:
-    """Keep what the training runs say of some claims.
-
-    As ``claim_N_verdict``, ``_reading``, ``_evidence`` and ``_needed``.
-    """
-    for finding in findings:
-        parts = {
-            name: getattr(finding, name) for name in ("verdict", "reading", "evidence", "needed")
-        }
-        say(**{f"claim_{finding.claim}_{name}": value for name, value in parts.items()})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from torch import Tensor
+from torch.nn.functional import normalize
+
+_SMALL = {"va": "center", "fontsize": "small"}
 
 
 def filter_grid(
@@ -32,26 +36,30 @@ def filter_grid(
     scale : float, optional
         Weight at the ends of the colour scale; default: the largest magnitude in the bank.
     title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = filter_grid(torch.eye(9).reshape(9, 1, 3, 3), ax=Figure().subplots(), n_cols=5)
+    >>> len(ax.images), ax.get_xlabel()
+    (9, 'colour scale −1 to +1, white = 0')
     """
     filters = filters.detach().cpu()
-    n_filters, channels, height, width = filters.shape
-    _check_channels("filters", channels)
+    _check_channels("filters", filters.shape[1])
     scale = float(filters.abs().max()) if scale is None else scale
-    n_cols = min(n_filters, 16) if n_cols is None else n_cols
-    n_rows = -(-n_filters // n_cols)
-    shown = (filters / (scale or 1)).clamp(-1, 1).permute(0, 2, 3, 1)  # (F, kh, kw, C)
-    for index, picture in enumerate(shown.numpy()):
-        left, bottom = index % n_cols, n_rows - 1 - index // n_cols
-        extent = (left + 0.05, left + 0.95, bottom + 0.05, bottom + 0.95)
-        if channels == 3:
-            ax.imshow((picture + 1) / 2, extent=extent)
-        else:
-            ax.imshow(picture[..., 0], extent=extent, cmap="RdBu_r", vmin=-1, vmax=1)
-    _bare(ax, n_cols, n_rows)
-    zero = "mid-grey" if channels == 3 else "white"
+    _grid(ax, filters / (scale or 1), n_cols, title, signed=True)
+    zero = "mid-grey" if filters.shape[1] == 3 else "white"
     ax.set_xlabel(f"colour scale −{scale:.2g} to +{scale:.2g}, {zero} = 0", fontsize="small")
-    if title:
-        ax.set_title(title)
     return ax
 
 
@@ -64,16 +72,59 @@ def patch_grid(
     ----------
     patches : Tensor of shape (P, C, h, w)
         uint8 (divided by 255) or floats in [0, 1]; C = 1 or 3.
+    ax : Axes
+    n_cols : int, optional
+        Patches in a row; default: all in one, 16 at most.
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = patch_grid(torch.zeros(20, 3, 3, 3), ax=Figure().subplots(), title="black")
+    >>> len(ax.images), float(ax.get_xlim()[1]), ax.get_title()
+    (20, 16.0, 'black')
     """
     _check_channels("patches", patches.shape[1])
-    patches = patches / 255 if patches.dtype == torch.uint8 else patches
-    n_cols = min(len(patches), 16) if n_cols is None else n_cols
-    n_rows = -(-len(patches) // n_cols)
-    for index, patch in enumerate(patches):
-        _show_patch(ax, patch, index % n_cols + 0.05, n_rows - 1 - index // n_cols + 0.05, 0.9)
-    _bare(ax, n_cols, n_rows)
-    if title:
-        ax.set_title(title)
+    _grid(ax, patches, n_cols, title)
+    return ax
+
+
+def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
+    """One image in pixels of its own: the first pixel's centre lies at (0, 0).
+
+    Parameters
+    ----------
+    image : Tensor of shape (C, H, W)
+        As in `patch_grid`.
+    ax : Axes
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = show_image(torch.zeros(1, 28, 28), ax=Figure().subplots())
+    >>> [float(end) for end in (*ax.get_xlim(), *ax.get_ylim())]
+    [-0.5, 27.5, 27.5, -0.5]
+    """
+    channels, height, width = image.shape
+    _check_channels("image", channels)
+    _draw(ax, image, (-0.5, width - 0.5, height - 0.5, -0.5))
+    _bare(ax, (-0.5, width - 0.5), (height - 0.5, -0.5), title)
     return ax
 
 
@@ -89,47 +140,39 @@ def activation_strip(
         Values in [0, 1].
     values : Tensor of shape (P,)
         The numbers to write, e.g. responses or cosine similarities.
+    ax : Axes
     unit : str
         What the values are, written at the left.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels than 1 or 3, or of values than of patches.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> patches, values = torch.zeros(2, 1, 3, 3), torch.tensor([0.5, -0.25])
+    >>> ax = activation_strip(torch.ones(1, 3, 3), patches, values, ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['+0.50', '-0.25', 'filter', 'response', 'patch']
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
-    weight = weight.detach()
-    top = (weight / weight.abs().max()).permute(1, 2, 0).numpy()
-    middle = n / 2 - 0.6
-    if top.shape[2] == 3:
-        ax.imshow((top + 1) / 2, extent=(middle, middle + 1.2, 1.45, 2.65))
-    else:
-        ax.imshow(
-            top[..., 0], extent=(middle, middle + 1.2, 1.45, 2.65), cmap="RdBu_r", vmin=-1, vmax=1
-        )
+    left = n / 2 - 0.6
+    _draw(ax, weight / weight.abs().max(), (left, left + 1.2, 1.45, 2.65), signed=True)
     for index, (patch, value) in enumerate(zip(patches, values.tolist(), strict=True)):
-        _show_patch(ax, patch, index + 0.05, 0, 0.9)
-        ax.text(index + 0.5, 1.15, f"{value:+.2f}", ha="center", va="center", fontsize="small")
+        _draw(ax, patch, (index + 0.05, index + 0.95, 0, 0.9))
+        ax.text(index + 0.5, 1.15, f"{value:+.2f}", ha="center", **_SMALL)
     for height, text in ((2.05, "filter"), (1.15, unit), (0.45, "patch")):
-        ax.text(-0.2, height, text, ha="right", va="center", fontsize="small")
-    _bare(ax, n, 2.7)
+        ax.text(-0.2, height, text, ha="right", **_SMALL)
+    _bare(ax, (0, n), (0, 2.7))
     return ax
-
-
-def _check_channels(what: str, channels: int) -> None:
-    if channels not in (1, 3):
-        raise ValueError(f"{what} have C={channels} channels; only 1 or 3 can be shown as images")
-
-
-def _show_patch(ax: Axes, patch: Tensor, left: float, bottom: float, side: float) -> None:
-    picture = patch.detach().clamp(0, 1).permute(1, 2, 0).numpy()
-    extent = (left, left + side, bottom, bottom + side)
-    if picture.shape[2] == 3:
-        ax.imshow(picture, extent=extent)
-    else:
-        ax.imshow(picture[..., 0], extent=extent, cmap="gray", vmin=0, vmax=1)
-
-
-def _bare(ax: Axes, width: float, height: float) -> None:
-    """A picture's axes: no ticks, no frame, square cells."""
-    ax.set(xlim=(0, width), ylim=(0, height), xticks=[], yticks=[], aspect="equal")
-    sns.despine(ax=ax, left=True, bottom=True)
 
 
 def before_after(
@@ -146,40 +189,87 @@ def before_after(
     before, after : Tensor of shape (F, C, kh, kw)
         C = 1 or 3.
     distances : Tensor of shape (F,)
+    ax : Axes
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> bank = torch.eye(9).reshape(9, 1, 3, 3)
+    >>> ax = before_after(bank, bank.flip(0), torch.ones(9), ax=Figure().subplots())
+    >>> len(ax.images), [text.get_text() for text in ax.texts[:3]]
+    (27, ['before', 'after', 'difference ×1'])
     """
-    n, channels = before.shape[:2]
-    if channels not in (1, 3):
-        raise ValueError(f"before has C={channels} channels; only 1 or 3 can be shown as images")
-    unit = [
-        torch.nn.functional.normalize(bank.flatten(1), dim=1).reshape(before.shape)
-        for bank in (before, after)
-    ]
+    _check_channels("before", before.shape[1])
+    n = len(before)
+    unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
     scale = float(torch.stack(unit).abs().quantile(0.995))
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
-    for line, bank in enumerate((*unit, factor * difference)):
-        bottom = 2.1 - 1.05 * line
-        for index, picture in enumerate((bank / scale).clamp(-1, 1).permute(0, 2, 3, 1).numpy()):
-            extent = (index + 0.05, index + 0.95, bottom, bottom + 0.9)
-            if channels == 3:
-                ax.imshow((picture + 1) / 2, extent=extent)
-            else:
-                ax.imshow(picture[..., 0], extent=extent, cmap="RdBu_r", norm=Normalize(-1, 1))
-        text = ("before", "after", f"difference ×{factor}")[line]
-        ax.text(-0.2, bottom + 0.45, text, ha="right", va="center", fontsize="small")
+    lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
+    for bottom, (text, bank) in zip((2.1, 1.05, 0.0), lines.items(), strict=True):
+        _row(ax, bank / scale, bottom, signed=True)
+        ax.text(-0.2, bottom + 0.45, text, ha="right", **_SMALL)
+    below = {"ha": "center", "va": "top", "fontsize": "x-small", "rotation": 90 if n > 12 else 0}
     for index, value in enumerate(distances.tolist()):
-        rotation = 90 if n > 12 else 0
-        ax.text(
-            index + 0.5,
-            -0.12,
-            f"{value:.4f}",
-            ha="center",
-            va="top",
-            fontsize="x-small",
-            rotation=rotation,
-        )
-    ax.set(xlim=(0, n), ylim=(-1.0 if n > 12 else -0.5, 3.05), xticks=[], yticks=[], aspect="equal")
-    ax.spines[:].set_visible(False)
+        ax.text(index + 0.5, -0.12, f"{value:.4f}", **below)
+    _bare(ax, (0, n), (-1.0 if n > 12 else -0.5, 3.05), title)
+    return ax
+
+
+def _check_channels(what: str, channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"{what} have C={channels} channels; only 1 or 3 can be shown as images")
+
+
+def _draw(
+    ax: Axes, values: Tensor, extent: tuple[float, float, float, float], *, signed: bool = False
+) -> None:
+    """A picture (C, h, w) in the box (left, right, bottom, top).
+
+    Signed values are cut to -1 to 1, the others, of which those of 8 bits count 255ths, to 0 to 1.
+    """
+    values = values / 255 if values.dtype == torch.uint8 else values
+    picture = values.detach().clamp(-1 if signed else 0, 1).permute(1, 2, 0).numpy()
+    if picture.shape[2] == 3:
+        ax.imshow((picture + 1) / 2 if signed else picture, extent=extent)
+    else:
+        colors = {"cmap": "RdBu_r", "vmin": -1} if signed else {"cmap": "gray", "vmin": 0}
+        ax.imshow(picture[..., 0], extent=extent, vmax=1, **colors)
+
+
+def _row(ax: Axes, pictures: Iterable[Tensor], bottom: float, *, signed: bool = False) -> None:
+    """Pictures side by side, each in a cell of side 1 with a narrow margin."""
+    for left, picture in enumerate(pictures):
+        _draw(ax, picture, (left + 0.05, left + 0.95, bottom, bottom + 0.9), signed=signed)
+
+
+def _grid(
+    ax: Axes, pictures: Tensor, n_cols: int | None, title: str | None, *, signed: bool = False
+) -> None:
+    """Rows from the top, read like a page."""
+    n_cols = n_cols or min(len(pictures), 16)
+    rows = pictures.split(n_cols)
+    for above, row in enumerate(reversed(rows)):
+        _row(ax, row, above + 0.05, signed=signed)
+    _bare(ax, (0, n_cols), (0, len(rows)), title)
+
+
+def _bare(
+    ax: Axes, xlim: tuple[float, float], ylim: tuple[float, float], title: str | None = None
+) -> None:
+    """A picture's axes: no ticks, no frame, square cells."""
+    ax.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[], aspect="equal")
+    sns.despine(ax=ax, left=True, bottom=True)
     if title:
         ax.set_title(title)
-    return ax

@@ -25,7 +25,15 @@ METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 
 
 def use_style() -> None:
-    """The book's look for all figures that follow (changes matplotlib's settings)."""
+    """The book's look for all figures that follow (changes matplotlib's settings).
+
+    Examples
+    --------
+    >>> with mpl.rc_context():
+    ...     use_style()
+    ...     mpl.rcParams["legend.frameon"]
+    False
+    """
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {

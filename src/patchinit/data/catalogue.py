@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DataSet:
-    """A named data set."""
+    """A named data set.
+
+    Examples
+    --------
+    >>> DATASETS["fashion_mnist"].label, DATASETS["fashion_mnist"].stand_in
+    ('Fashion-MNIST', 'digits')
+    """
 
     label: str  #: in words, for tables and figures
     channels: int  #: C
@@ -21,7 +27,7 @@ class DataSet:
 DATASETS: dict[str, DataSet] = {
     "cifar10": DataSet("CIFAR-10", 3, 32, 50_000, 10_000, stand_in="photos"),
     "fashion_mnist": DataSet("Fashion-MNIST", 1, 28, 60_000, 10_000, stand_in="digits"),
-    "photos": DataSet("crops of two photographs", 3, 32, 1_600, 400),
+    "photos": DataSet("crops of two photographs", 3, 32, 5_700, 1_700),
     "digits": DataSet("scikit-learn's digits", 1, 28, 1_437, 360),
 }
 #: Those of the paper.

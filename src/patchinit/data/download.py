@@ -1,27 +1,44 @@
-"""Fetch a file with a progress bar, a limit on silence, and nothing left half-written."""
+"""Fetch a file with a progress bar, limits on silence and crawling, and nothing half-written."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from tqdm import tqdm
+import collections
 import http.client
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
-
+from tqdm import tqdm
 
 SILENCE = 10.0  # seconds without a byte after which a connection is given up
+WINDOW = 20.0  # seconds over which a rate is taken
 
 
-def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    silence: float = SILENCE,
+    least_rate: float = 0.0,
+    window: float = WINDOW,
+) -> None:
     """Download url to path.
+
+    Parameters
+    ----------
+    url : str
+    path : Path
+    silence : float
+        Seconds without a byte after which the connection is given up.
+    least_rate : float
+        Bytes a second below which it is given up, over any `window` seconds.
 
     Raises
     ------
     OSError
-        The host can't be reached, answers with an error, or stays silent for `silence` seconds
-        (TimeoutError); path is then removed.
+        The host can't be reached, answers with an error, stays silent for `silence` seconds or is
+        slower than `least_rate` (TimeoutError); path is then removed.
     ValueError
         Not an address that can be opened.
     """
@@ -34,11 +51,13 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
                 if state["error"] is not None:  # given up while the host was looked for
                     return
                 with path.open("wb") as file:
-                    state["total"] = response.length
+                    state["total"] = getattr(response, "length", None)  # a file: address has none
                     while chunk := response.read1(1 << 16):
                         file.write(chunk)
                         state["received"] += len(chunk)
-            if response.length:  # what the header promised and the connection did not deliver
+            if getattr(
+                response, "length", None
+            ):  # what the header promised and the connection did not deliver
                 raise ConnectionError(f"the connection closed {response.length} bytes early")
         except http.client.HTTPException as error:
             state["error"] = ConnectionError(f"{type(error).__name__}: {error}")
@@ -52,6 +71,7 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
     worker = threading.Thread(target=transfer, daemon=True)
     worker.start()
     heard, seen = time.monotonic(), 0
+    course = collections.deque([(heard, 0)])  # times, and what had come by then
     with tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
         alive = True
         while alive:
@@ -63,6 +83,16 @@ def fetch(url: str, path: Path, *, silence: float = SILENCE) -> None:
                 heard, seen = time.monotonic(), state["received"]
             elif alive and time.monotonic() - heard > silence:
                 state["error"] = TimeoutError(f"no answer for {silence:g} s")
+                break
+            course.append((time.monotonic(), seen))
+            while len(course) > 1 and course[1][0] <= course[-1][0] - window:
+                course.popleft()
+            seconds, gained = (
+                last - first for last, first in zip(course[-1], course[0], strict=True)
+            )
+            if alive and seconds >= window and gained < least_rate * seconds:
+                kilobytes = gained / seconds / 1e3, least_rate / 1e3
+                state["error"] = TimeoutError("{:.0f} kB/s, less than {:.0f}".format(*kilobytes))
                 break
     if state["error"] is not None:
         path.unlink(missing_ok=True)

@@ -2,59 +2,265 @@
 
 from __future__ import annotations
 
-from PIL import Image
-from PIL import UnidentifiedImageError
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from torchvision import datasets
+from typing import NoReturn
+
 import numpy as np
 import torch
-from .images import Images, SPLITS
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .images import SPLITS, Images
 from .published import DatasetDamaged
 
+#: What a folder of a split may be called, in any case: train, Training, seg_test.
+_SPLIT_NAME = re.compile(r"(?:.*[_\- ])?(?:(train)(?:ing)?|(test)(?:ing)?)(?:[_\- ].*)?", re.I)
+_OTHER_SPLIT = re.compile(r"(?:.*[_\- ])?(?:val|valid|validation|dev|eval)(?:[_\- ].*)?", re.I)
+#: Endings of pictures.
+_ENDINGS = (
+    ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm",
+    ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+_LEFT_OUT = ("Thumbs.db", "desktop.ini", "__MACOSX")  # beside all that begins with a dot
+_GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I")
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+class SkippedFiles(UserWarning):
+    """Files of a folder that are no pictures were left out; the text says how many."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What is known of a file before its pixels are decoded."""
+
+    file: Path
+    grey: bool
+    size: tuple[int, int]  #: (H, W), upright
 
 
 def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
-    """Images in class folders. Greyscale only if every file is stored so."""
-    divided = [(path / part).is_dir() for part in SPLITS]
-    if any(divided):
-        if not divided[SPLITS.index(split)]:
-            raise ValueError(f"split={split!r}: {path} has no folder {split!r}")
-        place = path / split
-    elif split == "test":
+    """Images in class folders, one decoded at a time.
+
+    The classes are those of all splits together, in alphabetical order, so that a label means the
+    same in each. Hidden folders and files are left out (`.ipynb_checkpoints`, `.DS_Store`); other
+    files that are no pictures are counted in a `SkippedFiles` warning. Pictures are turned upright
+    as their Exif data say, and laid on white where they are transparent. The images have one
+    channel if every file is stored without colour (whatever its values), else three. Of 16 bits
+    the upper eight are kept. Of several frames the first is taken.
+
+    Raises
+    ------
+    ValueError
+        No class folders or pictures; folders that are a split's by their name and a class's by
+        their place; several sizes without `size`.
+    DatasetDamaged
+        A file can't be read, or is of a depth that has no fixed scale (32 bits, floating point).
+    """
+    _check_size(size)
+    folders = _class_folders(path, split)
+    classes = sorted({folder.name for of_split in folders.values() for folder in of_split})
+    _check_classes(path, folders, classes)
+    pictures, labels, skipped = [], [], []
+    for folder in folders[split]:
+        for file in _files(folder):
+            if _is_picture(file):
+                pictures.append(_look(file))
+                labels.append(classes.index(folder.name))
+            else:
+                skipped.append(file)
+    if not pictures:
+        raise ValueError(f"{path} holds no picture for split={split!r}")
+    if skipped:
+        text = f"{path}: {len(skipped)} files are no pictures and were left out, {skipped[0]} first"
+        warnings.warn(text, SkippedFiles, stacklevel=3)
+    grey = all(picture.grey for picture in pictures)
+    sizes = sorted({picture.size for picture in pictures})
+    if size is None and len(sizes) > 1:
         raise ValueError(
-            f"split='test': {path} has no folders 'train' and 'test', so all of it is split 'train'"
-        )
-    else:
-        place = path
-    try:
-        found = datasets.ImageFolder(place)
-    except FileNotFoundError as error:
-        raise ValueError(f"{place} should hold one folder of images a class: {error}") from error
-    pictures = [_open(Path(file)) for file, _ in found.samples]
-    mode = "L" if all(picture.mode in ("1", "L") for picture in pictures) else "RGB"
-    if size is not None:
-        pictures = [
-            picture.convert(mode).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            for picture in pictures
-        ]
-    sizes = sorted({picture.size[::-1] for picture in pictures})
-    if len(sizes) > 1:
-        raise ValueError(
-            f"{place} holds images of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; "
+            f"{path} holds images of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; "
             "pass size=(H, W)"
         )
-    arrays = [np.array(picture.convert(mode)) for picture in pictures]
-    pixels = torch.from_numpy(np.stack(arrays))  # (N, H, W) or (N, H, W, 3)
-    pixels = pixels[:, None] if mode == "L" else pixels.permute(0, 3, 1, 2).contiguous()
-    return Images(pixels, torch.tensor(found.targets), tuple(found.classes), path.name, split)
+    height, width = sizes[0] if size is None else size
+    pixels = np.empty((len(pictures), height, width, 1 if grey else 3), np.uint8)
+    largest = 0  # of the values of 16 bits
+    for place, picture in enumerate(pictures):
+        most, decoded = _decode(picture.file, grey)
+        largest = max(largest, most)
+        if decoded.size != (width, height):
+            decoded = decoded.resize((width, height), Image.Resampling.BILINEAR)
+        pixels[place] = np.asarray(decoded).reshape(height, width, -1)
+    if 0 < largest < 4096:
+        raise DatasetDamaged(
+            f"{path} holds pictures of 16 bits whose values end at {largest}: they seem to use 12 "
+            "bits or fewer, and would come out nearly black. Scale them to 8 bits first"
+        )
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+    return Images(images, torch.tensor(labels), tuple(classes), path.name, split)
 
 
-def _open(file: Path) -> Image.Image:
+def holds_pictures(path: Path) -> bool:
+    """Whether there is a picture in a folder, or below it."""
+    return path.is_dir() and any(_is_picture(file) for file in _files(path))
+
+
+def _check_classes(path: Path, folders: dict[str, list[Path]], classes: list[str]) -> None:
+    """Every class has a picture in some split."""
+    every = [folder for of_split in folders.values() for folder in of_split]
+    for name in classes:
+        if not any(holds_pictures(folder) for folder in every if folder.name == name):
+            raise ValueError(
+                f"{path} should hold one folder of images a class: {name!r} has none; "
+                f"known endings are {', '.join(_ENDINGS)}"
+            )
+
+
+def _check_size(size: object) -> None:
+    if size is None:
+        return
+    if (
+        not isinstance(size, (tuple, list))
+        or len(size) != 2
+        or not all(isinstance(side, int) and side >= 1 for side in size)
+    ):
+        raise ValueError(f"size={size!r} should be a pair (H, W) of integers >= 1, as in (64, 64)")
+
+
+def _class_folders(path: Path, split: str) -> dict[str, list[Path]]:
+    """The class folders of each split; of "train" alone where the folder is not divided."""
+    inside = _subfolders(path)
+    # A folder named like a split is one if it holds class folders; with pictures of its own it is
+    # a class, of trains say.
+    of_split: dict[str, list[Path]] = {name: [] for name in SPLITS}
+    others = []
+    for folder in inside:
+        match = _SPLIT_NAME.fullmatch(folder.name)
+        divided = not _has_pictures(folder) and bool(_subfolders(folder))
+        if match and divided:
+            of_split["train" if match[1] else "test"].append(folder)
+        elif not (_OTHER_SPLIT.fullmatch(folder.name) and divided):
+            others.append(folder)
+    found = [folder for those in of_split.values() for folder in those]
+    if not found:
+        if split != "train":
+            raise ValueError(
+                f"split={split!r}: {path} has no folders 'train' and 'test', "
+                "so all of it is split 'train'"
+            )
+        if not others:
+            raise ValueError(f"{path} should hold one folder of images a class; it has no folder")
+        return {"train": others, "test": []}
+    if others:
+        raise ValueError(
+            f"{path} holds {found[0].name!r}, named like a split, beside {others[0].name!r}, which "
+            "is none; move the splits, or the classes, into a folder of their own"
+        )
+    for name, those in of_split.items():
+        if len(those) > 1:
+            raise ValueError(
+                f"{path} holds {those[0].name!r} and {those[1].name!r}, both named like the split "
+                f"{name!r}; keep one"
+            )
+    if not of_split[split]:
+        raise ValueError(f"split={split!r}: {path} has no folder {split!r}")
+    return {name: _classes_below(those[0]) if those else [] for name, those in of_split.items()}
+
+
+def _classes_below(folder: Path) -> list[Path]:
+    """Class folders of a split; through one more folder of the split's name, as Kaggle packs it."""
+    inside = _subfolders(folder)
+    if len(inside) == 1 and inside[0].name == folder.name and not _has_pictures(inside[0]):
+        return _subfolders(inside[0])
+    return inside
+
+
+def _subfolders(path: Path) -> list[Path]:
+    """Folders by name, but for hidden ones and links that lead back up."""
+    real = os.path.realpath(path)
+    found = [entry for entry in path.iterdir() if entry.is_dir() and not _is_hidden(entry)]
+    return sorted(entry for entry in found if not _leads_up(entry, real))
+
+
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith(".") or entry.name in _LEFT_OUT
+
+
+def _leads_up(entry: Path, real: str) -> bool:
+    """Whether an entry of the folder `real` is that folder again, or one above it."""
+    return (real + os.sep).startswith(os.path.join(os.path.realpath(entry), ""))
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in _ENDINGS
+
+
+def _has_pictures(folder: Path) -> bool:
+    """In the folder itself."""
+    return any(_is_picture(entry) for entry in folder.iterdir() if entry.is_file())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, by name, but for hidden ones."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file() and not _is_hidden(entry):
+            yield entry
+    for below in _subfolders(folder):
+        yield from _files(below)
+
+
+def _look(file: Path) -> _Picture:
+    """Size and colour of a file, without its pixels."""
     try:
         with Image.open(file) as picture:
+            width, height = picture.size
+            if picture.getexif().get(0x0112, 1) >= 5:  # Exif's orientation: lies on its side
+                width, height = height, width
+            return _Picture(file, _is_grey(picture), (height, width))
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
+        _unreadable(file, error)
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    """Whether a file is stored without colour: by its mode, or by a palette of greys."""
+    if picture.mode in ("P", "PA") and picture.palette is not None:
+        colours = np.frombuffer(picture.palette.tobytes(), np.uint8)
+        channels = len(picture.palette.mode)
+        rgb = colours[: len(colours) // channels * channels].reshape(-1, channels)[:, :3]
+        return bool((rgb == rgb[:, :1]).all())
+    return picture.mode in _GREY
+
+
+def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
+    """The largest value of a file of 16 bits (else 0), and its picture with 8 bits, upright."""
+    try:
+        with Image.open(file) as opened:
+            picture = ImageOps.exif_transpose(opened)
             picture.load()
-            return picture
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DatasetDamaged(
-            f"{file} can't be read as an image ({error}); repair or remove it"
-        ) from error
+        most = 0
+        if picture.mode == "I" and opened.format == "PNG" or picture.mode in _SIXTEEN_BITS:
+            values = np.asarray(picture).astype(np.int64)
+            most = int(values.max())
+            picture = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        elif picture.mode in ("I", "F"):
+            kind = "floating point" if picture.mode == "F" else "32 bits"
+            raise DatasetDamaged(
+                f"{file} holds values of {kind}, which have no fixed scale; convert it to 8 bits"
+            )
+        if picture.has_transparency_data:
+            seen = picture.convert("RGBA")
+            white = Image.new("RGBA", seen.size, "white")
+            picture = Image.alpha_composite(white, seen)
+        return most, picture.convert("L" if grey else "RGB")
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
+        _unreadable(file, error)
+    except ValueError as error:  # no way from its colours to ours
+        _unreadable(file, error)
+
+
+def _unreadable(file: Path, error: Exception) -> NoReturn:
+    text = f"{file} can't be read as an image ({error}); repair or remove it"
+    raise DatasetDamaged(text) from error

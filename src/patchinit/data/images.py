@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import replace
-from torch import Tensor
 import html
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 import torch
-
-
+from torch import Tensor
 
 SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images of one split. Unpacks as ``images, labels, classes``."""
+    """Labelled images of one split. Unpacks as ``images, labels, classes``.
+
+    Examples
+    --------
+    >>> from patchinit.data import load_images
+    >>> images, labels, classes = load_images("digits", "test")
+    >>> images.shape, labels[0], classes[0]
+    (torch.Size([360, 1, 28, 28]), tensor(0), '0')
+    """
 
     images: Tensor  #: (N, C, H, W), uint8
     labels: Tensor  #: (N,), int64, indices into classes
@@ -32,7 +38,14 @@ class Images:
         return len(self.images)
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Images:
-        """n of the images, drawn uniformly without replacement."""
+        """n of the images, drawn uniformly without replacement.
+
+        Examples
+        --------
+        >>> from patchinit.data import load_images
+        >>> load_images("digits").sample(50)
+        50 train images of digits, 1 x 28 x 28
+        """
         if not 1 <= n <= len(self):
             raise ValueError(
                 f"n={n} should be between 1 and {len(self)}, the {self.split} images of {self.name}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
-from torchvision import datasets
-import os
-import torch
-import warnings
-from .published import DatasetUnavailable, default_root, ensure
-from .images import Images, SPLITS
-from .catalogue import DATASETS, PUBLISHED
-from .stand_ins import StandInWarning, digits, photos
-from .folders import read_folder
 
+import torch
+from torchvision import datasets
+
+from .catalogue import DATASETS, PUBLISHED
+from .folders import holds_pictures, read_folder
+from .images import SPLITS, Images
+from .published import DatasetUnavailable, default_root, ensure
+from .stand_ins import StandInWarning, digits, photos
 
 
 def load_images(
@@ -33,9 +34,10 @@ def load_images(
         ``"cifar10"`` or ``"fashion_mnist"`` (through torchvision, digests checked); ``"photos"``
         (32x32 crops of scikit-learn's two sample photographs, two classes) or ``"digits"``
         (scikit-learn's digits at 28x28), which need no network; or the path of a folder with one
-        folder of images a class (or with ``train/`` and ``test/`` folders of such).
-        A data set that is named is never replaced by another. None: `default`, or, if that can't
-        be had, its offline stand-in, with a StandInWarning.
+        folder of images a class (or with ``train/`` and ``test/`` folders of such); see
+        `patchinit.data.folders.read_folder`. A folder that has a data set's name is told from it
+        by ``./`` or by a Path. A data set that is named is never replaced by another. None:
+        `default`, or, if that can't be had, its offline stand-in, with a StandInWarning.
     split : {"train", "test"}
     default : {"cifar10", "fashion_mnist"}
         What None stands for.
@@ -61,10 +63,15 @@ def load_images(
         A file does not match its published digest, or an image can't be read; the text names it.
     ValueError
         An unknown name or split, or a folder without images or with images of several sizes.
+
+    Examples
+    --------
+    >>> load_images("photos")
+    5,700 train images of photos, 3 x 32 x 32
     """
     if split not in SPLITS:
         raise ValueError(f"split={split!r} should be one of {SPLITS}")
-    root = default_root() if root is None else Path(root)
+    root = default_root() if root is None else Path(root).expanduser()
     download = not os.environ.get("PATCHINIT_OFFLINE") if download is None else download
     if name is None:
         if default not in PUBLISHED:
@@ -75,6 +82,14 @@ def load_images(
         except DatasetUnavailable as error:
             warnings.warn(f"{error}. Using {stand_in!r} instead", StandInWarning, stacklevel=2)
             return replace(load_images(stand_in, split), stand_in_for=default)
+    folder = Path(name).expanduser()
+    if isinstance(name, str) and name in DATASETS and holds_pictures(folder):
+        raise ValueError(
+            f"name={name!r} is a data set and also a folder of pictures here; say './{name}' for "
+            "the folder, or go elsewhere for the data set"
+        )
+    if isinstance(name, os.PathLike) and folder.is_dir():
+        return read_folder(folder, split, size)
     if name in PUBLISHED:
         ensure(name, root, download)
         kind = datasets.CIFAR10 if name == "cifar10" else datasets.FashionMNIST
@@ -88,8 +103,8 @@ def load_images(
         return photos(split)
     if name == "digits":
         return digits(split)
-    if Path(name).is_dir():
-        return read_folder(Path(name), split, size)
+    if folder.is_dir():
+        return read_folder(folder, split, size)
     raise ValueError(
         f"name={str(name)!r} is neither one of {tuple(DATASETS)} nor an existing folder"
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from sklearn.datasets import load_digits
-from sklearn.datasets import load_sample_images
 import numpy as np
 import torch
+from sklearn.datasets import load_digits, load_sample_images
+
+from .catalogue import DATASETS
 from .images import Images
-
-
-
 
 
 class StandInWarning(UserWarning):
@@ -21,15 +19,15 @@ def photos(split: str) -> Images:
 
     The test crops come from the right quarter, the rest from the left.
     """
-    crops, labels = [], []
+    side, crops, labels = DATASETS["photos"].size, [], []
     photos = load_sample_images().images  # china, flower: (427, 640, 3), uint8
     for label, photo in enumerate(photos):
         cut = photo.shape[1] * 3 // 4  # no pixel is in both splits
         part = torch.from_numpy(
             np.array(photo[:, :cut] if split == "train" else photo[:, cut:])
         ).permute(2, 0, 1)
-        windows = part.unfold(1, 32, 8).unfold(2, 32, 8)  # (3, rows, cols, 32, 32)
-        crops.append(windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32))
+        windows = part.unfold(1, side, 8).unfold(2, side, 8)  # (3, rows, cols, side, side)
+        crops.append(windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, side, side))
         labels += [label] * len(crops[-1])
     return Images(torch.cat(crops), torch.tensor(labels), ("china", "flower"), "photos", split)
 
@@ -40,7 +38,7 @@ def digits(split: str) -> Images:
     keep = (np.arange(len(found.target)) % 5 == 0) == (split == "test")
     small = torch.from_numpy(found.images[keep]).float()[:, None] * (255 / 16)
     large = torch.nn.functional.interpolate(
-        small, size=(28, 28), mode="bilinear", align_corners=False
+        small, size=DATASETS["digits"].size, mode="bilinear", align_corners=False
     )
     names = tuple(str(digit) for digit in found.target_names)
     return Images(

@@ -13,6 +13,11 @@ def smooth(curves: ArrayLike, window: int = 3) -> np.ndarray:
     """Mean over an epoch and the `window` - 1 before it; (S, E) to (S, E).
 
     At the start over as many as there are.
+
+    Examples
+    --------
+    >>> smooth([[3, 6, 9, 0]]).tolist()
+    [[3.0, 4.5, 6.0, 5.0]]
     """
     curves = np.asarray(curves, dtype=float)
     sums = np.cumsum(curves, axis=1)
@@ -38,6 +43,12 @@ def first_epoch(
     epochs : int array of shape (S,)
         From 1; E for a run that never gets there, which is then censored at E.
     reached : bool array of shape (S,)
+
+    Examples
+    --------
+    >>> epochs, reached = first_epoch([[10, 50, 90, 90], [10, 10, 10, 10]], 60, window=2)
+    >>> epochs.tolist(), reached.tolist()
+    ([3, 4], [True, False])
     """
     above = smooth(curves, window) >= threshold
     reached = above.any(axis=1)
@@ -53,6 +64,11 @@ def log_rank_p(
     ----------
     Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its
     consideration".
+
+    Examples
+    --------
+    >>> log_rank_p([3, 3], [True, True], [3, 3], [True, True])
+    1.0
     """
     one, other = (
         stats.CensoredData.right_censored(
@@ -71,6 +87,11 @@ def mean_over_epochs(curves: ArrayLike, n_epochs: int) -> np.ndarray:
     """Area under the curve to an epoch, divided by the epochs; (S, E) to (S,).
 
     That is the mean accuracy on the way there.
+
+    Examples
+    --------
+    >>> mean_over_epochs([[1, 2, 6], [0, 0, 3]], 2).tolist()
+    [1.5, 0.0]
     """
     curves = np.asarray(curves, dtype=float)
     if not 1 <= n_epochs <= curves.shape[1]:

@@ -25,6 +25,12 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     References
     ----------
     Bjorck and Golub (1973), "Numerical methods for computing angles between linear subspaces".
+
+    Examples
+    --------
+    >>> basis = torch.eye(4).reshape(4, 1, 2, 2)
+    >>> principal_angles(basis[:2], basis[1:3]).round().tolist()
+    [90.0, 0.0]
     """
     angles = subspace_angles(a.flatten(1).double().T.numpy(), b.flatten(1).double().T.numpy())
     return torch.from_numpy(np.rad2deg(angles))
@@ -50,6 +56,12 @@ def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]
     References
     ----------
     Kuhn (1955), "The Hungarian method for the assignment problem".
+
+    Examples
+    --------
+    >>> basis = torch.eye(4).reshape(4, 1, 2, 2)
+    >>> match(basis, basis.flip(0))[0].tolist()
+    [3, 2, 1, 0]
     """
     if a.shape != b.shape:
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; they should agree")

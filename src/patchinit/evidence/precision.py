@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from .arms import Arm
 from .intervals import Interval, geometric_interval, mean_interval
-from .results import Arm
 from .significance import holm, p_value
 
 ACCURACY_BIAS = 0.1  # pp, that a bias of the methods' difference must exceed to matter

@@ -1,140 +1,46 @@
-"""What was collected, as arrays: the full runs if there are any, else the reduced ones."""
+"""What was collected: the full runs if there are any, else the reduced ones."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import html
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from ..data.catalogue import DATASETS
 from ..experiments.collect import read_manifest
 from ..experiments.files import StorageError
+from ..experiments.plan import Study
 from ..experiments.provenance import conditions
 from ..experiments.record import Result, RunRefused, unpack_result
 from ..experiments.registration import Registration, read_registration
 from ..experiments.settings import Settings
 from ..experiments.studies import STUDIES
-from ..filters.measures import cosine_distance
-from .noise import noise_distance, noise_quantile
+from .arms import Arm, Of
 
 
 class NoResults(FileNotFoundError):
     """No folder of results; the text says how to get one."""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """The finished runs of one arm on one data set, a line a seed.
+@dataclass(frozen=True, repr=False)
+class Runs:
+    """The finished runs of one study, or of several read together.
 
-    S seeds, E epochs, F filters, N test images.
+    An arm is asked for by its settings: an `Of`, or the method's name where it differs in
+    nothing else.
+
+    Examples
+    --------
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> runs.arm("cifar10", "kmeans").seeds
+    [0, 1, 2]
+    >>> runs.has("cifar10", Of("kmeans", norm="glorot"), "glorot_uniform")
+    False
     """
 
-    name: str
-    dataset: str
-    results: tuple[Result, ...]  #: by seed
-
-    @property
-    def settings(self) -> Settings:
-        """Of the first seed; the others differ from it in the seed alone."""
-        return self.results[0].settings
-
-    @property
-    def seeds(self) -> list[int]:
-        return [result.settings.seed for result in self.results]
-
-    @property
-    def accuracy(self) -> np.ndarray:
-        """(S, E), test accuracy after each epoch in percent."""
-        return 100 * np.array(
-            [[epoch.test_accuracy for epoch in result.epochs] for result in self.results]
-        )
-
-    @property
-    def correct(self) -> np.ndarray:
-        """Bool (S, N), at the end."""
-        return np.stack([result.correct for result in self.results])
-
-    @property
-    def final(self) -> np.ndarray:
-        """(S,), accuracy at the end in percent."""
-        return 100 * self.correct.mean(axis=1)
-
-    @property
-    def norms(self) -> np.ndarray:
-        """(S, E + 1, F), of each filter, the start first."""
-        return np.stack([result.norms for result in self.results])
-
-    @property
-    def distances(self) -> np.ndarray:
-        """(S, E + 1, F), cosine distance of each filter from its start."""
-        return np.stack([result.distances for result in self.results])
-
-    @functools.cached_property
-    def final_distances(self) -> np.ndarray:
-        """(S, F), at the end, from the filters themselves.
-
-        The course over epochs is kept in half precision.
-        """
-        return np.stack(
-            [
-                cosine_distance(
-                    torch.from_numpy(result.filters[0]), torch.from_numpy(result.filters[-1])
-                ).numpy()
-                for result in self.results
-            ]
-        )
-
-    @property
-    def turned(self) -> np.ndarray:
-        """(S,), median over the filters of the cosine distance at the end."""
-        return np.median(self.final_distances, axis=1)
-
-    @property
-    def squared_rates(self) -> np.ndarray:
-        """(E + 1,), sum of the squared learning rates of all steps until after each epoch.
-
-        Noise feeds on it.
-        """
-        settings = self.settings
-        n_images = settings.n_train or DATASETS[settings.dataset].n_train - settings.n_held_out
-        steps = -(-n_images // settings.batch_size)
-        rates = [settings.rate(epoch) for epoch in range(1, settings.epochs + 1)]
-        return np.concatenate([[0.0], np.cumsum(np.square(rates)) * steps])
-
-    def noise(self, norm: float | None = None) -> np.ndarray:
-        """(E + 1,), expected distance if only noise had moved a filter under Adam.
-
-        Computed from the mean norm at the start.
-        """
-        norm = float(self.norms[:, 0].mean()) if norm is None else norm
-        return noise_distance(norm, self.squared_rates, self.results[0].filters[0, 0].size)
-
-    def noise_band(self) -> np.ndarray:
-        """(E + 1, 2), between which 95 % of such filters would lie."""
-        norm, size = float(self.norms[:, 0].mean()), self.results[0].filters[0, 0].size
-        return np.stack(
-            [noise_quantile(norm, self.squared_rates, size, q) for q in (0.025, 0.975)], axis=1
-        )
-
-    def among(self, seeds: list[int]) -> Arm:
-        """Only the runs of some seeds."""
-        return Arm(
-            self.name, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds)
-        )
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The finished runs of one study, or of several that share their settings."""
-
     studies: tuple[str, ...]
-    arms: dict[tuple[str, str], Arm]  #: by data set and name of the arm
+    arms: tuple[Arm, ...]  #: by study, data set and the study's order
     manifests: tuple[dict, ...]
     n_planned: int
     n_diverged: int  #: left out of `arms`
@@ -149,19 +55,75 @@ class Runs:
     def n_finished(self) -> int:
         return sum(manifest["runs_finished"] for manifest in self.manifests)
 
-    def has(self, dataset: str, *names: str, across_precision: bool = False) -> bool:
-        """Whether all these arms have runs, and a seed in common made under like conditions."""
-        return bool(self._pairs(dataset, names, across_precision)[0])
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets with runs, CIFAR-10 first."""
+        present = {arm.dataset for arm in self.arms}
+        return [name for name in DATASETS if name in present]
 
-    def paired(self, dataset: str, *names: str, across_precision: bool = False) -> tuple[Arm, ...]:
+    @property
+    def kinds(self) -> list[Of]:
+        """Every arm once, whatever its data set."""
+        return list(dict.fromkeys(arm.of for arm in self.arms))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Every seed that some arm has."""
+        return sorted({seed for arm in self.arms for seed in arm.seeds})
+
+    def find(self, dataset: str, of: Of | str) -> Arm | None:
+        """The arm on a data set; None without runs.
+
+        Raises
+        ------
+        ValueError
+            Arms of several studies fit, which differ in what `of` leaves open; or `of` names a
+            setting that can't be.
+        """
+        of = Of(of) if isinstance(of, str) else of
+        wanted = {
+            Settings(dataset=dataset, **STUDIES[study].common | of.settings)
+            for study in self.studies
+        }
+        fitting = [arm for arm in self.arms if replace(arm.settings, seed=0) in wanted]
+        if len(fitting) > 1:
+            raise ValueError(
+                f"of={of.label!r} fits {len(fitting)} arms on {dataset} in "
+                f"{', '.join(self.studies)}; name what tells them apart "
+                f"({fitting[0].settings.differences(fitting[1].settings)})"
+            )
+        return fitting[0] if fitting else None
+
+    def arm(self, dataset: str, of: Of | str) -> Arm:
+        """The arm on a data set; KeyError, with the arms that there are, if it has no runs."""
+        found = self.find(dataset, of)
+        if found is None:
+            label = (Of(of) if isinstance(of, str) else of).label
+            there = "; ".join(arm.of.label for arm in self.arms if arm.dataset == dataset)
+            raise KeyError(
+                f"{label} on {dataset} has no runs in {', '.join(self.studies)}; "
+                f"there are: {there or 'none'}"
+            )
+        return found
+
+    def has(self, dataset: str, *of: Of | str, across_precision: bool = False) -> bool:
+        """Whether all these arms have runs, and a seed in common made under like conditions."""
+        arms = [self.find(dataset, one) for one in of]
+        return None not in arms and bool(self._pairs(arms, across_precision)[0])
+
+    def paired(
+        self, dataset: str, *of: Of | str, across_precision: bool = False
+    ) -> tuple[Arm, ...]:
         """The arms, each with the seeds that all of them have, made under like conditions.
 
         Pairs are compared to the last image, so both runs must have been made on the same kind of
         device, in the same precision, and by code that trains alike; other seeds are left out.
+        Arms of several studies must agree in all settings but those that name them.
 
         Parameters
         ----------
-        dataset, *names : str
+        dataset : str
+        *of : Of or str
         across_precision : bool
             Precision is what is to be compared, and may differ.
 
@@ -170,22 +132,19 @@ class Runs:
         KeyError
             An arm without runs, or no such seed in common; `has` tells beforehand.
         """
-        seeds, unlike = self._pairs(dataset, names, across_precision)
+        arms = [self.arm(dataset, one) for one in of]
+        seeds, unlike = self._pairs(arms, across_precision)
         if not seeds:
             reason = f"; unlike conditions: {'; '.join(unlike)}" if unlike else ""
             where = f"{dataset} have no seed in common in {', '.join(self.studies)}"
-            raise KeyError(f"{', '.join(names)} on {where}{reason}")
-        return tuple(self.arms[dataset, name].among(seeds) for name in names)
+            raise KeyError(f"{'; '.join(arm.of.label for arm in arms)} on {where}{reason}")
+        return tuple(arm.among(seeds) for arm in arms)
 
-    def _pairs(
-        self, dataset: str, names: tuple, across_precision: bool
-    ) -> tuple[list[int], list[str]]:
+    def _pairs(self, arms: list[Arm], across_precision: bool) -> tuple[list[int], list[str]]:
         """Seeds that can be compared, and for each of the others that all arms have, why not."""
-        if not all((dataset, name) in self.arms for name in names):
-            return [], []
-        arms = [self.arms[dataset, name] for name in names]
+        named = {name for arm in arms for name in arm.of.settings} | {"seed"}
         by_seed = [
-            {result.settings.seed: self._conditions(result) for result in arm.results}
+            {result.settings.seed: self._conditions(result, named) for result in arm.results}
             for arm in arms
         ]
         seeds, unlike = [], []
@@ -202,44 +161,12 @@ class Runs:
                 seeds.append(seed)
         return seeds, unlike
 
-    def _conditions(self, result: Result) -> dict:
+    def _conditions(self, result: Result, named: set[str]) -> dict[str, str]:
+        """What must be the same in a pair, as text."""
         under = conditions(result.settings, result.about)
-        return under | {"code": self.registration.training(under["code"])}
-
-    @property
-    def datasets(self) -> list[str]:
-        """Data sets with runs, CIFAR-10 first."""
-        present = {dataset for dataset, _ in self.arms}
-        return [name for name in DATASETS if name in present]
-
-    def describe(self) -> str:
-        """One sentence: which runs, how many, and whether they are reduced."""
-        settings = next(iter(self.arms.values())).settings
-        seeds = sorted({seed for arm in self.arms.values() for seed in arm.seeds})
-        hardware = sorted({name for manifest in self.manifests for name in manifest["hardware"]})
-        images = (
-            "all training images"
-            if settings.n_train is None
-            else f"{settings.n_train:,} training images"
-        )
-        text = (
-            f"{'Reduced runs' if self.reduced else 'Full runs'} ({' and '.join(self.studies)}): "
-            f"{self.n_finished} of {self.n_planned} runs, "
-            f"{len(seeds)} seed{'s'[: len(seeds) > 1]}, {settings.epochs} epochs of {images}, "
-            f"made on {'; '.join(hardware)}."
-        )
-        if self.n_diverged:
-            text += f" {self.n_diverged} diverged and are left out."
-        return text
-
-    def _repr_html_(self) -> str:
-        if not self.reduced:
-            return f'<p class="data-source">{html.escape(self.describe())}</p>'
-        return (
-            '<div class="admonition important"><p class="admonition-title">Reduced runs</p><p>'
-            f"{html.escape(self.describe())} They are too small and too short to decide "
-            "a claim about the paper's full runs, and no verdict is drawn from them.</p></div>"
-        )
+        under |= {"code": self.registration.training(under["code"])}
+        settings = asdict(result.settings).items()
+        return {key: str(value) for key, value in settings if key not in named} | under
 
 
 def find_results(folder: str | os.PathLike | None = None) -> Path:
@@ -249,6 +176,13 @@ def find_results(folder: str | os.PathLike | None = None) -> Path:
     ------
     NoResults
         There is none.
+
+    Examples
+    --------
+    >>> find_results("nowhere")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    patchinit.evidence.results.NoResults: results='nowhere' is no folder; name the one that ...
     """
     if folder is not None:
         if not Path(folder).is_dir():
@@ -278,12 +212,19 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
         A record is damaged, or of settings that no arm of its study has (any more).
     StorageError
         A file that a manifest lists is missing or another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(read_runs("paper", folder=empty))
+    None
     """
     root = find_results(folder)
     present = [name for name in studies if (root / name / "manifest.json").exists()]
     if not present:
         return None
-    found: dict[tuple[str, str], dict[int, Result]] = {}
+    found: dict[Settings, dict[int, Result]] = {}  # by the arm's settings with seed 0
     manifests, n_diverged = [], 0
     for name in present:
         manifest = read_manifest(root / name)
@@ -293,8 +234,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
                 continue
             path = root / name / file
             result = _listed(path, digest)
-            run = STUDIES[name].run_of(result.settings)
-            if run is None:
+            if STUDIES[name].run_of(result.settings) is None:
                 raise RunRefused(
                     f"{path} has the settings of no arm of {name!r}; give the study its arm back, "
                     "or take the record out of the folder and out of manifest.json"
@@ -302,20 +242,33 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
             if result.diverged:
                 n_diverged += 1
             else:
-                found.setdefault((run.settings.dataset, run.arm), {})[run.settings.seed] = result
+                of_arm = found.setdefault(replace(result.settings, seed=0), {})
+                of_arm[result.settings.seed] = result
     arms = {
-        (dataset, arm): Arm(arm, dataset, tuple(by[seed] for seed in sorted(by)))
+        settings: Arm(_of(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
         for study in map(STUDIES.get, present)
         for dataset in study.datasets
-        for arm in study.arms
-        if (by := found.get((dataset, arm)))
+        for name in study.arms
+        if (by := found.get(settings := study.settings(name, dataset, 0)))
     }
     if not arms:
         return None
     n_planned = sum(manifest["runs_planned"] for manifest in manifests)
     return Runs(
-        tuple(present), arms, tuple(manifests), n_planned, n_diverged, read_registration(root)
+        tuple(present),
+        tuple(arms.values()),
+        tuple(manifests),
+        n_planned,
+        n_diverged,
+        read_registration(root),
     )
+
+
+def _of(study: Study, name: str) -> Of:
+    """What tells an arm from the study's others, without what all arms have as well."""
+    common = Settings(**study.common)
+    arm = {"method": common.method, **study.arms[name]}
+    return Of(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
 
 
 def _listed(path: Path, digest: str) -> Result:
@@ -330,15 +283,29 @@ def _listed(path: Path, digest: str) -> Result:
     return unpack_result(content, path)
 
 
-def best_runs(study: str, folder: str | os.PathLike | None = None) -> Runs | None:
-    """The full runs of a study; without any, its reduced ones.
+def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
+    """Of each study the full runs or, where there are none, its reduced ones; read together.
 
-    The reduced ones come with those of paper-small that stand beside them.
+    The reduced runs of `norms` come with those of `paper-small`, which stand beside them.
+
+    Raises
+    ------
+    NoResults, RunRefused, StorageError
+        As for `read_runs`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(full_or_reduced_runs("paper", "frozen", folder=empty))
+    None
     """
-    full = read_runs(study, folder=folder)
-    if full is not None or f"{study}-small" not in STUDIES:
-        return full
-    small = read_runs(f"{study}-small", folder=folder)
-    if small is None or study != "norms":
-        return small
-    return read_runs("paper-small", "norms-small", folder=folder)
+    root = find_results(folder)
+    chosen = []
+    for study in studies:
+        small = f"{study}-small"
+        if (root / study / "manifest.json").exists():
+            chosen.append(study)
+        elif (root / small / "manifest.json").exists():
+            chosen += ["paper-small", small] if study == "norms" else [small]
+    return read_runs(*dict.fromkeys(chosen), folder=root)

@@ -16,7 +16,13 @@ from .intervals import MARGIN
 
 
 def p_value(differences: ArrayLike) -> float:
-    """Two-sided paired t-test that the mean difference is zero; 1 for a single pair."""
+    """Two-sided paired t-test that the mean difference is zero; 1 for a single pair.
+
+    Examples
+    --------
+    >>> round(p_value([1, 2, 3]), 4)
+    0.0742
+    """
     differences = np.asarray(differences, dtype=float)
     if differences.size < 2:
         return 1.0
@@ -37,6 +43,11 @@ def equivalence_p(differences: ArrayLike, margin: float = MARGIN) -> float:
     References
     ----------
     Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power approach".
+
+    Examples
+    --------
+    >>> round(equivalence_p([-0.05, 0.0, 0.05], margin=0.2), 4)
+    0.0101
     """
     differences = np.asarray(differences, dtype=float)
     if not margin > 0:
@@ -54,6 +65,11 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     References
     ----------
     Holm (1979), "A simple sequentially rejective multiple test procedure".
+
+    Examples
+    --------
+    >>> holm([0.04, 0.01, 0.03]).round(3).tolist()
+    [0.06, 0.03, 0.06]
     """
     return multipletests(p_values, method="holm")[1]
 
@@ -69,18 +85,29 @@ def power(difference: float, spread: float, n: int) -> float:
         > 0, standard deviation of the differences from seed to seed, same unit.
     n : int
         >= 2, pairs.
+
+    Examples
+    --------
+    >>> round(power(0.3, 0.4, 10), 2)
+    0.56
     """
     if not spread > 0 or n < 2:
         raise ValueError(f"spread={spread} should be > 0 and n={n} at least 2")
+    # statsmodels' TTestPower says nan where the shift is large, and scipy's distribution has no
+    # value in the far tail; that tail is below 1e-7 there.
     limit, shift = stats.t.ppf(0.975, n - 1), abs(difference) * math.sqrt(n) / spread
-    far = (
-        stats.nct.cdf(-limit, n - 1, shift) if shift < 5 else 0.0
-    )  # below 1e-7, and scipy has no value for some
+    far = stats.nct.cdf(-limit, n - 1, shift) if shift < 5 else 0.0
     return float(stats.nct.sf(limit, n - 1, shift) + far)
 
 
 def seeds_needed(difference: float, spread: float, wanted: float = 0.8, most: int = 100_000) -> int:
-    """Fewest pairs with which `power` reaches what is wanted; `most` if it takes more."""
+    """Fewest pairs with which `power` reaches what is wanted; `most` if it takes more.
+
+    Examples
+    --------
+    >>> seeds_needed(0.3, 0.4)
+    16
+    """
     if power(difference, spread, most) < wanted:
         return most
     low, high = 1, most  # power(low) < wanted <= power(high)
@@ -94,6 +121,11 @@ def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
     """The difference that n pairs find with the power wanted, in the unit of the spread.
 
     Infinite for n = 1.
+
+    Examples
+    --------
+    >>> round(smallest_detectable(0.4, 16), 2)
+    0.3
     """
     if n < 2:
         return math.inf

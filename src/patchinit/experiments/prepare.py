@@ -123,7 +123,7 @@ def _initialize_(model: SimpleConv, images: Tensor, settings: Settings) -> dict:
         orthogonal_(model, generator=settings.generator("weights"))
     elif settings.others == "lsuv":
         lsuv_(model, images, generator=settings.generator("weights"))
-    norm = {"glorot": glorot_norm, "own": None}.get(settings.norm, settings.norm)
+    norm = glorot_norm if settings.norm == "glorot" else settings.norm
     options = {"norm": norm, "generator": settings.generator("filters")}
     if settings.layers == "first":
         return _learned(initialize_first_layer_(model, images, settings.method, **options))

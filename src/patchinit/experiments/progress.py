@@ -29,7 +29,7 @@ class State:
     kind: str
     epochs: int = 0  #: made so far
     accuracy: float | None = None  #: 0 to 1, at the end
-    why: str = ""  #: it is refused: what is damaged, or of other settings
+    why: str = ""  #: of a refusal, what is damaged or of other settings
 
     @property
     def ended(self) -> bool:

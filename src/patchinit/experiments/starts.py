@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import convolutions, input_of, undisturbed
-from ..patches import check_images
+from ..patches import as_float, check_images
 
 
 @torch.no_grad()
@@ -89,7 +89,7 @@ def lsuv_(
     1.0
     """
     orthogonal_(model, generator=generator)
-    images = check_images(images)
+    images = as_float(check_images(images))
     with undisturbed(model):
         for name, layer in convolutions(model, images[:2]):
             outputs = layer(input_of(model, layer, images))

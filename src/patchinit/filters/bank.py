@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 from torch import Tensor
+
+Shape = tuple[int, int, int, int]  # (F, C, kh, kw)
+
+# What a norm can be called, and what for. None is the filter functions' word for "raw".
+NORMS: dict[str | None, str] = {
+    "own": "'own' (the method's own norm)",
+    "raw": "'raw' (filters as the method computes them)",
+    "keep": "'keep' (the mean norm of the filters that are replaced)",
+    None: "None (filters as they are)",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class FilterBank:
-    """Filters, and the name of the method that made them."""
+    """Filters, and the name of the method that made them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> len(FilterBank(torch.ones(4, 3, 5, 5), "my own"))
+    4
+    """
 
     filters: Tensor  #: (F, C, kh, kw), float32
     method: str
@@ -19,13 +37,17 @@ class FilterBank:
 
 
 def with_norm(filters: Tensor, norm: float | None) -> Tensor:
-    """The filters rescaled to a Euclidean norm each; as they are if norm is None."""
+    """The filters rescaled to a Euclidean norm each; as they are if norm is None.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with_norm(torch.ones(2, 1, 2, 2), 3.0).flatten(1).norm(dim=1)
+    tensor([3., 3.])
+    """
+    check_norm(norm, None)
     if norm is None:
         return filters
-    if not 0 < norm < float("inf"):
-        raise ValueError(
-            f"norm={norm} should be positive and finite, or None for the method's own norm"
-        )
     norms = filters.flatten(1).norm(dim=1)
     if (norms == 0).any():
         raise ValueError(
@@ -34,9 +56,38 @@ def with_norm(filters: Tensor, norm: float | None) -> Tensor:
     return filters * (norm / norms)[:, None, None, None]
 
 
+def check_norm(norm: float | str | None, *others: str | None) -> None:
+    """ValueError unless norm is a number above 0 or one of the others, out of `NORMS`."""
+    if isinstance(norm, Real) and not isinstance(norm, bool) and 0 < norm < float("inf"):
+        return
+    if not isinstance(norm, str | None) or norm not in others:
+        choices = ", ".join(["a finite number > 0", *(NORMS[other] for other in others[:-1])])
+        raise ValueError(f"norm={norm!r} should be {choices} or {NORMS[others[-1]]}")
+
+
+def check_shape(shape: tuple[int, ...]) -> Shape:
+    """(F, C, kh, kw) of a bank or of a layer's weight; ValueError if it is no such shape."""
+    if len(shape) != 4 or min(shape) < 1:
+        raise ValueError(f"shape={tuple(shape)} should be (F, C, kh, kw), each at least 1")
+    n_filters, channels, height, width = shape
+    return n_filters, channels, height, width
+
+
 def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None:
     """ValueError unless 1 <= n_filters <= limit."""
     if not 1 <= n_filters <= limit:
         raise ValueError(
             f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
         )
+
+
+def check_patches_suffice(n_filters: int, n_patches: int) -> None:
+    """ValueError if there are fewer patches than filters, or no filters are asked for."""
+    check_n_filters(n_filters, n_patches, "the patches that are not constant", "pass more images")
+
+
+def check_dimensions_suffice(n_filters: int, shape: tuple[int, int, int], way_out: str) -> None:
+    """ValueError if orthogonal filters of shape (C, kh, kw) can't be that many."""
+    channels, height, width = shape
+    dimensions = f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter"
+    check_n_filters(n_filters, channels * height * width, dimensions, way_out)

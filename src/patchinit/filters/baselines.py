@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from ..patches import standardize_patches
-from .bank import FilterBank, check_n_filters, with_norm
+from .bank import (
+    FilterBank,
+    Shape,
+    check_dimensions_suffice,
+    check_patches_suffice,
+    check_shape,
+    with_norm,
+)
 
 
 def random_patches(
@@ -34,15 +41,21 @@ def random_patches(
     -------
     FilterBank
         ``filters`` of shape (n_filters, C, kh, kw), each of mean zero.
+
+    Examples
+    --------
+    >>> bank = random_patches(torch.rand(200, 1, 3, 3), 4)
+    >>> bank.filters.flatten(1).norm(dim=1).round(decimals=3)
+    tensor([1., 1., 1., 1.])
     """
     usable = standardize_patches(patches).patches
-    check_n_filters(n_filters, len(usable), "the patches that are not constant", "pass more images")
+    check_patches_suffice(n_filters, len(usable))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
     return FilterBank(with_norm(usable[chosen].float(), norm), "random_patches")
 
 
 def glorot_uniform(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     *,
     norm: float | None = None,
     generator: torch.Generator | None = None,
@@ -58,13 +71,19 @@ def glorot_uniform(
     ----------
     Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
     networks". Also known as Xavier uniform.
+
+    Examples
+    --------
+    >>> filters = glorot_uniform((27, 3, 3, 3)).filters
+    >>> filters.abs().max().item() <= (6 / (27 + 243)) ** 0.5
+    True
     """
-    weight = torch.nn.init.xavier_uniform_(torch.empty(_check_shape(shape)), generator=generator)
+    weight = torch.nn.init.xavier_uniform_(torch.empty(check_shape(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
 
 def kaiming_normal(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     *,
     norm: float | None = None,
     generator: torch.Generator | None = None,
@@ -76,15 +95,21 @@ def kaiming_normal(
     References
     ----------
     He et al. (2015), "Delving deep into rectifiers". Also known as He normal.
+
+    Examples
+    --------
+    >>> filters = kaiming_normal((2000, 3, 7, 7)).filters
+    >>> round(filters.flatten(1).norm(dim=1).square().mean().item(), 1)
+    2.0
     """
     weight = torch.nn.init.kaiming_normal_(
-        torch.empty(_check_shape(shape)), nonlinearity="relu", generator=generator
+        torch.empty(check_shape(shape)), nonlinearity="relu", generator=generator
     )
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
 def random_orthonormal(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     *,
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
@@ -104,9 +129,14 @@ def random_orthonormal(
     ----------
     Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
+
+    Examples
+    --------
+    >>> flat = random_orthonormal((27, 3, 3, 3)).filters.flatten(1)
+    >>> torch.allclose(flat @ flat.T, torch.eye(27), atol=1e-5)
+    True
     """
-    _check_orthogonal(shape)
-    weight = torch.nn.init.orthogonal_(torch.empty(shape), generator=generator)
+    weight = torch.nn.init.orthogonal_(torch.empty(_check_orthogonal(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
@@ -116,7 +146,7 @@ _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
 def cosine_basis(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     *,
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
@@ -147,6 +177,14 @@ def cosine_basis(
     ----------
     Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
     "Statistics of cone responses to natural images", for the colours.
+
+    Examples
+    --------
+    >>> cosine_basis((4, 1, 2, 2)).filters.flatten(1).round(decimals=3)
+    tensor([[ 0.5000, -0.5000,  0.5000, -0.5000],
+            [ 0.5000,  0.5000, -0.5000, -0.5000],
+            [ 0.5000, -0.5000, -0.5000,  0.5000],
+            [ 0.5000,  0.5000,  0.5000,  0.5000]])
     """
     n_filters, channels, height, width = _check_orthogonal(shape)
     colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else cosines(channels)
@@ -179,19 +217,9 @@ def cosines(n: int) -> Tensor:
     return waves / waves.norm(dim=1, keepdim=True)
 
 
-def _check_orthogonal(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """`_check_shape`, for filters that are orthogonal to each other."""
-    n_filters, channels, height, width = _check_shape(shape)
-    check_n_filters(
-        n_filters,
-        channels * height * width,
-        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter",
-        "no more directions than that can be orthogonal to each other",
-    )
+def _check_orthogonal(shape: tuple[int, ...]) -> Shape:
+    """`check_shape`, for filters that are orthogonal to each other."""
+    n_filters, channels, height, width = check_shape(shape)
+    way_out = "no more directions than that can be orthogonal to each other"
+    check_dimensions_suffice(n_filters, (channels, height, width), way_out)
     return n_filters, channels, height, width
-
-
-def _check_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    if len(shape) != 4 or min(shape) < 1:
-        raise ValueError(f"shape={tuple(shape)} should be (F, C, kh, kw), each at least 1")
-    return tuple(shape)

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import standardized_rows
-from .bank import FilterBank, check_n_filters, with_norm
+from ..patches import AT_A_TIME, standardized_rows
+from .bank import FilterBank, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -34,6 +35,12 @@ class Clusters(FilterBank):
     """A filter bank of cluster centres, and how the clustering went.
 
     Largest cluster first; among equally large ones, the one whose seed was drawn first.
+
+    Examples
+    --------
+    >>> bank = kmeans(torch.rand(200, 1, 3, 3), 4)
+    >>> len(bank), bank.n_patches, round(bank.shares.sum().item(), 6)
+    (4, 200, 1.0)
     """
 
     inertia: float  #: the objective that the function names, summed over the patches
@@ -79,6 +86,14 @@ def kmeans(
     References
     ----------
     Lloyd (1982); Arthur and Vassilvitskii (2007); Coates and Ng (2012).
+
+    Examples
+    --------
+    >>> columns, rows = [[1.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]
+    >>> patches = torch.tensor([[columns], [columns], [rows]])
+    >>> kmeans(patches, 2).filters.flatten(1).round(decimals=3)
+    tensor([[ 0.5000, -0.5000,  0.5000, -0.5000],
+            [ 0.5000,  0.5000, -0.5000, -0.5000]])
     """
     from sklearn.cluster import KMeans  # here: it brings scipy, which nothing else needs
 
@@ -86,10 +101,11 @@ def kmeans(
     fit = KMeans(
         n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
     ).fit(points)  # fmt: skip
-    return _clusters(
-        "kmeans", fit.cluster_centers_, fit.labels_, shape, norm,
-        fit.inertia_, fit.n_iter_, fit.n_iter_ < max_iter, constant_share,
-    )  # fmt: skip
+    converged = fit.n_iter_ < max_iter
+    found = _Found(
+        "kmeans", fit.cluster_centers_, fit.labels_, fit.inertia_, fit.n_iter_, converged
+    )
+    return _bank(found, shape, constant_share, norm)
 
 
 def kmedoids(
@@ -128,6 +144,12 @@ def kmedoids(
     ----------
     Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
     clustering".
+
+    Examples
+    --------
+    >>> bank = kmedoids(torch.rand(200, 1, 3, 3), 4, norm=None)  # each filter is a patch
+    >>> bank.filters.flatten(1).norm(dim=1).round(decimals=3)
+    tensor([3., 3., 3., 3.])
     """
     try:
         import kmedoids as package  # here, so that a machine without it can do all else
@@ -140,9 +162,9 @@ def kmedoids(
     points, shape, constant_share = _points(patches, n_filters)
     if len(points) > max_patches:
         points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
-    points = torch.from_numpy(points)
+    rows = torch.from_numpy(points)
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
-    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+    distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
         distances,
         n_filters,
@@ -151,10 +173,10 @@ def kmedoids(
         random_state=_seed(generator),
         n_cpu=1,
     )
-    return _clusters(
-        "kmedoids", points.numpy()[fit.medoids], fit.labels, shape, norm,
-        fit.loss, fit.n_iter, fit.n_iter < max_iter, constant_share,
-    )  # fmt: skip
+    found = _Found(
+        "kmedoids", points[fit.medoids], fit.labels, fit.loss, fit.n_iter, fit.n_iter < max_iter
+    )
+    return _bank(found, shape, constant_share, norm)
 
 
 def kmedians(
@@ -187,34 +209,36 @@ def kmedians(
     References
     ----------
     Bradley, Mangasarian and Street (1997), "Clustering via concave minimization".
+
+    Examples
+    --------
+    >>> columns, rows = [[1.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]
+    >>> bank = kmedians(torch.tensor([[columns], [columns], [rows]]), 2)
+    >>> bank.shares.round(decimals=2).tolist(), round(bank.inertia, 5)
+    ([0.67, 0.33], 0.0)
     """
     from sklearn.cluster import kmeans_plusplus
 
     if max_iter < 1:
         raise ValueError(f"max_iter={max_iter} should be >= 1")
     points, shape, constant_share = _points(patches, n_filters)
-    centres = torch.from_numpy(kmeans_plusplus(points, n_filters, random_state=_seed(generator))[0])
-    points = torch.from_numpy(points)
-    inertia, labels, converged, n_iter = float("inf"), None, False, 0
-    while n_iter < max_iter:
+    seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
+    rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)
+    labels = torch.empty(0, dtype=torch.int64)
+    inertia, converged, n_iter = float("inf"), False, 0
+    while n_iter < max_iter and not converged:
         n_iter += 1
-        former, (nearest, labels) = labels, torch.cdist(points, centres, p=1).min(1)
+        former, (nearest, labels) = labels, torch.cdist(rows, centres, p=1).min(1)
         before, inertia = inertia, nearest.sum().item()
-        # Equal labels end it whatever the last bit of the sum is,
-        # which is what tol=0 would wait for.
-        converged = before - inertia <= tol * inertia or (
-            former is not None and torch.equal(former, labels)
-        )
-        if converged:
-            break
-        for k in range(n_filters):
-            members = points[labels == k]
-            # An empty cluster starts again from the patch that is served worst.
-            centres[k] = members.median(0).values if len(members) else points[nearest.argmax()]
-    return _clusters(
-        "kmedians", centres.numpy(), labels.numpy(), shape, norm,
-        inertia, n_iter, converged, constant_share,
-    )  # fmt: skip
+        # Equal labels end it whatever the last bit of the sum is, for which tol=0 would wait.
+        converged = before - inertia <= tol * inertia or torch.equal(former, labels)
+        if not converged:
+            for k in range(n_filters):
+                members = rows[labels == k]
+                # An empty cluster starts again from the patch that is served worst.
+                centres[k] = members.median(0).values if len(members) else rows[nearest.argmax()]
+    found = _Found("kmedians", centres.numpy(), labels.numpy(), inertia, n_iter, converged)
+    return _bank(found, shape, constant_share, norm)
 
 
 def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
@@ -224,13 +248,14 @@ def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int
     few grey values, or of mirrored images, are often exactly as far from one centre as from
     another, and the last bit of a distance would choose; after the move none is.
     """
-    rows, n_constant = standardized_rows(patches)
-    check_n_filters(n_filters, len(rows), "the patches that are not constant", "pass more images")
-    rows, moves = rows.numpy(), np.random.default_rng(0)
-    for start in range(0, len(rows), 20_000):  # bounds the memory of the moves
-        part = rows[start : start + 20_000]
+    standardized, n_constant = standardized_rows(patches)
+    check_patches_suffice(n_filters, len(standardized))
+    rows, moves = standardized.numpy(), np.random.default_rng(0)
+    for start in range(0, len(rows), AT_A_TIME):
+        part = rows[start : start + AT_A_TIME]
         part += JITTER * (2 * moves.random(part.shape) - 1)
-    return rows, tuple(patches.shape[1:]), n_constant / len(patches)
+    n_patches, channels, height, width = patches.shape
+    return rows, (channels, height, width), n_constant / n_patches
 
 
 def _seed(generator: torch.Generator | None) -> int:
@@ -238,26 +263,39 @@ def _seed(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
 
 
-def _clusters(
-    method, centres, labels, shape, norm, inertia, n_iter, converged, constant_share
+class _Found(NamedTuple):
+    """How a clustering ended."""
+
+    method: str
+    centres: np.ndarray  # (F, d)
+    labels: np.ndarray  # (P',)
+    inertia: float
+    n_iter: int
+    converged: bool
+
+
+def _bank(
+    found: _Found, shape: tuple[int, int, int], constant_share: float, norm: float | None
 ) -> Clusters:
     """Order by size, rescale, and warn if the iterations ran out."""
-    if not converged:
+    if not found.converged:
         warnings.warn(
-            f"{method} stopped at max_iter={n_iter} before it converged; "
+            f"{found.method} stopped at max_iter={found.n_iter} before it converged; "
             "raise max_iter or pass fewer patches",
             RuntimeWarning,
             stacklevel=3,
         )
-    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(centres))
-    order = np.argsort(
-        -counts, kind="stable"
-    )  # integers: equal ones stay in the order of their seeds
-    filters = torch.from_numpy(np.ascontiguousarray(centres[order], dtype=np.float32)).reshape(
-        -1, *shape
-    )
-    shares = torch.from_numpy(counts[order] / counts.sum())
+    counts = np.bincount(found.labels.astype(np.int64), minlength=len(found.centres))
+    # Integers: equal ones stay in the order of their seeds.
+    order = np.argsort(-counts, kind="stable")
+    filters = torch.from_numpy(found.centres[order].astype(np.float32)).reshape(-1, *shape)
     return Clusters(
-        with_norm(filters, norm), method, float(inertia), shares,
-        int(n_iter), bool(converged), len(labels), constant_share,
-    )  # fmt: skip
+        with_norm(filters, norm),
+        found.method,
+        inertia=float(found.inertia),
+        shares=torch.from_numpy(counts[order] / counts.sum()),
+        n_iter=int(found.n_iter),
+        converged=bool(found.converged),
+        n_patches=len(found.labels),
+        constant_share=constant_share,
+    )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..moments import PatchMoments, moments_of_columns
-from ..patches import check_images
-from .bank import FilterBank, check_n_filters, with_norm
+from ..moments import PatchMoments, moments_of
+from ..patches import AT_A_TIME, check_images
+from .bank import FilterBank, check_dimensions_suffice, with_norm
 
 # Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
 SIGN_TOLERANCE = 1e-3
@@ -17,7 +17,14 @@ SIGN_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class PrincipalComponents(FilterBank):
-    """A filter bank of eigenvectors with all d eigenvalues, largest first."""
+    """A filter bank of eigenvectors with all d eigenvalues, largest first.
+
+    Examples
+    --------
+    >>> bank = principal_components(torch.rand(500, 1, 3, 3), 4)
+    >>> len(bank), len(bank.explained)
+    (4, 9)
+    """
 
     eigenvalues: Tensor  #: (d,), float64
     n_patches: int  #: patches that entered
@@ -73,10 +80,14 @@ def principal_components(
     References
     ----------
     Rabinovich, Quiroga, Ronchetti (2025), section 3.2; Chan et al. (2015), PCANet.
+
+    Examples
+    --------
+    >>> flat = principal_components(torch.rand(500, 3, 3, 3), 9).filters.flatten(1)
+    >>> torch.allclose(flat @ flat.T, torch.eye(9), atol=1e-5)
+    True
     """
-    moments = (
-        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=True)
-    )
+    moments = _moments(patches, standardize=True)
     covariance = moments.covariance
     if feature_standardize:
         scale = covariance.diagonal().sqrt()
@@ -115,14 +126,20 @@ def pca_whitening(
     References
     ----------
     Coates and Ng (2012), "Learning feature representations with k-means".
+
+    Examples
+    --------
+    >>> patches = torch.rand(500, 3, 3, 3)
+    >>> filters = pca_whitening(patches, 4, eps=1e-6).filters
+    >>> covariance = (filters.flatten(1) @ patches.flatten(1).T).cov()
+    >>> torch.allclose(covariance, torch.eye(4), atol=0.01)
+    True
     """
     if eps <= 0:
         raise ValueError(
             f"eps={eps} should be > 0: it bounds the gain along directions without variance"
         )
-    moments = (
-        patches if isinstance(patches, PatchMoments) else moments_of(patches, standardize=False)
-    )
+    moments = _moments(patches, standardize=False)
     vectors, eigenvalues = _eigenvectors(moments, moments.covariance, n_filters)
     if eigenvalues[0] <= 0:
         raise ValueError(
@@ -135,12 +152,13 @@ def pca_whitening(
     )
 
 
-def moments_of(patches: Tensor, *, standardize: bool) -> PatchMoments:
-    """`PatchMoments` of patches that are already extracted, shape (P, C, kh, kw)."""
-    flat = check_images(patches).flatten(1)
-    # In pieces: a float64 copy of all patches at once would triple the memory.
-    pieces = (part.to(torch.float64, copy=True).T[None] for part in flat.split(20_000))
-    return moments_of_columns(pieces, tuple(patches.shape[2:]), standardize=standardize)
+def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMoments:
+    """Moments of patches (P, C, kh, kw), each of which is an image of one patch."""
+    if isinstance(patches, PatchMoments):
+        return patches
+    height, width = check_images(patches).shape[2:]
+    size = height, width
+    return moments_of([patches], size, standardize=standardize, batch_size=AT_A_TIME)
 
 
 def _eigenvectors(
@@ -150,14 +168,8 @@ def _eigenvectors(
 
     Largest first, signs fixed.
     """
-    channels, height, width = moments.shape
-    d = channels * height * width
-    check_n_filters(
-        n_filters,
-        d,
-        f"the C*kh*kw = {channels}*{height}*{width} dimensions of a patch",
-        "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit",
-    )
+    way_out = "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit"
+    check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
     return fix_signs(rows[:n_filters]), eigenvalues
@@ -169,6 +181,12 @@ def fix_signs(rows: Tensor) -> Tensor:
     Where the data is symmetric two entries can be equally large, and the last bit of a sum would
     choose between them. So entries within a thousandth of the largest count as equally large, and
     the first of them decides. A row of zeros stays as it is.
+
+    Examples
+    --------
+    >>> fix_signs(torch.tensor([[1.0, -4.0], [4.0, -1.0]]))
+    tensor([[-1.,  4.],
+            [ 4., -1.]])
     """
     magnitudes = rows.abs()
     close = magnitudes >= (1 - SIGN_TOLERANCE) * magnitudes.amax(1, keepdim=True)

@@ -20,12 +20,14 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     -------
     Tensor of shape (F,)
         From -1 to 1; NaN where a filter is zero, for it has no direction.
+
+    Examples
+    --------
+    >>> a, b = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[3.0, 4.0]]]])
+    >>> cosine_similarity(a, b).round(decimals=6).tolist()
+    [0.6]
     """
-    if a.shape[1:] != b.shape[1:]:
-        raise ValueError(
-            f"a has filters of shape {tuple(a.shape[1:])}, b of {tuple(b.shape[1:])}; "
-            "they should agree"
-        )
+    _check_agreement("a has filters of", a.shape[1:], "b of", b.shape[1:])
     a, b = a.flatten(1).double(), b.flatten(1).double()
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
 
@@ -35,6 +37,12 @@ def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
 
     The paper's measure of how far a filter moved in training (section 4.4). Shapes as for
     `cosine_similarity`.
+
+    Examples
+    --------
+    >>> before = torch.eye(2).reshape(2, 1, 1, 2)
+    >>> cosine_distance(before, -2 * before).tolist()
+    [2.0, 2.0]
     """
     return 1 - cosine_similarity(before, after)
 
@@ -56,11 +64,15 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
     -------
     Tensor of shape (F,)
         From -1 to 1; NaN where a filter does not respond at all.
+
+    Examples
+    --------
+    >>> before, after = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    >>> never_the_second = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    >>> response_correlation(before, after, never_the_second).tolist()
+    [1.0]
     """
-    if before.shape != after.shape:
-        raise ValueError(
-            f"before has shape {tuple(before.shape)}, after {tuple(after.shape)}; they should agree"
-        )
+    _check_agreement("before has", before.shape, "after", after.shape)
     a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
     if covariance.shape != (a.shape[1],) * 2:
         raise ValueError(
@@ -90,6 +102,11 @@ def cosine_terms(filters: Tensor) -> Tensor:
     -------
     Tensor of shape (F,)
         1 to C * kh * kw.
+
+    Examples
+    --------
+    >>> cosine_terms(torch.ones(1, 3, 3, 3)).round(decimals=6).tolist()
+    [1.0]
     """
     channels = filters.shape[1]
     if channels not in (1, 3):
@@ -115,6 +132,11 @@ def overlaps(filters: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (F * (F - 1) / 2,)
+
+    Examples
+    --------
+    >>> overlaps(torch.eye(3).reshape(3, 1, 1, 3)).tolist()
+    [0.0, 0.0, 0.0]
     """
     flat = torch.nn.functional.normalize(filters.flatten(1).double(), dim=1)
     rows, cols = torch.triu_indices(len(flat), len(flat), offset=1)
@@ -130,6 +152,11 @@ def effective_rank(filters: Tensor) -> float:
     ----------
     Roy and Vetterli (2007), "The effective rank: a measure of effective dimensionality"; here on
     squared singular values.
+
+    Examples
+    --------
+    >>> round(effective_rank(torch.eye(4).reshape(4, 1, 2, 2)), 6)
+    4.0
     """
     flat = torch.nn.functional.normalize(filters.flatten(1).double(), dim=1)
     power = torch.linalg.svdvals(flat).square()
@@ -148,10 +175,18 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (F, P)
+
+    Examples
+    --------
+    >>> responses(torch.ones(2, 1, 3, 3), torch.ones(5, 1, 3, 3)).shape
+    torch.Size([2, 5])
     """
-    if filters.shape[1:] != patches.shape[1:]:
-        raise ValueError(
-            f"filters have shape {tuple(filters.shape[1:])}, patches {tuple(patches.shape[1:])}; "
-            "they should agree"
-        )
+    _check_agreement("filters have", filters.shape[1:], "patches", patches.shape[1:])
     return filters.flatten(1) @ patches.flatten(1).T
+
+
+def _check_agreement(one: str, shape: torch.Size, other: str, other_shape: torch.Size) -> None:
+    if shape != other_shape:
+        raise ValueError(
+            f"{one} shape {tuple(shape)}, {other} {tuple(other_shape)}; they should agree"
+        )

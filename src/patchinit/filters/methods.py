@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..moments import patch_moments
-from ..patches import check_images, sample_patches
-from .bank import FilterBank
+from ..moments import moments_of
+from ..patches import check_images, some_patches
+from .bank import FilterBank, check_norm, check_shape
 from .baselines import (
     cosine_basis,
     glorot_uniform,
@@ -27,7 +27,13 @@ MAX_PATCHES = 200_000
 
 @dataclass(frozen=True)
 class Method:
-    """What is known of a method by its name."""
+    """What is known of a method by its name.
+
+    Examples
+    --------
+    >>> METHODS["kmeans"].label
+    'k-means'
+    """
 
     label: str  #: in words, for tables and figures
     make: Callable[..., FilterBank]
@@ -55,7 +61,13 @@ METHODS: dict[str, Method] = {
 
 
 def method_of(name: str) -> Method:
-    """The method of a name; ValueError, with all names, if there is none."""
+    """The method of a name; ValueError, with all names, if there is none.
+
+    Examples
+    --------
+    >>> method_of("pca_whitening").bounded
+    True
+    """
     if name not in METHODS:
         raise ValueError(f"method={name!r} is unknown; choose one of {', '.join(METHODS)}")
     return METHODS[name]
@@ -64,12 +76,11 @@ def method_of(name: str) -> Method:
 def make_filters(
     method: str,
     images: Tensor,
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     *,
-    norm: float | None = None,
+    norm: float | str = "own",
     generator: torch.Generator | None = None,
     max_patches: int = MAX_PATCHES,
-    stride: int = 1,
     dilation: int = 1,
 ) -> FilterBank:
     """A filter bank of a given shape by the method's name.
@@ -82,37 +93,64 @@ def make_filters(
         uint8 or floating point. Unused by the methods that know nothing of the data.
     shape : tuple of int
         (F, C, kh, kw), the shape of the layer's weight.
-    norm : float or None
-        Euclidean norm of each filter. None: the function's default, 1 for the methods from data
-        but for "pca_whitening", and the natural norm for the others.
+    norm : float, "own" or "raw"
+        A number > 0: the Euclidean norm of each filter. "own": the method's own norm, which is 1
+        for filters learned from data, and the natural norm for "pca_whitening" and for the methods
+        that know nothing of the data. "raw": filters as the method computes them, so a centroid
+        has its own length, and a random patch or a medoid the norm sqrt(d).
     generator : torch.Generator, optional
     max_patches : int
         Principal components and whitening use every patch; the others at most this many, drawn
         uniformly.
-    stride, dilation : int
+    dilation : int
         Of the patches.
 
     Raises
     ------
     ValueError
-        An unknown method, other channels than the shape's, or what the method itself refuses.
+        An unknown method or norm, other channels than the shape's, or what the method itself
+        refuses.
+
+    Examples
+    --------
+    >>> images = torch.rand(10, 3, 32, 32)
+    >>> make_filters("principal_components", images, (16, 3, 5, 5)).filters.shape
+    torch.Size([16, 3, 5, 5])
     """
     chosen = method_of(method)
-    options = {} if norm is None else {"norm": norm}
-    if chosen.needs == "shape":
-        return chosen.make(shape, generator=generator, **options)
-    n_filters, channels, *kernel_size = shape
-    if not isinstance(images, Tensor) or images.ndim != 4:
-        check_images(images)  # says what is wrong
+    check_norm(norm, "own", "raw")
+    if chosen.needs != "shape":
+        check_images(images)
+    return bank_of(
+        chosen, images, shape, norm=norm,
+        generator=generator, max_patches=max_patches, dilation=dilation,
+    )  # fmt: skip
+
+
+def bank_of(
+    method: Method,
+    images: Tensor,
+    shape: tuple[int, ...],
+    *,
+    norm: float | str,
+    generator: torch.Generator | None,
+    max_patches: int,
+    dilation: int,
+) -> FilterBank:
+    """`make_filters` of checked images, and of a norm that is checked."""
+    options = {} if norm == "own" else {"norm": None if norm == "raw" else norm}
+    if method.needs == "shape":
+        return method.make(shape, generator=generator, **options)
+    n_filters, channels, height, width = check_shape(shape)
+    size = height, width
     if images.shape[1] != channels:
         raise ValueError(
             f"images have C={images.shape[1]} channels, the layer takes {channels}; "
             "pass what it is fed"
         )
-    size, place = tuple(kernel_size), {"stride": stride, "dilation": dilation}
-    if chosen.needs == "patches":
-        patches = sample_patches(images, size, max_patches, generator=generator, **place)
-        return chosen.make(patches, n_filters, generator=generator, **options)
-    standardize = chosen.needs == "standardized moments"
-    moments = patch_moments(images, size, standardize=standardize, **place)
-    return chosen.make(moments, n_filters, **options)
+    if method.needs == "patches":
+        patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
+        return method.make(patches, n_filters, generator=generator, **options)
+    standardize = method.needs == "standardized moments"
+    moments = moments_of([images], size, standardize=standardize, dilation=dilation)
+    return method.make(moments, n_filters, **options)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
-import re
 from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from ..pictures import filter_grid
 
 # ColorBrewer's RdBu from blue to red: the stops of matplotlib's RdBu_r.
 BLUE_TO_RED = [
@@ -55,6 +59,19 @@ class ExplorerBank:
         Cosine distance of each filter from its start after each epoch, 0 to 2.
     null, null_band : arrays of shape (E + 1,) and (E + 1, 2)
         Distance expected of noise alone, and the lower and upper end of its band.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not go together.
+
+    Examples
+    --------
+    >>> epochs, filters = np.array([0, 2]), np.ones((2, 9, 1, 3, 3))
+    >>> curves = {"distances": np.zeros((3, 9)), "null": np.zeros(3), "null_band": np.zeros((3, 2))}
+    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, **curves)
+    >>> len(bank.filters), bank.distances.shape
+    (2, (3, 9))
     """
 
     dataset: str
@@ -68,48 +85,18 @@ class ExplorerBank:
     null_band: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "filters", "distances", "null", "null_band"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
-        epochs, shape, rows = self.epochs, self.filters.shape, self.null.size
-        if not re.fullmatch("#[0-9a-fA-F]{6}", self.color):
-            raise ValueError(f"color={self.color!r} should be written as '#rrggbb'")
-        if len(shape) != 5 or shape[2] not in (1, 3) or shape[3] != shape[4]:
-            raise ValueError(
-                f"filters have shape {shape}; expected (S, F, C, k, k) with C = 1 or 3"
-            )
-        if not np.isfinite(self.filters).all():
-            raise ValueError(
-                "filters hold NaN or infinity; leave out the snapshots of a run that diverged"
-            )
+        (n_snapshots, n_filters), rows = self.filters.shape[:2], len(self.null)
         expected = {
-            "epochs": shape[:1],
-            "distances": (rows, shape[1]),
-            "null": (rows,),
+            "epochs": (n_snapshots,),
+            "distances": (rows, n_filters),
             "null_band": (rows, 2),
         }
-        for name, size in expected.items():
-            values = getattr(self, name)
-            if values.shape != size:
+        for name, shape in expected.items():
+            found = getattr(self, name).shape
+            if found != shape:
                 raise ValueError(
-                    f"{name} has shape {values.shape}; "
-                    f"{size} goes with the shapes of filters and null"
+                    f"{name} has shape {found}; {shape} goes with the shapes of filters and null"
                 )
-            if (
-                name != "epochs" and not ((values >= -1e-6) & (values <= 2 + 1e-6)).all()
-            ):  # NaN neither
-                raise ValueError(
-                    f"{name} runs from {values.min():.3g} to {values.max():.3g}; "
-                    "a cosine distance is 0 to 2 "
-                    "(NaN is that of a zero filter: leave the filter out)"
-                )
-        rising = epochs.dtype.kind in "iu" and len(epochs) >= 2 and (np.diff(epochs) > 0).all()
-        if not rising or epochs[0] != 0 or epochs[-1] >= rows:
-            raise ValueError(
-                f"epochs={epochs.tolist()} should be whole numbers, "
-                f"rising from 0 to E={rows - 1} at most"
-            )
-        if (self.null_band[:, 0] > self.null_band[:, 1]).any():
-            raise ValueError("null_band has a lower end above the upper one; swap its columns")
 
 
 def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "explorer") -> str:
@@ -129,15 +116,21 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     -------
     str
         For ``IPython.display.HTML``.
+
+    Raises
+    ------
+    ValueError
+        Two banks share data set, method and norm.
+
+    Examples
+    --------
+    >>> epochs, filters = np.array([0, 1]), np.ones((2, 9, 1, 3, 3))
+    >>> curves = np.zeros((2, 9)), np.zeros(2), np.zeros((2, 2))
+    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, *curves)
+    >>> page = explorer_html([bank], still_alt="nine filters, twice")
+    >>> page[:40], "http" in page
+    ('<div class="filter-explorer" id="explore', False)
     """
-    if not banks:
-        raise ValueError("banks is empty; give at least one ExplorerBank")
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9_-]*", uid):
-        raise ValueError(f"uid={uid!r} should be a letter followed by letters, digits, - or _")
-    if not still_alt.strip():
-        raise ValueError(
-            "still_alt is empty; describe the still picture for those who do not see it"
-        )
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -183,37 +176,16 @@ def _rgb(color: str) -> list[int]:
 
 
 def _still(bank: ExplorerBank, alt: str) -> str:
-    """The bank at its first and last snapshot, one above the other, as SVG."""
-    n, channels, k = bank.filters.shape[1:4]
-    shown = (
-        (bank.filters[[0, -1]] / (np.abs(bank.filters[0]).max() or 1))
-        .clip(-1, 1)
-        .transpose(0, 1, 3, 4, 2)
-    )
-    if channels == 3:
-        pixels = (shown + 1) * 127.5  # (2, F, k, k, 3)
-    else:
-        stops = np.array([_rgb(c) for c in BLUE_TO_RED])
-        pixels = np.stack(
-            [np.interp(shown[..., 0], np.linspace(-1, 1, len(stops)), stop) for stop in stops.T],
-            axis=-1,
-        )
-    side, high = (
-        8 * k + 6,
-        -(-n // 9) * (8 * k + 6) + 20,
-    )  # 8 units a weight, 6 between filters, 9 in a row
-    parts = []
-    for block, title in enumerate(("start", f"after epoch {bank.epochs[-1]}")):
-        parts.append(f'<text x="0" y="{block * high + 10}">{title}</text>')
-        for f, y, x in np.ndindex(n, k, k):
-            color = bytes(np.rint(pixels[block, f, y, x]).astype(np.uint8)).hex()
-            corner = f"{f % 9 * side + 8 * x} {block * high + 15 + f // 9 * side + 8 * y}"
-            parts.append(f'<path fill="#{color}" d="M{corner}h8v8h-8z"/>')
-    svg = (
-        f'<svg class="still" role="img" aria-label="{html.escape(alt)}" '
-        f'viewBox="0 0 {9 * side} {2 * high}">'
-    )
+    """The bank at its first and last snapshot, one above the other."""
+    figure = Figure(figsize=(4.2, 4.2 * -(-len(bank.filters[0]) // 9) * 2 / 9 + 1.2), dpi=100)
+    scale, picture = float(np.abs(bank.filters[0]).max()), io.BytesIO()
+    for ax, filters, epoch in zip(figure.subplots(2), bank.filters[[0, -1]], (0, -1), strict=True):
+        title = f"after epoch {bank.epochs[epoch]}" if epoch else "start"
+        filter_grid(torch.as_tensor(filters), ax=ax, n_cols=9, scale=scale, title=title)
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    caption = html.escape(f"{bank.dataset}, {bank.method}, norm {bank.norm}")
+    data = base64.b64encode(picture.getvalue()).decode()
     return (
-        f"<p>{html.escape(f'{bank.dataset}, {bank.method}, norm {bank.norm}')}</p>"
-        f"{svg}{''.join(parts)}</svg>"
+        f'<figure class="still"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
     )

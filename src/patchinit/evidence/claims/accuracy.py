@@ -7,13 +7,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data.catalogue import DATASETS, PUBLISHED
-from ...filters.methods import METHODS
-from ..intervals import MARGIN, Interval, joint_interval, mean_interval
+from ...data.catalogue import PUBLISHED
+from ..arms import Of
+from ..intervals import Interval, joint_interval, mean_interval
 from ..results import Runs
 from ..significance import equivalence_p, holm, p_value, seeds_needed
 from .paper import paper_difference
-from .rules import BASE, NO, OPEN, YES, Finding, all_of, conclude
+from .rules import BASE, NO, OPEN, YES, Effect, Finding, all_of, by_side, reduced
+
+COMPONENTS = Of("principal_components")
+#: By claim: (data set, arm, sign of its difference from Glorot that is claimed).
+AGAINST_GLOROT = {
+    1: [("cifar10", COMPONENTS, 1)],
+    2: [("fashion_mnist", COMPONENTS, 1)],
+    3: [(dataset, Of("kmeans"), -1) for dataset in PUBLISHED],
+    4: [("cifar10", Of("random_patches"), -1)],
+    5: [
+        (dataset, of, sign)
+        for dataset in PUBLISHED
+        for of, sign in ((COMPONENTS, 1), (Of("kmeans"), -1))
+    ],
+}
+#: What the paper gives no value for, shown beside a claim.
+SHOWN_BESIDE = {4: [("fashion_mnist", Of("random_patches"))]}
+#: By claim: pairs whose first arm should end above its second, averaged over the pairs.
+PAIRS = {
+    20: [(COMPONENTS, Of("random_orthonormal"))],
+    24: [(Of("principal_components", layers="all"), COMPONENTS)],
+    25: [
+        (Of("principal_components", label_share=share), Of(BASE, label_share=share))
+        for share in (0.01, 0.05, 0.1)
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +46,7 @@ class Comparison:
     """Final accuracy of an arm against Glorot's, paired by seed; percentage points."""
 
     dataset: str
-    arm: str
+    arm: Of
     differences: np.ndarray  #: (S,)
     interval: Interval  #: over seeds
     joint: Interval  #: over seeds and test images together
@@ -37,12 +62,20 @@ class Comparison:
 
 
 def compare(paper: Runs) -> list[Comparison]:
-    """Every arm against Glorot on every data set, adjusted together (Holm)."""
+    """Every arm against Glorot on every data set, adjusted together (Holm).
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> first = compare(read_runs("paper-small"))[0]  # in the book's repository
+    >>> print(f"{first.arm.label} {first.interval:+.1f}, p = {first.p_holm:.3f}")
+    principal components +2.1 [+1.6, +2.6], p = 0.027
+    """
     pairs = [
-        paper.paired(dataset, arm, BASE)
+        paper.paired(arm.dataset, arm.of, BASE)
         for dataset in paper.datasets
-        for arm in dict.fromkeys(name for _, name in paper.arms)
-        if arm != BASE and paper.has(dataset, arm, BASE)
+        for arm in paper.arms
+        if arm.dataset == dataset and arm.of != Of(BASE) and paper.has(dataset, arm.of, BASE)
     ]
     if not pairs:
         return []
@@ -50,14 +83,14 @@ def compare(paper: Runs) -> list[Comparison]:
     return [
         Comparison(
             arm.dataset,
-            arm.name,
+            arm.of,
             arm.final - base.final,
             mean_interval(arm.final - base.final),
             joint_interval(arm.correct, base.correct),
             float(p),
             equivalence_p(arm.final - base.final),
             _correlation(arm.final, base.final),
-            paper_difference(arm.dataset, arm.name),
+            paper_difference(arm.dataset, arm.of),
         )
         for (arm, base), p in zip(pairs, adjusted, strict=True)
     ]
@@ -73,111 +106,99 @@ def direction(comparison: Comparison, wanted: int) -> str:
     """Whether a difference has the sign claimed.
 
     Refuted by the other sign, or by equivalence within +-MARGIN.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    wanted : int
+        +1 or -1, the sign claimed.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
     """
     if comparison.p_holm < 0.05:
         return YES if comparison.interval.estimate * wanted > 0 else NO
     return NO if comparison.p_equivalent < 0.05 else OPEN
 
 
+def difference(runs: Runs, dataset: str, one: Of | str, other: Of | str) -> Interval | None:
+    """Final accuracy of one arm minus another's, paired by seed, in percentage points.
+
+    None if they have no seed in common made under like conditions.
+
+    Examples
+    --------
+    >>> nothing = Runs((), (), (), 0, 0)
+    >>> difference(nothing, "cifar10", Of("kmeans", frozen=True), "kmeans") is None
+    True
+    """
+    if not runs.has(dataset, one, other):
+        return None
+    a, b = runs.paired(dataset, one, other)
+    return mean_interval(a.final - b.final)
+
+
 def accuracy_findings(paper: Runs | None) -> list[Finding]:
     """Claims 1 to 5, from the paired differences of final accuracy."""
     table = {(c.dataset, c.arm): c for c in compare(paper)} if paper else {}
-    parts = {  # claim: (data set, arm, sign that is claimed)
-        1: [("cifar10", "principal_components", 1)],
-        2: [("fashion_mnist", "principal_components", 1)],
-        3: [("cifar10", "kmeans", -1), ("fashion_mnist", "kmeans", -1)],
-        4: [("cifar10", "random_patches", -1)],
-        5: [(dataset, arm, sign) for dataset in PUBLISHED for arm, sign in
-            (("principal_components", 1), ("kmeans", -1))],
-    }  # fmt: skip
     found = []
-    for claim, wanted in parts.items():
-        present = [
-            (table[dataset, arm], sign) for dataset, arm, sign in wanted if (dataset, arm) in table
-        ]
+    for claim, wanted in AGAINST_GLOROT.items():
+        present = [(table[d, of], sign) for d, of, sign in wanted if (d, of) in table]
         readings = [direction(comparison, sign) for comparison, sign in present]
         readings += [OPEN] * (len(wanted) - len(present))
         shown = [comparison for comparison, _ in present]
-        if claim == 4 and ("fashion_mnist", "random_patches") in table:
-            shown.append(table["fashion_mnist", "random_patches"])
-        evidence = [_difference_text(comparison) for comparison in shown]
+        shown += [table[key] for key in SHOWN_BESIDE.get(claim, ()) if key in table]
+        effects = tuple(_effect(comparison) for comparison in shown)
         found.append(
-            conclude(claim, all_of(readings), evidence, (paper,), "paper", _more_seeds(shown))
+            Finding(
+                claim, all_of(readings), reduced(paper), effects, n_seeds=_seeds_for_paper(shown)
+            )
         )
     return found
 
 
-def _difference_text(comparison: Comparison) -> str:
-    paper = (
-        "not reported"
-        if comparison.paper is None
-        else f"{comparison.paper:+.2f}".replace("-", "\u2212")
+def _effect(comparison: Comparison) -> Effect:
+    return Effect(
+        "final accuracy",
+        comparison.dataset,
+        comparison.interval,
+        "pp",
+        ((comparison.arm, Of(BASE)),),
+        paper=comparison.paper,
+        equivalent=comparison.p_equivalent < 0.05,
     )
-    text = (
-        f"{METHODS[comparison.arm].label} minus Glorot on {DATASETS[comparison.dataset].label}: "
-        f"{comparison.interval:+.2f} pp, n = {comparison.interval.n} (paper {paper})"
-    )
-    return text + (f", within ±{MARGIN} pp" if comparison.p_equivalent < 0.05 else "")
 
 
-def _more_seeds(comparisons: list[Comparison]) -> str | None:
+def _seeds_for_paper(comparisons: list[Comparison]) -> int | None:
     """How many seeds would find the paper's differences, by the spread of these."""
     needed = [
         seeds_needed(comparison.paper, comparison.spread)
         for comparison in comparisons
         if comparison.paper and comparison.spread > 0
     ]
-    return f"about {max(needed):,} seeds an arm" if needed else None
+    return max(needed, default=None)
 
 
-def _paired_finding(
-    claim: int, runs: Runs | None, study: str, pairs: list[tuple[str, str]], what: str
-) -> Finding:
-    """A claim that the first arm of each pair ends above the second.
-
-    Averaged over the pairs, on both data sets.
-    """
-    readings, evidence = [], []
+def pair_finding(claim: int, runs: Runs | None) -> Finding:
+    """Claims 20 (once trained), 24 and 25: on both data sets the pairs' first arms end above."""
+    readings, effects = [], []
     for dataset in PUBLISHED:
-        present = [
-            runs.paired(dataset, *pair) for pair in pairs if runs and runs.has(dataset, *pair)
+        pairs = [
+            runs.paired(dataset, *pair)
+            for pair in PAIRS[claim]
+            if runs and runs.has(dataset, *pair)
         ]
-        if len(present) < len(pairs) or len({tuple(a.seeds) for a, _ in present}) > 1:
+        if len(pairs) < len(PAIRS[claim]) or len({tuple(a.seeds) for a, _ in pairs}) > 1:
             readings.append(OPEN)
             continue
-        differences = np.mean([a.final - b.final for a, b in present], axis=0)
+        differences = np.mean([a.final - b.final for a, b in pairs], axis=0)
         interval = mean_interval(differences)
-        close = NO if equivalence_p(differences) < 0.05 else OPEN
-        readings.append({1: YES, -1: NO, 0: close}[interval.sign])
-        evidence.append(
-            f"{what} on {DATASETS[dataset].label}: {interval:+.2f} pp, n = {interval.n}"
+        equivalent = equivalence_p(differences) < 0.05
+        readings.append(by_side(interval, close=NO if equivalent else OPEN))
+        arms = tuple(PAIRS[claim])
+        effects.append(
+            Effect("final accuracy", dataset, interval, "pp", arms, equivalent=equivalent)
         )
-    return conclude(claim, all_of(readings), evidence, (runs,), study)
-
-
-def basis_finding(paper: Runs | None) -> Finding:
-    """Claim 20, once trained: components against random orthonormal filters.
-
-    These differ from them in the axes alone.
-    """
-    pairs = [("principal_components", "random_orthonormal")]
-    return _paired_finding(20, paper, "paper", pairs, "components minus random orthonormal filters")
-
-
-def layer_finding(layers: Runs | None) -> Finding:
-    """Claim 24: components in every layer against components in the first alone."""
-    pairs = [("principal_components, every layer", "principal_components, first layer")]
-    return _paired_finding(
-        24, layers, "layers", pairs, "components in every layer minus in the first alone"
-    )
-
-
-def label_finding(labels: Runs | None) -> Finding:
-    """Claim 25: components against Glorot with a tenth of the labels and fewer."""
-    pairs = [
-        (f"principal_components, {share} of the labels", f"glorot_uniform, {share} of the labels")
-        for share in ("1%", "5%", "10%")
-    ]
-    return _paired_finding(
-        25, labels, "labels", pairs, "components minus Glorot, mean of 1, 5 and 10 % of the labels"
-    )
+    return Finding(claim, all_of(readings), reduced(runs), tuple(effects))

@@ -10,7 +10,7 @@ Each rule gives one of three readings of whatever runs there are. From reduced r
 from __future__ import annotations
 
 from ..results import Runs
-from .accuracy import accuracy_findings, basis_finding, label_finding, layer_finding
+from .accuracy import accuracy_findings, pair_finding
 from .change import change_findings
 from .rules import Finding
 from .simplicity import simplicity_finding
@@ -24,12 +24,19 @@ def findings(
     layers: Runs | None = None,
     labels: Runs | None = None,
 ) -> dict[int, Finding]:
-    """The findings on claims 1 to 11, 20 and 24 to 26, by number.
+    """What the runs say of every claim of book/claims.yml that rests on runs, by its number.
 
     Parameters
     ----------
     paper, norms, frozen, layers, labels : Runs or None
-        As `patchinit.evidence.results.best_runs` gives them; None: nothing was collected.
+        As `patchinit.evidence.results.full_or_reduced_runs` gives them; None: nothing was
+        collected.
+
+    Examples
+    --------
+    >>> nothing = findings(None)
+    >>> nothing[1].verdict, nothing[1].needed
+    ('undecided', 'full runs')
     """
     return {
         finding.claim: finding
@@ -37,9 +44,9 @@ def findings(
             *accuracy_findings(paper),
             speed_finding(paper),
             *change_findings(paper, norms, frozen),
-            basis_finding(paper),
-            layer_finding(layers),
-            label_finding(labels),
+            pair_finding(20, paper),
+            pair_finding(24, layers),
+            pair_finding(25, labels),
             simplicity_finding(paper),
         )
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...data.catalogue import DATASETS, PUBLISHED
+from ...data.catalogue import PUBLISHED
+from ..arms import Of
 from ..curves import first_epoch, log_rank_p, mean_over_epochs
 from ..intervals import Interval, mean_interval
 from ..results import Runs
 from ..significance import holm, p_value
-from .rules import BASE, NO, OPEN, YES, Finding, all_of, conclude
+from .rules import BASE, NO, OPEN, YES, Effect, Finding, all_of, reduced
 
 SHARES = (0.8, 0.9, 0.95)  #: thresholds of speed, as shares of Glorot's mean final accuracy
 HORIZON = 50  #: epochs that the area under the curve is taken over, or all if they are fewer
@@ -20,20 +21,27 @@ class Speed:
     """How fast an arm learns against Glorot, on one data set."""
 
     dataset: str
-    arm: str
+    arm: Of
     horizon: int  #: epochs of the area
     area: Interval  #: difference of the mean accuracy up to there, pp
     area_p: float
-    epochs: dict[
-        float, Interval
-    ]  #: difference of the first epoch past each share of Glorot's final accuracy
+    #: difference of the first epoch past each share of Glorot's final accuracy
+    epochs: dict[float, Interval]
     never: dict[float, int]  #: runs of either arm that never got there
     log_rank: dict[float, float]  #: p
 
 
-def speed(paper: Runs, dataset: str, arm: str) -> Speed:
-    """Area under the curve and epochs to thresholds, paired by seed."""
-    ours, base = paper.paired(dataset, arm, BASE)
+def speed(paper: Runs, dataset: str, of: Of | str) -> Speed:
+    """Area under the curve and epochs to thresholds, paired by seed.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> print(f"{speed(runs, 'cifar10', 'kmeans').area:+.1f}")
+    +1.2 [−1.5, +4.0]
+    """
+    ours, base = paper.paired(dataset, of, BASE)
     horizon = min(HORIZON, base.accuracy.shape[1])
     areas = mean_over_epochs(ours.accuracy, horizon) - mean_over_epochs(base.accuracy, horizon)
     epochs, never, log_rank = {}, {}, {}
@@ -46,7 +54,7 @@ def speed(paper: Runs, dataset: str, arm: str) -> Speed:
         never[share] = int((~reached).sum() + (~base_reached).sum())
         log_rank[share] = log_rank_p(first, reached, base_first, base_reached)
     return Speed(
-        dataset, arm, horizon, mean_interval(areas), p_value(areas), epochs, never, log_rank
+        dataset, ours.of, horizon, mean_interval(areas), p_value(areas), epochs, never, log_rank
     )
 
 
@@ -55,11 +63,11 @@ def speed_finding(paper: Runs | None) -> Finding:
 
     These are the epochs to nine tenths of Glorot's accuracy.
     """
-    arm = "principal_components"
-    present = [dataset for dataset in PUBLISHED if paper and paper.has(dataset, arm, BASE)]
-    speeds = [speed(paper, dataset, arm) for dataset in present]
+    of = Of("principal_components")
+    present = [dataset for dataset in PUBLISHED if paper and paper.has(dataset, of, BASE)]
+    speeds = [speed(paper, dataset, of) for dataset in present]
     adjusted = holm([s.area_p for s in speeds]) if speeds else []
-    readings, evidence = [OPEN] * (len(PUBLISHED) - len(present)), []
+    readings, effects = [OPEN] * (len(PUBLISHED) - len(present)), []
     for s, p in zip(speeds, adjusted, strict=True):
         if p < 0.05:
             readings.append(
@@ -67,9 +75,9 @@ def speed_finding(paper: Runs | None) -> Finding:
             )
         else:
             readings.append(OPEN)
-        evidence.append(
-            f"components minus Glorot on {DATASETS[s.dataset].label}: mean accuracy "
-            f"of the first {s.horizon} epochs {s.area:+.2f} pp, "
-            f"epochs to nine tenths of Glorot's accuracy {s.epochs[0.9]:+.1f}, n = {s.area.n}"
-        )
-    return conclude(6, all_of(readings), evidence, (paper,), "paper")
+        arms = ((of, Of(BASE)),)
+        effects += [
+            Effect("mean accuracy", s.dataset, s.area, "pp", arms, epochs=s.horizon),
+            Effect("epochs to nine tenths", s.dataset, s.epochs[0.9], "epochs", arms),
+        ]
+    return Finding(6, all_of(readings), reduced(paper), tuple(effects))

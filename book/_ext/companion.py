@@ -1,0 +1,144 @@
+"""What this book asks of Sphinx: a table of costs, fresh values, MathJax, launch buttons."""
+
+import json
+import os
+import re
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.fileutil import copy_asset
+
+# --- What the chapters cost ---------------------------------------------------------------------
+
+
+def costs(executed):
+    """{chapter: (seconds, peak memory in GB)} from the records beside the executed chapters."""
+    records = {
+        path: json.loads(path.read_text("utf-8")) for path in sorted(executed.glob("*.json"))
+    }
+    return {
+        path.stem: (record["seconds"], record["peak_memory"] / 1e9)
+        for path, record in records.items()
+    }
+
+
+class ChapterCosts(SphinxDirective):
+    """`chapter-costs`: a table of this build, or a line that says why there is none."""
+
+    def run(self):
+        # `make book` builds from _build/stage and keeps its records in _build/executed beside it.
+        executed = Path(self.env.srcdir).parent / "executed" / "notebooks"
+        rows = [
+            f"| {name} | {seconds:.0f} | {memory:.1f} |"
+            for name, (seconds, memory) in costs(executed).items()
+        ]
+        if not rows:
+            return self.parse_text_to_nodes(
+                "This build did not record what its chapters cost; `make book` does."
+            )
+        for record in executed.glob("*.json"):
+            self.env.note_dependency(str(record))
+        text = "What the chapters took when this page was built, on one core each:\n\n"
+        head = ["| chapter | seconds | peak memory (GB) |", "|---|---|---|"]
+        return self.parse_text_to_nodes(text + "\n".join([*head, *rows]))
+
+
+# --- Values of other pages ------------------------------------------------------------------------
+
+
+def dependants(app, env, added, changed, removed):
+    """Pages to write again when a chapter has changed: those that show its glued values.
+
+    Such a value is filled in when the page is written, and Sphinx writes only pages whose own
+    source changed: the claims would go on showing the last build's numbers.
+    """
+    if not any(name.startswith("notebooks/") for name in added | changed | removed):
+        return []
+    return [
+        name
+        for name in env.found_docs
+        if ".ipynb::" in Path(env.doc2path(name)).read_text(encoding="utf-8")
+    ]
+
+
+# --- MathJax --------------------------------------------------------------------------------------
+
+SCRIPT = "tex-chtml.js"
+FONTS = "output/chtml/fonts/woff-v2"
+
+
+def copy_mathjax(app, exception):
+    """Put MathJax into the book, so that no page loads anything from another host.
+
+    The package sphinx-mathjax-offline brings all of it (24 MB) and would copy all of it. A page
+    needs one script and the fonts that it finds beside itself.
+    """
+    if exception is not None or app.builder.format != "html":
+        return
+    source = Path(str(files("sphinx-mathjax-offline"))) / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    (target / FONTS).mkdir(parents=True, exist_ok=True)
+    copy_asset(str(source / SCRIPT), str(target))
+    copy_asset(str(source / FONTS), str(target / FONTS))
+
+
+# --- Launch buttons -------------------------------------------------------------------------------
+
+# https://github.com/owner/name, ssh://git@github.com/owner/name, git@github.com:owner/name; a user
+# or token is dropped.
+REMOTE = re.compile(
+    r"(?:(?:https|ssh)://)?(?:[^@/]+@)?github\.com(?::\d+)?[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+)
+
+
+def git(folder, *arguments):
+    """Output of a git command, empty where git or a repository is missing."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def repository(folder):
+    """(address, branch) on GitHub of the book in `folder`: of the hosted build, else of `origin`.
+
+    The address is empty where there is none: an invented one would lead to somebody else's code.
+    """
+    hosted = os.environ.get
+    if name := hosted("GITHUB_REPOSITORY"):
+        remote = f"{hosted('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
+        # A pull request builds from a merge that no reader can open: link to what it goes into.
+        branch = hosted("GITHUB_BASE_REF") or hosted("GITHUB_REF_NAME")
+    else:
+        top = git(folder, "rev-parse", "--show-toplevel")
+        if not top or not Path(top, "_toc.yml").is_file():  # unpacked inside another repository
+            return "", ""
+        remote = git(folder, "remote", "get-url", "origin")
+        head = git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD")
+        branch = head.removeprefix("origin/") or git(folder, "branch", "--show-current")
+    match = REMOTE.fullmatch(remote)
+    return (f"https://github.com/{match[1]}" if match else ""), branch or "main"
+
+
+def set_repository(app, config):
+    """Point the launch buttons at the repository, or leave them out."""
+    options = config.html_theme_options
+    address, branch = repository(app.srcdir)
+    if address:
+        options |= {"repository_url": address, "repository_branch": branch}
+        options |= {"path_to_docs": "", "use_repository_button": True}
+    else:
+        for key in ("repository_url", "repository_branch", "launch_buttons"):
+            options.pop(key, None)
+
+
+def setup(app):
+    app.add_directive("chapter-costs", ChapterCosts)
+    app.connect("env-get-outdated", dependants)
+    app.config.mathjax_path = f"mathjax/{SCRIPT}"
+    app.connect("build-finished", copy_mathjax)
+    app.connect("config-inited", set_repository)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,105 @@
+"""The outcomes of the registered rules, and how parts make a verdict.
+
+A rule looks at an interval and names an outcome. A *part* is such a look at any level, so that a
+claim of several parts can be adjusted for how many it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..estimates import Estimate
+from ..intervals import Interval
+
+SUPPORTED, CONTRADICTED = "supported", "contradicted"
+NO_DIFFERENCE, NOT_SUPPORTED = "no practical difference", "not supported"
+UNDECIDED, DESCRIBED = "undecided", "described"
+OUTCOMES = (SUPPORTED, CONTRADICTED, NOT_SUPPORTED, NO_DIFFERENCE, UNDECIDED, DESCRIBED)
+#: Against a claim, the graver first.
+ADVERSE = (CONTRADICTED, NOT_SUPPORTED, NO_DIFFERENCE)
+
+ACCURACY_MARGIN = 0.2  #: pp; an interval wholly within it is no practical difference
+SPEED_MARGIN = 0.5  #: pp, of accuracies averaged over epochs
+FROZEN_MARGIN = 0.5  #: pp that a layer may lose by being frozen and still count as equal
+LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2
+LEAST_PAIRS = 3  #: two pairs give no verdict
+
+Part = Callable[[float], str]  #: from the level of the interval to an outcome
+
+
+def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) -> str:
+    """Whether a difference has the claimed sign.
+
+    Parameters
+    ----------
+    interval : Interval
+    sign : {+1, -1}
+        That is claimed.
+    margin : float
+        Half the width of what counts as no practical difference.
+
+    Examples
+    --------
+    >>> direction(Interval(0.8, 0.5, 1.1, 6), +1)
+    'supported'
+    >>> direction(Interval(0.09, 0.02, 0.16, 90), +1)
+    'no practical difference'
+    """
+    if -margin < interval.low and interval.high < margin:
+        return NO_DIFFERENCE
+    if interval.side() == sign:
+        return SUPPORTED
+    return CONTRADICTED if interval.side() == -sign else UNDECIDED
+
+
+def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
+    """Whether a number lies on the claimed side of a bound: above for +1, below for -1.
+
+    Examples
+    --------
+    >>> beyond(Interval(3.0, 2.0, 4.5, 6), 1.25)
+    'supported'
+    >>> beyond(Interval(1.1, 1.0, 1.2, 6), 1.25)
+    'not supported'
+    """
+    side = interval.side(bound)
+    return {sign: SUPPORTED, -sign: NOT_SUPPORTED, 0: UNDECIDED}[side]
+
+
+def equal_within(interval: Interval, margin: float) -> str:
+    """Whether a difference is none: wholly inside the margins supported, wholly outside not."""
+    if -margin < interval.low and interval.high < margin:
+        return SUPPORTED
+    outside = interval.low > margin or interval.high < -margin
+    return NOT_SUPPORTED if outside else UNDECIDED
+
+
+def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
+    """A look at an estimate at any level; undecided without runs or from fewer than three pairs."""
+
+    def at(level: float) -> str:
+        if estimate is None or estimate.n < LEAST_PAIRS:
+            return UNDECIDED
+        return look(estimate.interval(level))
+
+    return at
+
+
+def conjunction(parts: Sequence[Part]) -> str:
+    """The verdict on a claim that holds if all of its parts do.
+
+    Supported needs every part at 95 %. One adverse part is enough against it, but of many one may
+    look adverse by chance: it counts if it is adverse at the level 1 - 0.05 / k too, the first step
+    of Holm's procedure.
+
+    Examples
+    --------
+    >>> conjunction([lambda level: "supported", lambda level: "undecided"])
+    'undecided'
+    >>> conjunction([lambda level: "supported", lambda level: "contradicted"])
+    'contradicted'
+    """
+    if parts and all(at(0.95) == SUPPORTED for at in parts):
+        return SUPPORTED
+    adjusted = [at(1 - 0.05 / len(parts)) for at in parts]
+    return next((outcome for outcome in ADVERSE if outcome in adjusted), UNDECIDED)

@@ -1,0 +1,260 @@
+"""The estimates that verdicts are drawn from: a number, its error, and Student's t.
+
+An interval at any level comes from one `Estimate`, so a rule that looks at several levels (looks,
+Holm's steps) looks at the same thing. The formulas are those of the registered protocol. S seeds,
+N test images; accuracies in percent, differences in percentage points (pp).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from .intervals import Interval
+
+
+def _itself(value: float) -> float:
+    return value
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number whose error follows Student's t, on a scale that may differ from its unit's.
+
+    Examples
+    --------
+    >>> print(f"{Estimate(0.5, error=0.1, freedom=8, n=4).interval():+.2f}")
+    +0.50 [+0.27, +0.73]
+    """
+
+    value: float  #: on the scale where the error is symmetric
+    error: float  #: its standard error, 0 or more
+    freedom: float  #: degrees of freedom of the error
+    n: int  #: pairs, or runs where nothing is paired
+    back: Callable[[float], float] = _itself  #: from that scale to the unit: exp, tanh
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs."""
+        if self.n < 2:
+            return Interval(self.back(self.value), -math.inf, math.inf, self.n)
+        half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
+        low, high = self.value - half, self.value + half
+        return Interval(self.back(self.value), self.back(low), self.back(high), self.n)
+
+
+def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -> Estimate:
+    """Mean of n independent values with its plain error.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        On the scale where errors are symmetric: logarithms for ratios (`back` = `math.exp`),
+        Fisher's atanh for correlations (`back` = `math.tanh`).
+
+    Examples
+    --------
+    >>> mean_estimate([1.0, 2.0, 3.0]).freedom
+    2
+    """
+    values = np.asarray(values, dtype=float)
+    n = values.size
+    if not n:
+        raise ValueError("values are empty; at least one run is needed")
+    error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    return Estimate(float(values.mean()), error, n - 1, n, back)
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What is left of the spread of runs once arm and seed are accounted for."""
+
+    variance: float  #: s squared, of one run
+    freedom: int  #: nu
+
+
+def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
+    """Residual variance of a least-squares fit of arm plus seed to all runs of a data set.
+
+    Three seeds of one pair say little of their own spread; all arms together say more.
+
+    Parameters
+    ----------
+    values : mapping of (arm, seed) to float
+        Final accuracies, say. Arms may have different seeds.
+
+    Raises
+    ------
+    ValueError
+        No degrees of freedom are left: fewer than two arms that share two seeds.
+
+    Examples
+    --------
+    >>> runs = {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 2.0, ("b", 1): 5.0}
+    >>> pooled_residual(runs)  # the interaction of a 2 x 2 table
+    Residual(variance=1.0, freedom=1)
+    """
+    arms = sorted({arm for arm, _ in values})
+    seeds = sorted({seed for _, seed in values})
+    design = np.zeros((len(values), len(arms) + len(seeds)))
+    for row, (arm, seed) in enumerate(values):
+        design[row, arms.index(arm)] = design[row, len(arms) + seeds.index(seed)] = 1
+    y = np.array(list(values.values()), dtype=float)
+    fitted, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+    freedom = len(y) - int(rank)
+    if freedom < 1:
+        raise ValueError(
+            f"{len(values)} runs of {len(arms)} arms and {len(seeds)} seeds leave nothing to judge "
+            "the spread by; at least two arms with two seeds in common are needed"
+        )
+    rest = y - design @ fitted
+    return Residual(round(float(rest @ rest) / freedom, 12), freedom)
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """The two-way table of seeds by test images of a comparison."""
+
+    mean: float  #: D, pp
+    images: float  #: M_I
+    rest: float  #: M_R, what neither seed nor image explains
+    n_seeds: int
+    n_images: int
+
+
+def mean_squares(correct: Sequence[np.ndarray], weights: Sequence[float]) -> MeanSquares:
+    """Mean squares of a weighted sum of arms.
+
+    Parameters
+    ----------
+    correct : sequence of bool arrays of shape (S, N)
+        Of each arm, for the same seeds and test images.
+    weights : sequence of float
+        Of each arm: +1 and -1 for a pair.
+
+    Raises
+    ------
+    ValueError
+        Arms of unlike shape, or not one weight for each.
+    """
+    if len(correct) != len(weights) or len({np.shape(arm) for arm in correct}) != 1:
+        raise ValueError(
+            f"correct has the shapes {[np.shape(arm) for arm in correct]} for {len(weights)} "
+            "weights; one weight for each arm, and equal shapes, are needed"
+        )
+    parts = zip(correct, weights, strict=True)
+    z = 100 * sum(weight * np.asarray(arm, dtype=float) for arm, weight in parts)
+    n, n_images = z.shape
+    by_image, by_seed = z.mean(axis=0), z.mean(axis=1)
+    rest = z - by_image - by_seed[:, None] + z.mean()
+    freedom = max((n - 1) * (n_images - 1), 1)
+    return MeanSquares(
+        float(z.mean()),
+        float(n * by_image.var(ddof=1)),
+        float(np.square(rest).sum() / freedom),
+        n,
+        n_images,
+    )
+
+
+def pair_variance(squares: MeanSquares, residual: Residual, weights: Sequence[float]) -> float:
+    """B, the variance of a pair from seed to seed, never below what the test images prove."""
+    pooled = residual.variance * float(np.square(weights).sum())
+    return max(pooled, squares.rest / squares.n_images)
+
+
+def accuracy_estimate(
+    squares: MeanSquares, residual: Residual, weights: Sequence[float] = (1, -1)
+) -> Estimate:
+    """A difference of accuracies whose error counts other seeds and other test images.
+
+    References
+    ----------
+    The two-way random-effects model, of seeds crossed with images ("multi-reader multi-case" in
+    diagnostics): Gallas (2006). Degrees of freedom: Satterthwaite (1946).
+    """
+    n, n_images, freedom = squares.n_seeds, squares.n_images, residual.freedom
+    if n < 2:
+        return Estimate(squares.mean, math.inf, 0, n)
+    between = pair_variance(squares, residual, weights) / n
+    images, rest = squares.images / (n * n_images), squares.rest / (n * n_images)
+    variance = between + max(images - rest, 0.0)
+    if variance == 0:
+        return Estimate(squares.mean, 0.0, freedom, n)
+    satterthwaite = variance**2 / (
+        between**2 / freedom + images**2 / (n_images - 1) + rest**2 / ((n - 1) * (n_images - 1))
+    )
+    return Estimate(squares.mean, math.sqrt(variance), satterthwaite, n)
+
+
+def prediction_interval(
+    squares: MeanSquares,
+    residual: Residual,
+    weights: Sequence[float] = (1, -1),
+    *,
+    n_again: int = 3,
+    level: float = 0.95,
+) -> Interval:
+    """Where the same experiment, made again with n_again seeds, would find its mean.
+
+    The test images are the same in both, so they drop out.
+    """
+    between, n = pair_variance(squares, residual, weights), squares.n_seeds
+    quantile = float(stats.t.ppf(0.5 + level / 2, residual.freedom))
+    half = quantile * math.sqrt(between * (1 / n + 1 / n_again))
+    return Interval(squares.mean, squares.mean - half, squares.mean + half, n)
+
+
+def pooled_mean_estimate(differences: ArrayLike, residual: Residual) -> Estimate:
+    """Mean of n paired differences whose spread is the pooled residual's.
+
+    Parameters
+    ----------
+    differences : array of shape (n,)
+        Of two arms, so a difference has twice the variance of a run.
+    """
+    differences = np.asarray(differences, dtype=float)
+    n = differences.size
+    error = math.sqrt(2 * residual.variance / n)
+    return Estimate(float(differences.mean()), error, residual.freedom, n)
+
+
+def welch_difference(one: Estimate, other: Estimate) -> Estimate:
+    """One estimate minus another that shares no seed with it, by Welch's degrees of freedom.
+
+    Both are on one scale; the difference stays on it (a difference of logarithms, say).
+
+    Examples
+    --------
+    >>> welch_difference(Estimate(1.0, 0.3, 2, 3), Estimate(0.5, 0.4, 2, 3)).error
+    0.5
+    """
+    if min(one.n, other.n) < 2:
+        return Estimate(one.value - other.value, math.inf, 0, min(one.n, other.n), one.back)
+    variances = one.error**2, other.error**2
+    total = sum(variances)
+    shares = variances[0] ** 2 / one.freedom + variances[1] ** 2 / other.freedom
+    freedom = total**2 / shares if shares else one.freedom + other.freedom
+    return Estimate(
+        one.value - other.value, math.sqrt(total), freedom, min(one.n, other.n), one.back
+    )
+
+
+def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tuple[float, ...]:
+    """Pairs that a two-sided paired t-test at 5 % needs to find a difference with a power of 0.8.
+
+    Returns
+    -------
+    tuple of three numbers
+        From the residual's variance, and from both ends of its 95 % interval (chi-squared): the
+        estimate, the least and the most.
+    """
+    from .significance import seeds_needed
+
+    shares = [1.0, *(residual.freedom / stats.chi2.ppf([0.975, 0.025], residual.freedom))]
+    spreads = [math.sqrt(n_arms * residual.variance * share) for share in shares]
+    return tuple(seeds_needed(difference, spread) for spread in spreads)

@@ -1,0 +1,140 @@
+"""What Make executes again: chapters by what they import, and when other data has come."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import imports
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of three rooms, and a notebook that needs two of them."""
+    files = {
+        "__init__.py": "from .init import start",
+        "init.py": "",
+        "low/__init__.py": "",
+        "low/numbers.py": "def f():\n    from . import lazy",
+        "low/lazy.py": "",
+        "high/__init__.py": "",
+        "high/chart.py": (
+            "from typing import TYPE_CHECKING\nfrom ..low.numbers import f\n"
+            "if TYPE_CHECKING:\n    from ..other.runs import Run"
+        ),
+        "high/app/__init__.py": "",
+        "high/app/app.js": "",
+        "other/__init__.py": "",
+        "other/runs.py": "import patchinit.high.app",
+    }
+    for name, text in files.items():
+        path = tmp_path / "src/patchinit" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "needed"),
+    [
+        ("import numpy", ""),
+        (
+            "from patchinit.high.chart import draw",
+            "__init__ init low/__init__ low/numbers low/lazy high/__init__ high/chart",
+        ),
+        (
+            "from patchinit.other import runs",
+            "__init__ init other/__init__ other/runs high/__init__ high/app/__init__"
+            " high/app/app.js",
+        ),
+    ],
+)
+def test_made_up_notebook(package, code, needed):
+    names = [name if "." in name else f"{name}.py" for name in needed.split()]
+    assert imports.needed(code) == {Path("src/patchinit", name) for name in names}
+
+
+def test_magic_lines_are_no_code(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text('{"cells": [{"cell_type": "code", "source": ["%pip install x\\n", "n = 1"]}]}')
+    assert imports.imported(imports.code_of(path)) == set()
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_chapters_of_this_book(number, monkeypatch):
+    """The first five are not executed again after a change in what trains, or in a rule."""
+    monkeypatch.chdir(ROOT)
+    (notebook,) = Path("notebooks").glob(f"{number:02}-*.ipynb")
+    files = {str(path) for path in imports.needed(imports.code_of(notebook))}
+    assert {"src/patchinit/chapters/style.py", "src/patchinit/filters/bank.py"} <= files
+    assert (str(imports.READS_RESULTS) in files) == (number >= 8)
+    if number <= 5:
+        assert not [name for name in files if "/experiments/" in name]
+        claims = {name for name in files if "/claims/" in name}
+        assert claims <= {f"src/patchinit/evidence/claims/{n}.py" for n in ("__init__", "rules")}
+
+
+# --- The Makefile ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs the Makefile in a folder of one chapter, whose execution copies it and says so."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("notebooks/01-a.ipynb", "src/patchinit/a.py", "tools/execute.py", "data/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "_build").mkdir()
+    rule = "_build/executed/notebooks/01-a.ipynb: src/patchinit/a.py\n"
+    (tmp_path / "_build/imports.mk").write_text(rule)
+    (tmp_path / "python").write_text(
+        "#!/bin/sh\nshift\ncase $1 in\n  tools.data) echo fetching;;\n"
+        '  tools.execute) echo executing; mkdir -p "$(dirname "$3")"; cp "$2" "$3";;\nesac\n'
+    )
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "requirements.lock").touch()
+
+    def run(target="chapters"):
+        # The environment is there and is not made.
+        done = subprocess.run(
+            ["make", target, "PY=./python", "-o", ".venv/.installed", "-o", ".venv/.locked"],
+            cwd=tmp_path,
+            env={key: value for key, value in os.environ.items() if key != "PATCHINIT_DATA"},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stdout.splitlines() if line.endswith("ing")]
+
+    return run
+
+
+def touch(path):
+    """A change that is newer than everything, whatever the clock's resolution."""
+    path.touch()
+    newest = max(file.stat().st_mtime for file in path.parents[2].rglob("*")) + 2
+    os.utime(path, (newest, newest))
+
+
+def test_a_chapter_is_executed_again_for_what_it_imports(make, tmp_path):
+    assert make() == ["fetching", "executing"]
+    assert make() == []
+    touch(tmp_path / "src/patchinit/other.py")
+    assert make() == []
+    touch(tmp_path / "src/patchinit/a.py")
+    assert make() == ["executing"]
+
+
+def test_chapters_made_from_stand_ins_are_executed_again_once_the_data_has_come(make, tmp_path):
+    assert make() == ["fetching", "executing"]
+    (tmp_path / "data/archive.tar.gz").touch()
+    assert make() == []
+    raw = tmp_path / "data/FashionMNIST/raw/train-images-idx3-ubyte"
+    raw.parent.mkdir(parents=True)
+    raw.touch()
+    assert make() == ["executing"]
+    assert make() == []
+    assert make("data") == ["fetching"]

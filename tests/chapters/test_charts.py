@@ -1,0 +1,155 @@
+"""Charts of runs: where things are drawn, in which colour, under which label."""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from patchinit import METHODS
+from patchinit.chapters.charts import forest, mark_drop, seed_curves, spectrum
+from patchinit.chapters.style import METHOD_COLORS
+from patchinit.evidence.arms import Of
+from patchinit.evidence.claims.accuracy import Comparison
+from patchinit.evidence.intervals import Interval, mean_interval
+from patchinit.experiments.settings import Settings
+
+
+@pytest.fixture
+def ax():
+    plt.switch_backend("Agg")
+    yield plt.subplots()[1]
+    plt.close("all")
+
+
+def colors(artists):
+    return {to_rgb(artist.get_color()) for artist in artists}
+
+
+def color_of(method):
+    return to_rgb(METHOD_COLORS[method])
+
+
+# --- spectrum ---------------------------------------------------------------------------------
+
+
+def test_spectrum_shows_shares_in_percent_on_a_log_axis(ax):
+    spectrum(torch.tensor([6.0, 3.0, 1.0, 0.0]), ax=ax, method="pca_whitening", label="a")
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_ydata(), [60, 30, 10, 1e-4], rtol=1e-5)
+    assert line.get_xdata().tolist() == [1, 2, 3, 4] and ax.get_yscale() == "log"
+    assert colors([line]) == {color_of("pca_whitening")} and line.get_label() == "a"
+    assert "%" in ax.get_ylabel() and "component" in ax.get_xlabel()
+
+
+def test_spectrum_takes_other_lines(ax):
+    spectrum(torch.tensor([6.0, 3.0]), ax=ax, color="black", linestyle="--")
+    assert (ax.lines[0].get_color(), ax.lines[0].get_linestyle()) == ("black", "--")
+
+
+# --- seed_curves ------------------------------------------------------------------------------
+
+VALUES = np.array([[1.0, 2.0, 4.0], [3.0, 4.0, 6.0], [2.0, 6.0, 5.0]])  # 3 seeds, 3 epochs
+
+
+def test_seed_curves_are_every_seed_and_the_mean(ax):
+    seed_curves(VALUES, ax=ax, method="glorot_uniform")
+    *thin, thick = ax.lines
+    np.testing.assert_allclose([line.get_ydata() for line in thin], VALUES)
+    np.testing.assert_allclose(thick.get_ydata(), [2, 4, 5])
+    assert all(list(line.get_xdata()) == [1, 2, 3] for line in ax.lines)
+    assert thick.get_linewidth() > max(line.get_linewidth() for line in thin)
+    assert colors(ax.lines) == {color_of("glorot_uniform")}
+    assert ax.get_legend_handles_labels()[1] == [METHODS["glorot_uniform"].label]
+    assert not ax.collections, "no band unless asked for"
+
+
+def test_seed_curves_take_another_x_label_and_line(ax):
+    line = {"color": "black", "linestyle": "--"}
+    seed_curves(VALUES, ax=ax, method="kmeans", x=[0, 10, 20], label="frozen", **line)
+    assert list(ax.lines[-1].get_xdata()) == [0, 10, 20]
+    assert ax.lines[-1].get_label() == "frozen" and ax.lines[-1].get_linestyle() == "--"
+    assert colors(ax.lines) == {to_rgb("black")}
+
+
+def test_band_is_the_interval_of_each_epoch(ax):
+    seed_curves(VALUES, ax=ax, method="kmeans", interval=True)
+    (band,) = ax.collections
+    assert to_rgb(band.get_facecolor()[0]) == color_of("kmeans")
+    corners = band.get_paths()[0].vertices
+    for epoch, values in enumerate(VALUES.T, start=1):
+        wanted, there = mean_interval(values), corners[corners[:, 0] == epoch, 1]
+        np.testing.assert_allclose([there.min(), there.max()], [wanted.low, wanted.high])
+
+
+def test_one_seed_has_no_band(ax):
+    seed_curves(VALUES[:1], ax=ax, method="kmeans", interval=True)
+    assert not ax.collections
+
+
+# --- forest -----------------------------------------------------------------------------------
+
+
+def comparison(arm, differences, paper=None):
+    differences = np.array(differences)
+    found = mean_interval(differences)
+    joint = Interval(found.estimate, found.low - 0.1, found.high + 0.1, found.n)
+    return Comparison("cifar10", Of(arm), differences, found, joint, 1.0, 1.0, math.nan, paper)
+
+
+def test_forest(ax):
+    first = comparison("principal_components", [0.3, 0.5, 0.7], paper=0.09)
+    second = comparison("random_patches", [-0.6, -0.4])
+    assert forest([first, second], ax=ax, margin=0.2) is ax
+
+    labels = [row.arm.label for row in (first, second)]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == labels
+    assert ax.get_yticks().tolist() == [0, 1] and ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert "(pp)" in ax.get_xlabel()
+
+    (band,) = ax.patches
+    assert band.get_x() == -0.2 and band.get_width() == pytest.approx(0.4)
+
+    zero, dots, mean, paper, other_dots, other_mean = ax.lines
+    assert list(zero.get_xdata()) == [0, 0]
+    for place, row, its_dots, its_mean in (
+        (0, first, dots, mean),
+        (1, second, other_dots, other_mean),
+    ):
+        np.testing.assert_allclose(its_dots.get_xdata(), row.differences)
+        assert list(its_mean.get_xdata()) == [row.interval.estimate]
+        assert list(its_mean.get_ydata()) == [place]
+        assert colors([its_dots, its_mean]) == {color_of(row.arm.method)}
+
+    assert list(paper.get_xdata()) == [0.09] and abs(paper.get_ydata()[0]) < 0.5
+    assert to_rgb(paper.get_markerfacecolor()) == to_rgb("white"), "the paper's value is hollow"
+
+    thin, thick = ax.collections[:2]
+    for bar, interval in ((thin, first.joint), (thick, first.interval)):
+        (segment,) = bar.get_segments()
+        np.testing.assert_allclose(segment, [[interval.low, 0], [interval.high, 0]])
+        assert to_rgb(bar.get_color()[0]) == color_of(first.arm)
+    assert thick.get_linewidth()[0] > thin.get_linewidth()[0]
+
+
+def test_forest_of_one_seed_has_no_interval(ax):
+    forest([comparison("kmeans", [0.3])], ax=ax)
+    assert not ax.collections and len(ax.lines) == 3
+
+
+# --- mark_drop --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_drop_is_between_two_epochs(ax, note):
+    assert mark_drop(Settings(epochs=20, drop_after=15), ax=ax, note=note) is ax
+    (line,) = ax.lines
+    assert list(line.get_xdata()) == [15.5, 15.5]
+    assert [text.get_text() for text in ax.texts] == ["rate / 10"] * note
+
+
+def test_no_drop_in_a_shorter_run(ax):
+    mark_drop(Settings(epochs=15, drop_after=15), ax=ax)
+    assert not ax.lines and not ax.texts

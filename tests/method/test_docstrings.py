@@ -1,0 +1,68 @@
+"""Every public name that book/api.md shows has an example, which test_chapters.py runs."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+API = Path(__file__).parents[2] / "book/api.md"
+#: Modules, and packages with all that is in them.
+ROOMS = (
+    "patchinit.patches",
+    "patchinit.moments",
+    "patchinit.init",
+    "patchinit.filters",
+    "patchinit.data",
+)
+
+
+def modules(room: str) -> list[str]:
+    """A room and every module in it."""
+    path = getattr(importlib.import_module(room), "__path__", [])
+    return [room, *(found.name for found in pkgutil.walk_packages(path, f"{room}."))]
+
+
+def documented(page: str, module: str) -> list[str]:
+    """Public functions and classes of a module that the page shows."""
+    shown = re.search(rf"automodule:: {re.escape(module)}\n +:members:(.*)", page)
+    if shown is None:
+        return []
+    found = {
+        name: value
+        for name, value in vars(importlib.import_module(module)).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module
+    }
+    return [
+        name
+        for name in shown[1].replace(",", " ").split() or found
+        if inspect.isfunction(found[name]) or inspect.isclass(found[name])
+    ]
+
+
+def has_example(module: str, name: str) -> bool:
+    """Exceptions need none: they are raised, not called."""
+    value = getattr(importlib.import_module(module), name)
+    exempt = inspect.isclass(value) and issubclass(value, BaseException)
+    return exempt or bool(doctest.DocTestParser().get_examples(inspect.getdoc(value) or ""))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_has_an_example(room):
+    page = API.read_text()
+    shown = [(module, name) for module in modules(room) for name in documented(page, module)]
+    assert shown, f"book/api.md shows nothing of {room}"
+    missing = [".".join(names) for names in shown if not has_example(*names)]
+    assert not missing, f"no example (>>>) in the docstring of {', '.join(missing)}"
+
+
+def test_a_missing_example_would_be_found():
+    page = ".. automodule:: patchinit.layers\n   :members:\n"
+    assert "input_of" in documented(page, "patchinit.layers")
+    assert "nn" not in documented(page, "patchinit.layers")
+    assert not has_example("patchinit.layers", "input_of")
+    only_one = page.replace("members:", "members: input_of")
+    assert documented(only_one, "patchinit.layers") == ["input_of"]

@@ -1,0 +1,80 @@
+"""What each chapter imports, as rules for Make: python -m tools.imports > _build/imports.mk
+
+A chapter is executed again when a file changes that it imports, itself or through other modules,
+and not when another one does. Those that read results depend on them as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from importlib.util import resolve_name
+from pathlib import Path
+
+SOURCE = Path("src")
+READS_RESULTS = SOURCE / "patchinit/evidence/results.py"
+
+
+def imported(code: str, package: str = "") -> set[str]:
+    """Dotted names in patchinit that a module of `package` imports, wherever it says so.
+
+    Those that only a type checker imports are left out: no value hangs on them.
+    """
+    found, waiting = set(), [ast.parse(code)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+        waiting += ast.iter_child_nodes(node)
+    return {name for name in found if name.split(".")[0] == "patchinit"}
+
+
+def files_of(name: str) -> set[Path]:
+    """What is read when a dotted name is imported: its module and every package above it.
+
+    With a package come its scripts and styles.
+    """
+    found, place = set(), SOURCE.joinpath(*name.split("."))
+    while place != SOURCE:
+        found |= {place.with_name(f"{place.name}.py"), place / "__init__.py"}
+        found |= {path for path in place.glob("*") if path.suffix in {".css", ".js"}}
+        place = place.parent
+    return {path for path in found if path.is_file()}
+
+
+def needed(code: str) -> set[Path]:
+    """Every file of the module that `code` imports, itself or through others."""
+    found: set[Path] = set()
+    waiting = imported(code)
+    while waiting:
+        for path in files_of(waiting.pop()) - found:
+            found.add(path)
+            if path.suffix == ".py":
+                package = ".".join(path.parent.relative_to(SOURCE).parts)
+                waiting |= imported(path.read_text(encoding="utf-8"), package)
+    return found
+
+
+def code_of(notebook: Path) -> str:
+    """All code of a notebook, without its magic lines."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return re.sub(r"^\s*[%!].*", "", code, flags=re.MULTILINE)
+
+
+def main() -> None:
+    results = {path for path in Path("results").rglob("*") if path.is_file()}
+    for notebook in sorted(Path("notebooks").glob("*.ipynb")):
+        files = needed(code_of(notebook))
+        files |= results if READS_RESULTS in files else set()
+        print(f"_build/executed/{notebook}: {' '.join(sorted(map(str, files)))}")
+
+
+if __name__ == "__main__":
+    main()
