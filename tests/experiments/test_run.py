@@ -170,6 +170,17 @@ def test_norm_changes_no_direction():
     )
 
 
+def test_raw_is_as_computed():
+    """A cluster's centre with the length that it has, in the direction of its own-norm filter."""
+    raw, own = (
+        prepare(dataclasses.replace(SMALL, norm=norm)).model.first_layer.weight.detach()
+        for norm in ("raw", "own")
+    )
+    lengths = raw.flatten(1).norm(dim=1)
+    assert lengths.max() > 1.1 * lengths.min()
+    torch.testing.assert_close(raw / lengths[:, None, None, None], own)
+
+
 def test_held_out_images_are_not_trained_on():
     settings = dataclasses.replace(SMALL, n_held_out=50, n_train=None)
     _, train_set, held_out, *_ = prepare(settings)
