@@ -16,7 +16,7 @@ from patchinit.experiments.plan import Study, UsageError, plan
 from patchinit.experiments.record import read_result
 from patchinit.experiments.run import execute
 
-EPOCHS = 60
+EPOCHS = 150
 STUDY = Study(
     "on-ray",
     "",
@@ -38,21 +38,26 @@ _DRIVER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from test_cluster import STUDY
+from test_on_ray import STUDY
+from patchinit.experiments import local
 from patchinit.experiments.on_ray import run_on_ray
 from patchinit.experiments.progress import Progress
 from patchinit.experiments.plan import plan
 
+local.WAIT = 0.1
+
 class Told(Progress):
-    def epoch(self, place, epoch):
-        print("epoch", place, epoch.epoch, flush=True)
+    def _advance(self, place, n, text):
+        super()._advance(place, n, text)
+        print("epochs", place, n, flush=True)
 
     def ended(self, run):
+        super().ended(run)
         print("ended", run.place, 0, flush=True)
 
-runs = plan(STUDY)
-told = Told(runs, show=False)
-run_on_ray(runs, Path(sys.argv[2]), sys.argv[1], gpus_per_run=0, progress=told, send_every=0)
+runs, folder = plan(STUDY), Path(sys.argv[2])
+left = [run for run in runs if not run.record(folder).exists()]
+run_on_ray(left, folder, sys.argv[1], gpus_per_run=0, progress=Told(left, show=False))
 """
 
 
@@ -74,7 +79,7 @@ class Driver:
     def __iter__(self):
         with self.process.stdout:
             for line in self.process.stdout:
-                if line.startswith(("epoch ", "ended ")):
+                if line.startswith(("epochs ", "ended ")):
                     kind, place, number = line.split()
                     yield kind, place, int(number)
 
@@ -95,50 +100,44 @@ def test_a_killed_node_and_a_killed_driver_lose_no_run_and_repeat_none(tmp_path)
     runs = plan(STUDY)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    told, n_node = [], None
+    folder, told, seen = tmp_path / "ray", [], set()
     try:
         first = Driver(tmp_path, cluster.address)
-        for number, what in enumerate(first):
-            told.append(what)
-            if n_node is None and what[0] == "epoch" and what[2] >= 10:
-                cluster.remove_node(nodes[1], allow_graceful=False)
-                n_node = number
-            if n_node is not None and number > n_node + EPOCHS:
+        for kind, place, n in first:
+            told.append((kind, place))
+            if kind == "epochs" and len(seen) < 2:
+                seen.add(place)
+                if len(seen) == 2:  # both nodes are at work
+                    cluster.remove_node(nodes[1], allow_graceful=False)
+                    n_left = EPOCHS // 2  # epochs that the other makes before the driver ends
+            elif kind == "epochs" and (n_left := n_left - n) < 0:
                 first.process.send_signal(signal.SIGKILL)
         assert first.process.wait() == -signal.SIGKILL, "ended before it was killed"
-        left = [run for run in runs if not run.record(tmp_path / "ray").exists()]
-        assert left and any(run.checkpoint(tmp_path / "ray").exists() for run in left)
-        n_first, before = (
-            len(told),
-            {p: p.read_bytes() for p in (tmp_path / "ray").rglob("result.npz")},
-        )
+        left = [run for run in runs if not run.record(folder).exists()]
+        assert left and any(run.checkpoint(folder).exists() for run in left)
+        before = {path: path.read_bytes() for path in folder.rglob("result.npz")}
         second = Driver(tmp_path, cluster.address)
-        told += second
+        told += [(kind, place) for kind, place, _ in second]
         assert second.process.wait() == 0
     finally:
         cluster.shutdown()
-    assert n_node is not None, "no node was killed"
-    ended = [place for kind, place, _ in told if kind == "ended"]
-    assert sorted(ended) == sorted(run.place for run in runs)
+    assert len(seen) == 2, "no node was killed"
     assert all(path.read_bytes() == content for path, content in before.items())
-    # What was told has its checkpoint here, or is one epoch of a run that a node had under way.
-    epochs = [what for what in told if what[0] == "epoch"]
-    twice = len(epochs) - len(set(epochs))
-    print(
-        f"{len(epochs)} epochs told, {twice} of them twice, {n_first} lines before the driver's end"
-    )
-    assert twice <= 6
+    records = [read_result(run.record(folder)) for run in runs]
+    # What a node or the driver left behind was gone on with, not begun anew.
+    assert sum(len(record.about.get("earlier", ())) for record in records) >= 2
+    ended = {place for kind, place in told if kind == "ended"}
+    assert ended == {run.place for run in runs}
     torch.set_num_threads(1)
-    for run in runs:
+    for run, there in zip(runs, records, strict=True):
         here = execute(run.settings, tmp_path / "here" / run.place)
-        there = read_result(run.record(tmp_path / "ray"))
         assert np.array_equal(here.filters, there.filters) and np.array_equal(
             here.correct, there.correct
         )
         assert [dataclasses.replace(e, seconds=0) for e in here.epochs] == [
             dataclasses.replace(e, seconds=0) for e in there.epochs
         ]
-        assert not run.checkpoint(tmp_path / "ray").exists()
+        assert not run.checkpoint(folder).exists()
 
 
 def test_without_ray_the_way_out_is_named(tmp_path, monkeypatch):

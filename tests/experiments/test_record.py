@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from patchinit.experiments.prepare import prepare
-from patchinit.experiments.provenance import code, code_of, conditions
+from patchinit.experiments.provenance import MAKES_RUNS, code, code_of, conditions
 from patchinit.experiments.record import (
     MAX_PARAMETERS,
     RunRefused,
@@ -241,3 +243,17 @@ def test_code_is_commit_dirty_and_digest():
     found = code()
     assert len(found["digest"]) == 16 and (found["commit"] is None or len(found["commit"]) == 40)
     assert found["dirty"] in (None, True, False)
+
+
+def test_the_digest_covers_every_module_that_a_run_passes_through():
+    script = """
+import sys, patchinit.experiments.run
+from pathlib import Path
+package = Path(patchinit.__file__).parent
+files = [Path(module.__file__) for name, module in sys.modules.items() if "patchinit" in name]
+print(*(file.relative_to(package) for file in files if file.name != "__init__.py"), sep="\\n")
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert set(said.stdout.split()) == set(MAKES_RUNS)

@@ -15,9 +15,8 @@ import pytest
 import torch
 
 from patchinit.experiments import files as storage
-from patchinit.experiments import run as runs
 from patchinit.experiments.files import FolderBusy, StorageError, only_here, write_whole
-from patchinit.experiments.prepare import prepare
+from patchinit.experiments.prepare import load, prepare
 from patchinit.experiments.record import RunRefused, read_result
 from patchinit.experiments.run import execute, snapshot_epochs
 from patchinit.experiments.settings import Settings
@@ -171,11 +170,22 @@ def test_norm_changes_no_direction():
     )
 
 
+def test_raw_is_as_computed():
+    """A cluster's centre with the length that it has, in the direction of its own-norm filter."""
+    raw, own = (
+        prepare(dataclasses.replace(SMALL, norm=norm)).model.first_layer.weight.detach()
+        for norm in ("raw", "own")
+    )
+    lengths = raw.flatten(1).norm(dim=1)
+    assert lengths.max() > 1.1 * lengths.min()
+    torch.testing.assert_close(raw / lengths[:, None, None, None], own)
+
+
 def test_held_out_images_are_not_trained_on():
     settings = dataclasses.replace(SMALL, n_held_out=50, n_train=None)
     _, train_set, held_out, *_ = prepare(settings)
     _, _, other_seed, *_ = prepare(dataclasses.replace(settings, seed=3))
-    everything, _, _ = runs.load("photos", "train")
+    everything, _, _ = load("photos", "train")
     assert len(held_out) == 50 and len(train_set) == len(everything) - 50
     assert torch.equal(held_out.images, other_seed.images)
     key = {image.numpy().tobytes() for image in held_out.images}
@@ -287,7 +297,7 @@ def test_a_folder_is_held_by_one_process(tmp_path):
         with pytest.raises(FolderBusy):
             execute(SMALL, tmp_path)
         process.kill()  # the lock goes with the process
-    with only_here(tmp_path):
+    with only_here(tmp_path / "lock"):
         pass
 
 
@@ -296,6 +306,18 @@ def test_settings_survive_json():
     assert Settings.from_json(settings.to_json()) == settings
     with pytest.raises(ValueError, match="unknown fields: colour"):
         Settings.from_json(json.dumps({"colour": 1}))
+
+
+def test_a_head_on_record_is_the_only_one_there_is():
+    values = json.loads(SMALL.to_json())
+    assert Settings.from_json(json.dumps(values | {"head": "average"})) == SMALL
+    with pytest.raises(ValueError, match="head='flatten' is no more"):
+        Settings.from_json(json.dumps(values | {"head": "flatten"}))
+
+
+@pytest.mark.parametrize("norm", [0.5, 2, "own", "raw", "glorot"])
+def test_norms_there_are(norm):
+    assert dataclasses.replace(SMALL, norm=norm).norm == norm
 
 
 @pytest.mark.parametrize(
@@ -311,10 +333,12 @@ def test_settings_survive_json():
         ("learning_rate", float("nan"), "> 0"),
         ("label_share", 0.0, "> 0 and <= 1"),
         ("label_share", 1.5, "<= 1"),
-        ("norm", "keep", "'glorot'"),
+        ("norm", "keep", "a number > 0, 'own', 'raw' or 'glorot'"),
         ("norm", -1.0, "> 0"),
         ("n_train", 1, ">= 2"),
         ("widths", (), "at least one width"),
+        ("widths", (4,) * 15, "for photos, at most 14"),
+        ("widths", (4, 0), "each >= 1"),
         ("precision", "fp16", "bf16"),
         ("optimizer", "lion", "adam"),
     ],

@@ -25,21 +25,15 @@ def n_parameters(model):
             (729 + 54) + (27 * 9 * 8 + 16) + (8 * 9 * 4 + 8) + (4 * 3 + 3),
         ),
         ({"first_width": 5, "widths": ()}, (3 * 9 * 5 + 10) + (5 * 10 + 10)),
-        # 32 pixels less 2 for each of 3 blocks: 26 x 26 values of 4 maps.
-        (
-            {"widths": (8, 4), "head": "flatten", "image_size": 32},
-            (729 + 54) + (27 * 9 * 8 + 16) + (8 * 9 * 4 + 8) + (4 * 26 * 26 * 10 + 10),
-        ),
     ],
 )
 def test_number_of_parameters(options, by_hand):
     assert n_parameters(SimpleConv(**options)) == by_hand
 
 
-@pytest.mark.parametrize("head", ["average", "flatten"])
 @pytest.mark.parametrize("channels, side, n_classes", [(3, 32, 10), (1, 28, 7), (3, 23, 2)])
-def test_eleven_blocks_give_logits(head, channels, side, n_classes):
-    model = SimpleConv(channels, n_classes, widths=(4,) * 10, head=head, image_size=side).eval()
+def test_eleven_blocks_give_logits(channels, side, n_classes):
+    model = SimpleConv(channels, n_classes, widths=(4,) * 10).eval()
     images = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
     assert model.features(images).shape == (2, 4, side - 22, side - 22)
     assert model(images).shape == (2, n_classes)
@@ -61,44 +55,16 @@ def test_the_network_is_what_the_paper_describes():
     assert model.first_layer is model.features[0] and model.first_layer.weight.shape == (9, 1, 3, 3)
 
 
-def test_heads_by_hand():
-    """On maps of one pixel both heads are the same linear layer."""
-    images = torch.rand(3, 3, 5, 5, generator=torch.Generator().manual_seed(0))
-    average = SimpleConv(widths=(4,), image_size=5).eval()
-    flat = SimpleConv(widths=(4,), image_size=5, head="flatten").eval()
-    flat.features.load_state_dict(average.features.state_dict())
-    flat.head[-1].load_state_dict(average.head[-1].state_dict())
-    torch.testing.assert_close(average(images), flat(images))
-    larger = torch.rand(3, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-    means = average.features(larger).mean((2, 3))
-    torch.testing.assert_close(
-        average(larger), means @ average.head[-1].weight.T + average.head[-1].bias
-    )
-
-
-@pytest.mark.parametrize("head", ["average", "flatten"])
-def test_smallest_images(head):
-    assert SimpleConv(widths=(2,) * 10, head=head, image_size=23).eval()(
-        torch.rand(1, 3, 23, 23)
-    ).shape == (
-        1,
-        10,
-    )
+def test_head_by_hand():
+    model = SimpleConv(widths=(4,)).eval()
+    images = torch.rand(3, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    means = model.features(images).mean((2, 3))
+    torch.testing.assert_close(model(images), means @ model.head[-1].weight.T + model.head[-1].bias)
 
 
 @pytest.mark.parametrize(
     "options, words",
     [
-        (
-            {"image_size": 22},
-            "image_size=22 is too small: 11 unpadded 3x3 blocks take away 22 pixels; at least 23",
-        ),
-        (
-            {"image_size": 4, "widths": (3,)},
-            "image_size=4 is too small: 2 unpadded .* or fewer widths",
-        ),
-        ({"head": "mean"}, "head='mean' should be 'average' or 'flatten'"),
-        ({"head": "flatten"}, "head='flatten' needs image_size"),
         ({"widths": (4, 0)}, r"widths=\(27, 4, 0\) \(the first block first\) should all be >= 1"),
         ({"first_width": 0}, r"widths=\(0, 64"),
         ({"in_channels": 0}, r"widths=\(0, 64"),
@@ -112,7 +78,7 @@ def test_bad_sizes_are_named(options, words):
 def pair(**options):
     """Two equal networks, images and classes."""
     torch.manual_seed(0)
-    one = SimpleConv(**{"widths": (6, 5), "image_size": 14} | options)
+    one = SimpleConv(**{"widths": (6, 5)} | options)
     images = torch.rand(
         16, one.first_layer.in_channels, 14, 14, generator=torch.Generator().manual_seed(1)
     )
@@ -120,9 +86,7 @@ def pair(**options):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize(
-    "options", [{}, {"in_channels": 1}, {"head": "flatten"}, {"bias": True}, {"widths": ()}]
-)
+@pytest.mark.parametrize("options", [{}, {"in_channels": 1}, {"bias": True}, {"widths": ()}])
 def test_blocked_layout_is_the_same_network(options, training):
     """Logits, gradients and running statistics of `forward_blocked` against `forward`."""
     plain, blocked, images, labels = pair(**options)
@@ -142,7 +106,7 @@ def test_blocked_layout_is_the_same_network(options, training):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("options", [{}, {"in_channels": 1}, {"head": "flatten"}, {"widths": ()}])
+@pytest.mark.parametrize("options", [{}, {"in_channels": 1}, {"widths": ()}])
 def test_blocked_layout_in_bfloat16(options, training):
     """As far from float32 as `forward_mixed` is, and no further."""
     plain, blocked, images, _ = pair(**options)

@@ -297,7 +297,7 @@ def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
         run.place for study in (registered, TINY) for run in plan(study, range(1), ("digits",))
     ]
     with contextlib.ExitStack() as held:
-        held.enter_context(only_here(tiny / "runs" / expected[0]))
+        held.enter_context(only_here(tiny / "runs" / expected[0] / "lock"))
         assert main(command) == 0
     assert made == [*expected[1:], expected[0]]
     said = capsys.readouterr()
@@ -321,14 +321,13 @@ def test_status_counts_the_epochs_of_runs_under_way(tiny, capsys):
     assert "15 epochs to make" in capsys.readouterr().out
 
 
-def test_side_by_side_makes_each_run_once(tmp_path):
+def test_side_by_side_makes_each_run_once(tiny, capsys):
+    assert main(["run", "tiny", "--seeds", "1", "--jobs", "2", "--device", "cpu"]) == 0
+    assert "100%" in capsys.readouterr().err
     runs = plan(TINY, range(1))
-    run_side_by_side(runs, tmp_path / "two", 2)
-    run_here(runs, tmp_path / "one")
+    run_here(runs, tiny / "alone")
     for run in runs:
-        two, one = (
-            read_result(tmp_path / where / run.place / "result.npz") for where in ("two", "one")
-        )
+        two, one = (read_result(run.record(tiny / where)) for where in ("runs", "alone"))
         assert np.array_equal(two.filters, one.filters) and two.final_loss == pytest.approx(
             one.final_loss, rel=1e-5
         )
@@ -345,10 +344,9 @@ def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
 def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path):
     """TF32 has no meaning on a CPU; the trainer says so, and no plan should have asked for it."""
     study = dataclasses.replace(TINY, common=TINY.common | {"precision": "tf32"})
-    with pytest.raises(
-        WorkerFailed, match=r"(?s)Traceback.*trainer.py.*ValueError: precision='tf32' needs"
-    ):
+    with pytest.raises(ValueError, match="precision='tf32' needs") as caught:
         run_side_by_side(plan(study, range(1)), tmp_path, 2)
+    assert "trainer.py" in str(caught.value.__cause__)
 
 
 def test_an_error_of_ours_is_no_polite_line(tiny, monkeypatch):
@@ -357,27 +355,46 @@ def test_an_error_of_ours_is_no_polite_line(tiny, monkeypatch):
         main(["run", "tiny", "--quiet", "--device", "cpu"])
 
 
-def test_a_killed_worker_costs_no_run(tmp_path):
+def test_a_killed_worker_costs_no_run(tmp_path, monkeypatch, capsys):
     """The others take its run up; without others the command says what it was."""
-    runs = plan(dataclasses.replace(TINY, common=TINY.common | {"epochs": 20}), range(1))
+    monkeypatch.setattr(running, "WAIT", 0.02)
+    runs = plan(dataclasses.replace(TINY, common=TINY.common | {"epochs": 60}), range(1))
 
     class KillOnce(Progress):
-        killed = 0
+        killed = False
 
-        def epoch(self, place, epoch):
-            if self.killed < self.to_kill:
-                self.killed += 1
+        def _advance(self, *what):
+            super()._advance(*what)
+            if not self.killed:
+                self.killed = True
                 os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
-    KillOnce.to_kill = 1
     run_side_by_side(runs, tmp_path / "two", 2, progress=KillOnce(runs, show=False))
     assert all(run.record(tmp_path / "two").exists() for run in runs)
-    with pytest.raises(WorkerFailed, match="exit status -9 before 4 of the runs"):
+    assert "of 2 was killed" in capsys.readouterr().err
+    with pytest.raises(WorkerFailed, match="killed before [34] of the runs"):
         run_side_by_side(runs, tmp_path / "one", 1, progress=KillOnce(runs, show=False))
+    assert "process 1 of 1 was killed" in capsys.readouterr().err
+
+
+def test_progress_by_what_lies_in_the_folders(tmp_path):
+    """An epoch made elsewhere counts once, and so does an end."""
+    run, other = plan(TINY)[:2]
+    progress = Progress([run, other], show=False)
+    with pytest.raises(ZeroDivisionError):
+        execute(run.settings, tmp_path / run.place, on_epoch=lambda epoch: 1 / 0)
+    for _ in range(2):
+        progress.look(tmp_path)
+        assert progress.n_epochs == 1 and progress.left == {run.place: 1, other.place: 2}
+    execute(run.settings, tmp_path / run.place)
+    for _ in range(2):
+        progress.look(tmp_path)
+        assert progress.left == {other.place: 2}
 
 
 _KILLED = """
 import sys
+from patchinit.experiments import local
 from patchinit.experiments.local import run_side_by_side
 from patchinit.experiments.plan import plan
 sys.path.insert(0, sys.argv[2])
@@ -387,11 +404,12 @@ from pathlib import Path
 from patchinit.experiments.progress import Progress
 
 class Told(Progress):
-    def epoch(self, place, epoch):
-        print(place, epoch.epoch, flush=True)
+    def _advance(self, *what):
+        print(*what, flush=True)
 
 if __name__ == "__main__":
-    study = dataclasses.replace(TINY, common=TINY.common | {"epochs": 30}, datasets=("digits",))
+    local.WAIT = 0.1
+    study = dataclasses.replace(TINY, common=TINY.common | {"epochs": 300}, datasets=("digits",))
     run_side_by_side(plan(study), Path(sys.argv[1]), 2, progress=Told(plan(study), show=False))
 """
 
@@ -595,7 +613,7 @@ def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
 
 
 def test_one_collect_at_a_time(made, capsys):
-    with only_here(made):
+    with only_here(made / "lock"):
         assert main(["collect", "tiny"]) == 1
     assert "being worked in by another process" in capsys.readouterr().err
 
@@ -664,9 +682,9 @@ for module in pkgutil.walk_packages(patchinit.__path__, "patchinit."):
         importlib.import_module(module.name)
 from pathlib import Path
 from patchinit.experiments.files import FolderBusy, only_here
-with only_here(Path(sys.argv[1])):
+with only_here(Path(sys.argv[1]) / "lock"):
     try:
-        with only_here(Path(sys.argv[1])):
+        with only_here(Path(sys.argv[1]) / "lock"):
             print("held twice")
     except FolderBusy:
         print("held once")

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from patchinit.data import Images
+from patchinit.experiments import trainer as trainer_module
+from patchinit.experiments.augment import MOVE, augment
 from patchinit.experiments.settings import Settings
 from patchinit.experiments.simpleconv import SimpleConv
-from patchinit.experiments.trainer import MOVE, Trainer, augment, evaluate, train
+from patchinit.experiments.trainer import Trainer, train
 
 FEW = Settings(epochs=3, batch_size=16, widths=(6, 6))
 
@@ -75,16 +77,20 @@ def test_equals_the_loop_that_everyone_writes(optimizer):
         torch.testing.assert_close(model.state_dict()[name], value, atol=1e-4, rtol=1e-3)
 
 
-def test_evaluation_by_hand():
+@pytest.mark.parametrize("n", [23, 7])
+def test_evaluation_by_hand(monkeypatch, n):
+    monkeypatch.setitem(trainer_module._EVALUATION_BATCH, "cpu", 5)
     images = make_set(23)
-    model = make_model().train()
-    loss, accuracy = evaluate(model, images, batch_size=5)
+    trainer = Trainer(make_model().train(), images, images, FEW)
+    losses, correct = trainer.evaluate(n)
+    model = trainer.model
     assert model.training
     model.eval()
     with torch.no_grad():
-        logits = model(images.images / 255)
-    assert loss == pytest.approx(F.cross_entropy(logits, images.labels).item(), abs=1e-6)
-    assert accuracy == (logits.argmax(1) == images.labels).double().mean().item()
+        logits = model(images.images[:n] / 255)
+    expected = F.cross_entropy(logits, images.labels[:n], reduction="none")
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-4)
+    assert torch.equal(correct, logits.argmax(1) == images.labels[:n])
 
 
 def test_order_depends_on_seed_and_epoch_alone():

@@ -39,6 +39,14 @@ def check_device(device: str, seconds: float = 180) -> bool:
     -------
     bool
         No check failed.
+
+    Examples
+    --------
+    >>> check_device("cpu", seconds=0)  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    versions        skipped  the 0 s are over
+    copy rate       skipped  the 0 s are over
+    ...
+    True
     """
     begun, passed = time.perf_counter(), True
     for name, check in _checks(device):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,16 +25,14 @@ from .studies import STUDIES
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, or 1 after an error that a person can mend."""
-    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options, shlex.join(["patchinit", *arguments])) or 0
+        return options.command(options) or 0
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    except (
-        BrokenPipeError
-    ):  # the reader, `head` say, has seen enough; Python would complain again when it flushes
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (*EXPECTED, WorkerFailed, UsageError) as error:
@@ -43,77 +41,50 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    which, part, device = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    which.add_argument(
+        "studies", nargs="+", choices=STUDIES, metavar="STUDY",
+        help=f"one or several, taken in this order; {', '.join(STUDIES)}",
+    )  # fmt: skip
+    for flag, name, text in (
+        ("--folder", "runs", "where runs lie"),
+        ("--results", "results", "where they are collected"),
+    ):
+        which.add_argument(flag, type=Path, default=name, help=f"{text} (default: {name})")
+    part.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
+    part.add_argument("--datasets", type=_names, help="some of the studies', by commas")
+    part.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="I/N",
+        help="only the I-th of N parts; all arms of a seed are in one",
+    )  # fmt: skip
+    part.add_argument("--quiet", action="store_true", help="no progress bar, no line for each run")
+    device.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)"
+    )
+
     parser = argparse.ArgumentParser(
         "patchinit", description="Full training runs of the book Filters from Patches."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("studies", help="list the studies")
-    listing.set_defaults(command=_studies)
-    check = commands.add_parser(
-        "check", help="whether this machine, or its GPU, trains as it should (minutes)"
-    )
-    check.set_defaults(command=_check)
-    check.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1 (default: a GPU if there is one)"
-    )
-    check.add_argument(
-        "--seconds", type=float, default=180, help="checks that would begin later are skipped (180)"
-    )
-    for name, command, text in (
-        ("run", _run, "make the runs of studies, or go on with them"),
-        ("status", _status, "how far the runs of studies are"),
-        ("collect", _collect, "gather every finished run of studies into results/STUDY/"),
-    ):
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        sub.set_defaults(command=command)
-        sub.add_argument(
-            "studies",
-            nargs="+",
-            choices=STUDIES,
-            metavar="STUDY",
-            help=f"one or several, taken in this order; {', '.join(STUDIES)}",
-        )
-        sub.add_argument(
-            "--folder", type=Path, default=Path("runs"), help="where runs lie (default: runs)"
-        )
-        sub.add_argument(
-            "--results",
-            type=Path,
-            default=Path("results"),
-            help="where they are collected (default: results)",
-        )
-        if name == "collect":
-            continue
-        sub.add_argument(
-            "--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)"
-        )
-        sub.add_argument("--datasets", type=_names, help="some of the studies', by commas")
-        part_help = "only the I-th of N parts; all arms of a seed are in one"
-        sub.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help=part_help)
-        left_out = "progress bar" if name == "run" else "line for each run"
-        sub.add_argument("--quiet", action="store_true", help=f"no {left_out}")
-        if name == "run":
-            sub.add_argument(
-                "--device",
-                default="auto",
-                help="cpu, cuda, cuda:1 (default: a GPU if there is one)",
-            )
-            sub.add_argument(
-                "--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)"
-            )
-            sub.add_argument(
-                "--ray",
-                metavar="ADDRESS",
-                help="hand the runs to a Ray cluster ('auto', 'local', HOST:PORT)",
-            )
-            sub.add_argument(
-                "--gpus-per-run", type=float, default=None, help="share of a GPU for a run on Ray"
-            )
-            sub.add_argument(
-                "--dry-run",
-                action="store_true",
-                help="print the plan and its cost, and make nothing",
-            )
+
+    def add(command: Callable, text: str, *shared: argparse.ArgumentParser):
+        added = commands.add_parser(
+            command.__name__[1:], parents=shared, help=text,
+            description=text[0].upper() + text[1:] + ".",
+        )  # fmt: skip
+        added.set_defaults(command=command)
+        return added.add_argument
+
+    option = add(_run, "make the runs of studies, or go on with them", which, part, device)
+    option("--jobs", type=int, default=1, help="runs side by side on this machine (default: 1)")
+    option("--ray", metavar="ADDRESS", help="on a Ray cluster ('auto', 'local', HOST:PORT)")
+    option("--gpus-per-run", type=float, help="share of a GPU for a run on Ray")
+    option("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
+    add(_status, "how far the runs of studies are", which, part)
+    add(_collect, "gather every finished run of studies into results/STUDY/", which)
+    add(_studies, "list the studies")
+    option = add(_check, "whether this machine, or its GPU, trains as it should (minutes)", device)
+    option("--seconds", type=float, default=180, help="checks that begin later are skipped (180)")
     return parser
 
 
@@ -170,7 +141,7 @@ def _device(text: str) -> str:
     return text
 
 
-def _studies(options: argparse.Namespace, command: str) -> None:
+def _studies(options: argparse.Namespace) -> None:
     for study in STUDIES.values():
         runs = plan(study)
         stage = f"stage {study.stage}" if study.stage else ""
@@ -178,11 +149,11 @@ def _studies(options: argparse.Namespace, command: str) -> None:
         print(f"{study.name:14} {stage:7} {size}  {study.question}")
 
 
-def _check(options: argparse.Namespace, command: str) -> int:
+def _check(options: argparse.Namespace) -> int:
     return 0 if check_device(_device(options.device), options.seconds) else 1
 
 
-def _run(options: argparse.Namespace, command: str) -> None:
+def _run(options: argparse.Namespace) -> None:
     if options.jobs < 1:
         raise UsageError(f"--jobs {options.jobs} should be at least 1")
     device = _device(options.device)
@@ -234,7 +205,7 @@ def _epochs(left: dict[PlannedRun, State]) -> dict[PlannedRun, int]:
     return {run: run.settings.epochs - how.epochs for run, how in left.items()}
 
 
-def _status(options: argparse.Namespace, command: str) -> None:
+def _status(options: argparse.Namespace) -> None:
     planned = _planned(options)
     width = max((len(run.name) for _, runs in planned for run in runs), default=0)
     everything = []
@@ -261,15 +232,13 @@ def _counts(states: list[State]) -> str:
     ) or "no runs"  # fmt: skip
 
 
-def _collect(options: argparse.Namespace, command: str) -> int:
+def _collect(options: argparse.Namespace) -> int:
     failed = 0
     for name in dict.fromkeys(options.studies):
         try:
-            # Without the folders: they name a machine,
-            # and the records are the same wherever they lay.
-            manifest = collect(
-                STUDIES[name], options.folder, options.results, f"patchinit collect {name}"
-            )
+            # Without the folders: they name a machine, and the records are the same wherever.
+            command = f"patchinit collect {name}"
+            manifest = collect(STUDIES[name], options.folder, options.results, command)
         except (RunRefused, StorageError) as error:  # the other studies have nothing to do with it
             print(f"patchinit: {error}", file=sys.stderr)
             failed = 1

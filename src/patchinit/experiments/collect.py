@@ -8,24 +8,15 @@ next one takes up the records that are there already.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-import time
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from .files import StorageError, only_here, remove_leftovers, settle, write_whole
-from .plan import PlannedRun, Study, plan
-from .provenance import code_of, conditions
+from .plan import PlannedRun, Study, StudyFolder
 from .record import Result, RunRefused, unpack_result
-from .registration import Registration, read_registration
-
-Found = dict[PlannedRun, tuple[Result, bytes]]  # each record as it reads and as it is
+from .registration import read_registration
+from .tables import Found, epochs_table, manifest_of, runs_table
 
 
 def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
@@ -74,40 +65,60 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         The folder can't be read or written, or lacks a record that its manifest lists.
     FolderBusy
         Another process is collecting this study.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from patchinit.experiments.local import run_here
+    >>> from patchinit.experiments.plan import plan
+    >>> few = {"n_train": 64, "n_evaluate": 32, "epochs": 1, "widths": (4,)}
+    >>> study = Study("mine", "", {"k-means": {"method": "kmeans"}}, few, ("digits",), n_seeds=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs, results = Path(folder, "runs"), Path(folder, "results")
+    ...     run_here(plan(study), runs)
+    ...     manifest = collect(study, runs, results, "by hand")
+    >>> manifest["runs_finished"], manifest["seeds"]
+    (1, [0])
     """
-    own = results / study.name
-    if not any(_records(study, folder, results)):
+    own = StudyFolder(results / study.name)
+    if not own.collected() and not study.records(folder):
         raise RunRefused(
             f"no run of {study.name!r} is finished in {folder}; "
             f"make some: patchinit run {study.name}"
         )
-    with only_here(own):
-        remove_leftovers(own)
-        remove_leftovers(own / "runs")
+    with only_here(own.lock):
+        remove_leftovers(own.path)
+        remove_leftovers(own.records)
         found = _gather(study, folder, results)
         _check_complete(own, found)
-        contents = {f"runs/{run.name}.npz": content for run, (_, content) in found.items()}
-        contents["runs.csv"] = _table(_run_row(run, result) for run, (result, _) in found.items())
-        contents["epochs.csv"] = _table(
-            row for run, (result, _) in found.items() for row in _epoch_rows(run, result)
-        )
-        manifest = _manifest(study, found, read_registration(results), contents, command)
-        for name, content in contents.items():
-            _write_changed(own / name, content)
-        settle(own / "runs")
-        settle(own)
-        text, before = json.dumps(manifest, indent=1) + "\n", read_manifest(own)
+        contents = {run.collected(results): content for run, (_, content) in found.items()}
+        contents |= {own.runs: runs_table(found), own.epochs: epochs_table(found)}
+        files = {
+            path.relative_to(own.path).as_posix(): content for path, content in contents.items()
+        }
+        manifest = manifest_of(study, found, read_registration(results), files, command)
+        for path, content in contents.items():
+            if not path.exists() or path.read_bytes() != content:
+                write_whole(path, content)
+        settle(own.records)
+        settle(own.path)
+        text, before = json.dumps(manifest, indent=1) + "\n", read_manifest(own.path)
         if before is None or _lasting(before) != _lasting(json.loads(text)):
-            write_whole(own / "manifest.json", text.encode())
-        for path in (own / "runs").glob("*.npz"):
-            if f"runs/{path.name}" not in contents:
-                path.unlink()  # of an arm that has another name now: the same bytes lie under that
+            write_whole(own.manifest, text.encode())
+        for path in set(own.collected()) - set(contents):
+            path.unlink()  # of an arm that has another name now: the same bytes lie under that
     return manifest
 
 
 def read_manifest(folder: Path) -> dict | None:
-    """The manifest of a collected study, None without one. StorageError if it can't be read."""
-    path = folder / "manifest.json"
+    """The manifest of a collected study, None without one. StorageError if it can't be read.
+
+    Examples
+    --------
+    >>> read_manifest(Path("nothing here")) is None
+    True
+    """
+    path = StudyFolder(folder).manifest
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -118,12 +129,6 @@ def read_manifest(folder: Path) -> dict | None:
         ) from error
 
 
-def _records(study: Study, folder: Path, results: Path) -> list[Path]:
-    """Every record of the study, collected ones first, whatever its seed and data set."""
-    collected = sorted((results / study.name / "runs").glob("*.npz"))
-    return collected + sorted((folder / study.name).glob("*/result.npz"))
-
-
 def _gather(study: Study, folder: Path, results: Path) -> Found:
     """All records by run, in the order of seed, data set and arm.
 
@@ -131,7 +136,8 @@ def _gather(study: Study, folder: Path, results: Path) -> Found:
     """
     found: Found = {}
     source: dict[PlannedRun, Path] = {}
-    for path in _records(study, folder, results):
+    collected = StudyFolder(results / study.name).collected()
+    for path in collected + study.records(folder):
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -169,167 +175,19 @@ def _nearest(study: Study, result: Result) -> str:
     return min(texts, key=lambda text: text.count("->"))
 
 
-def _check_complete(own: Path, found: Found) -> None:
+def _check_complete(own: StudyFolder, found: Found) -> None:
     """What the manifest lists must be there as it was: a collect mends no loss by forgetting it."""
     digests = {hashlib.sha256(content).hexdigest() for _, content in found.values()}
-    for name, digest in (read_manifest(own) or {"files": {}})["files"].items():
-        if name.startswith("runs/") and digest not in digests:
+    for name, digest in (read_manifest(own.path) or {"files": {}})["files"].items():
+        path = own.path / name
+        if path.parent == own.records and digest not in digests:
             raise StorageError(
-                f"{own / name} is missing, or not the file that manifest.json lists; "
-                f"restore it: git checkout {own}. To drop it for good, delete manifest.json too"
+                f"{path} is missing, or not the file that manifest.json lists; "
+                f"restore it: git checkout {own.path}. "
+                "To drop it for good, delete manifest.json too"
             )
-
-
-def _write_changed(path: Path, content: bytes) -> None:
-    if not path.exists() or path.read_bytes() != content:
-        write_whole(path, content)
 
 
 def _lasting(manifest: dict) -> dict:
     """What does not change from one collect of the same runs to the next."""
     return {key: value for key, value in manifest.items() if key not in ("command", "collected")}
-
-
-def _run_row(run: PlannedRun, result: Result) -> dict:
-    accuracies = [epoch.test_accuracy for epoch in result.epochs]
-    about = result.about
-    code, under = code_of(about), conditions(result.settings, about)
-    return {
-        "run": run.name,
-        "dataset": run.settings.dataset,
-        "arm": run.arm,
-        "method": run.settings.method,
-        "seed": run.settings.seed,
-        "final_accuracy": round(float(result.correct.mean()), 6),
-        "last_ten_accuracy": round(float(np.mean(accuracies[-10:])), 6),
-        "final_loss": round(result.final_loss, 6),
-        "final_train_loss": round(result.epochs[-1].train_loss, 6),
-        "start_norm": round(float(result.norms[0].mean()), 6),
-        "final_norm": round(float(result.norms[-1].mean()), 6),
-        "median_distance": _short(np.median(result.distances[-1])),
-        "epochs": len(result.epochs),
-        "seconds": round(sum(epoch.seconds for epoch in result.epochs), 1),
-        "diverged": result.diverged,
-        "device": under["device"],
-        "precision": under["precision"],
-        "processor": about.get("processor", ""),
-        "instruction_set": about.get("instruction_set", ""),
-        "commit": (code["commit"] or "") + ("-dirty" if code["dirty"] else ""),
-        "code": code["digest"],
-        "begun": about["begun"],
-        "ended": about.get("ended", ""),
-    }
-
-
-def _epoch_rows(run: PlannedRun, result: Result):
-    start = {"epoch": 0, "mean_norm": result.norms[0].mean(), "median_distance": 0.0}
-    for index, epoch in enumerate([None, *result.epochs]):
-        measured = start if epoch is None else asdict(epoch) | {
-            "mean_norm": result.norms[index].mean(),
-            "median_distance": np.median(result.distances[index]),
-        }  # fmt: skip
-        yield {"run": run.name} | {
-            name: measured["epoch"] if name == "epoch"
-            else _short(measured[name]) if name in measured else ""
-            for name in (
-                "epoch", "train_loss", "test_loss", "test_accuracy", "learning_rate", "seconds",
-                "mean_norm", "median_distance",
-            )
-        }  # fmt: skip
-
-
-def _short(value: float) -> str:
-    """Six significant digits, of the last of which nothing depends."""
-    return f"{float(value):.6g}"
-
-
-def _table(rows: Iterable[dict]) -> bytes:
-    rows = list(rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _manifest(
-    study: Study, found: Found, registration: Registration, contents: dict, command: str
-) -> dict:
-    planned = plan(study)
-    results = [result for result, _ in found.values()]
-    abouts = [result.about for result in results]
-    shared = asdict(planned[0].settings)
-    for run in planned[1:]:
-        shared = {key: value for key, value in shared.items() if asdict(run.settings)[key] == value}
-    own = {
-        "registration": registration.commit
-        and {"commit": registration.commit, "date": registration.date},
-        "before_registration": [
-            run.name
-            for run, (result, _) in found.items()
-            if not registration.precedes(result.about["begun"])
-        ],
-    }
-    return {
-        "study": study.name,
-        "question": study.question,
-        "reduced": study.reduced,
-        **(own if study.stage else {}),
-        "command": command,
-        "collected": time.strftime("%Y-%m-%d", time.gmtime()),
-        "begun": sorted({about["begun"][:10] for about in abouts}),
-        "runs_planned": len({run.name for run in (*planned, *found)}),
-        "runs_finished": len(found),
-        "runs_diverged": sum(result.diverged for result in results),
-        "seeds": sorted({result.settings.seed for result in results}),
-        "n_evaluated": sorted({len(result.correct) for result in results}),
-        "settings": {key: value for key, value in shared.items() if key not in ("dataset", "seed")},
-        "arms": study.arms,
-        **{
-            key: sorted({str(about[key]) for about in abouts if about.get(key) is not None})
-            for key in (
-                "hardware",
-                "processor",
-                "instruction_set",
-                "python",
-                "torch",
-                "numpy",
-                "scikit-learn",
-            )
-        },
-        **{
-            key: sorted({conditions(result.settings, result.about)[key] for result in results})
-            for key in ("device", "precision", "code")
-        },
-        "commit": sorted({commit for about in abouts if (commit := code_of(about)["commit"])}),
-        "resumed": [run.name for run, (result, _) in found.items() if _resumed(result.about)],
-        "mixed": list(_mixed(found, registration)),
-        "files": {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)},
-    }
-
-
-def _resumed(about: dict) -> bool:
-    """Whether a run went on after a stop under other conditions, not just at another time."""
-    return any(
-        set(before) - {"begun", "resumed", "saved", "earlier"}
-        for before in about.get("earlier", ())
-    )
-
-
-def _mixed(found: Found, registration: Registration):
-    """Each (data set, seed) with arms made on unlike devices or by code that may train otherwise.
-
-    Precision is a setting, so an arm has another one only where the study says so in its name.
-    """
-    seeds: dict[tuple[str, int], list[Result]] = {}
-    for run, (result, _) in found.items():
-        seeds.setdefault((run.settings.dataset, run.settings.seed), []).append(result)
-    for (dataset, seed), results in seeds.items():
-        under = [conditions(result.settings, result.about) for result in results]
-        devices = sorted({one["device"] for one in under})
-        code = sorted({one["code"] for one in under})
-        differing = {"device": devices} if len(devices) > 1 else {}
-        if len({registration.training(digest) for digest in code}) > 1:
-            differing["code"] = code
-        if differing:
-            yield {"dataset": dataset, "seed": seed, **differing}

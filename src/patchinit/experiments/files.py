@@ -25,6 +25,14 @@ def write_whole(path: Path, content: bytes) -> None:
     ------
     StorageError
         A full disk or a read-only folder, say. What stood at path before is still there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "new" / "file", b"all of it")
+    ...     (Path(folder) / "new" / "file").read_bytes()
+    b'all of it'
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -44,12 +52,17 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def only_here(folder: Path) -> Iterator[None]:
-    """Work in a folder that no other process works in meanwhile.
+def only_here(lock: Path) -> Iterator[None]:
+    """Work in a file's folder, which no other process that asks for it works in meanwhile.
 
     The operating system releases the lock when the process ends, however it ends, so nothing
     has to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file
     instead, and says so in a warning.)
+
+    Parameters
+    ----------
+    lock : path
+        The file that is locked; it stays there, empty.
 
     Raises
     ------
@@ -57,33 +70,59 @@ def only_here(folder: Path) -> Iterator[None]:
         Another process holds the folder; known at once.
     StorageError
         The folder can't be written, or its file system can't lock.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, only_here(Path(folder) / "lock"):
+    ...     try:
+    ...         with only_here(Path(folder) / "lock"):
+    ...             print("held twice")
+    ...     except FolderBusy:
+    ...         print("held once")
+    held once
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock", timeout=0)
-        lock.acquire()
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock, timeout=0)
+        held.acquire()
     except Timeout as error:
-        raise FolderBusy(f"{folder} is being worked in by another process") from error
+        raise FolderBusy(f"{lock.parent} is being worked in by another process") from error
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(
-            f"{folder} can't be used: {reason}. "
+            f"{lock.parent} can't be used: {reason}. "
             "Choose another, on a disk that can be written and locked"
         ) from error
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what killed writers left aside; call it while the folder is held."""
+    """Delete what killed writers left aside; call it while the folder is held.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / ".result.npz.1234").write_bytes(b"half of")
+    ...     remove_leftovers(Path(folder))
+    ...     list(Path(folder).iterdir())
+    []
+    """
     for path in folder.glob(".*.[0-9]*"):
         path.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:
-    """Have a folder's names on the disk: a power cut can't lose these and keep later writes."""
+    """Have a folder's names on the disk: a power cut can't lose these and keep later writes.
+
+    Examples
+    --------
+    >>> settle(Path("."))
+    """
     with contextlib.suppress(
         OSError
     ):  # Windows opens no folders, and some file systems can't do this

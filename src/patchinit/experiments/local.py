@@ -5,20 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from ..data.published import DatasetDamaged, DatasetUnavailable
 from .files import FolderBusy, StorageError
 from .plan import PlannedRun
-from .prepare import Load, load
 from .progress import Progress
 from .record import RunRefused
 from .run import execute
@@ -31,7 +32,7 @@ EXPECTED = (RunRefused, StorageError, FolderBusy, DatasetDamaged, DatasetUnavail
 
 
 class WorkerFailed(RuntimeError):
-    """A process that made runs was killed, or met an error of ours, whose traceback is the text."""
+    """Processes that made runs were killed, or failed on a cluster; the text says how many."""
 
 
 def run_here(
@@ -39,7 +40,6 @@ def run_here(
     folder: Path,
     *,
     device: str = "cpu",
-    load: Load = load,
     on_epoch: Callable[[str, Epoch], None] = lambda place, epoch: None,
     on_end: Callable[[PlannedRun], None] = lambda run: None,
 ) -> None:
@@ -53,7 +53,7 @@ def run_here(
     runs : iterable of PlannedRun
     folder : path
         Holds a folder for each run.
-    device, load
+    device : str
         As for `patchinit.experiments.run.execute`.
     on_epoch, on_end : functions, optional
         Told of every epoch made here, with the run's place, and of every end.
@@ -62,6 +62,16 @@ def run_here(
     ------
     RunRefused, StorageError
         As `execute`; runs that are finished are not touched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from patchinit.experiments.plan import Study, plan
+    >>> few = {"n_train": 64, "n_evaluate": 32, "epochs": 1, "widths": (4,)}
+    >>> study = Study("mine", "", {"k-means": {"method": "kmeans"}}, few, ("digits",), n_seeds=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run_here(plan(study), Path(folder), on_end=lambda run: print(run.place))
+    mine/digits--k-means--seed-0
     """
     left = list(runs)
     while left:
@@ -69,7 +79,7 @@ def run_here(
         for run in left:
             try:
                 execute(
-                    run.settings, folder / run.place, device=device, load=load,
+                    run.settings, folder / run.place, device=device,
                     on_epoch=lambda epoch, place=run.place: on_epoch(place, epoch),
                 )  # fmt: skip
             except FolderBusy:
@@ -99,84 +109,60 @@ def run_side_by_side(
     ------
     RunRefused, StorageError, DatasetDamaged, DatasetUnavailable
         As a process met it. The others are stopped, which loses the epoch under way and no more.
+        So they are by an error of ours, whose cause is the traceback in the process.
     WorkerFailed
-        An error of ours in a process, or all processes were killed.
+        All processes were killed.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.plan import plan
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> runs = plan(STUDIES["paper-small"])
+    >>> run_side_by_side(runs, Path("runs"), jobs=2)  # doctest: +SKIP
     """
+    progress = progress or Progress(runs, show=False)
     context = multiprocessing.get_context("spawn")  # a forked process can't use a GPU
     threads = max(1, torch.get_num_threads() // jobs)
-    workers, ears = [], []
-    for _ in range(jobs):
-        # A pipe for each: a process that is killed while it writes
-        # would leave a common queue locked.
-        ear, mouth = context.Pipe(duplex=False)
-        arguments = (runs, folder, device, threads, mouth, os.getpid())
-        workers.append(context.Process(target=_work, args=arguments))
-        workers[-1].start()
-        mouth.close()  # the process has the only one now, so the pipe ends with it
-        ears.append(ear)
+    leash, ours = context.Pipe(duplex=False)
+    # A pool for each: one that loses a process is broken as a whole.
+    pools = [ProcessPoolExecutor(1, context, _begin, (threads, leash)) for _ in range(jobs)]
     try:
-        unfinished = _listen(ears, {run.place: run for run in runs}, progress)
-    except BaseException:
-        for worker in workers:
-            worker.terminate()
-        raise
-    finally:
-        for worker in workers:
-            worker.join()
-    if unfinished:
-        status = next((worker.exitcode for worker in workers if worker.exitcode), 0)
-        raise WorkerFailed(
-            f"the processes ended with exit status {status} before {len(unfinished)} of the runs; "
-            "out of memory? Give the same command again to go on, or fewer --jobs"
-        )
-
-
-def _listen(ears: list, unfinished: dict[str, PlannedRun], progress: Progress | None) -> dict:
-    """Pass on what the processes tell until they are gone; returns the runs whose end none told."""
-    while ears:
-        for ear in wait(ears):
+        workers = [pool.submit(run_here, runs, folder, device=device) for pool in pools]
+        for worker in as_they_end(workers, folder, progress):
             try:
-                kind, place, value = ear.recv()
-            except (EOFError, OSError):  # at the end, or killed in the middle of a word
-                ears.remove(ear)
-                continue
-            if kind == "error":
-                raise value
-            if kind == "epoch" and progress and place in unfinished:
-                progress.epoch(place, value)
-            elif kind == "end" and (run := unfinished.pop(place, None)) and progress:
-                progress.ended(run)  # once, though every process tells of every run
-    return unfinished
-
-
-def _work(runs, folder, device, threads, mouth, parent) -> None:
-    """A worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends us
-    torch.set_num_threads(threads)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    try:
-        run_here(
-            runs, folder, device=device,
-            on_epoch=lambda place, epoch: mouth.send(("epoch", place, epoch)),
-            on_end=lambda run: mouth.send(("end", run.place, None)),
-        )  # fmt: skip
-    except EXPECTED as error:
-        mouth.send(
-            ("error", None, type(error)(*error.args))
-        )  # without its cause, which may be anything
-    except Exception:
-        mouth.send(
-            (
-                "error",
-                None,
-                WorkerFailed(f"an error of ours in a process:\n{traceback.format_exc()}"),
+                worker.result()
+            except BrokenProcessPool:
+                number = workers.index(worker) + 1
+                tqdm.write(f"process {number} of {jobs} was killed", file=sys.stderr)
+        if progress.runs:
+            raise WorkerFailed(
+                f"the processes were killed before {len(progress.runs)} of the runs; "
+                "out of memory? Give the same command again to go on, or fewer --jobs"
             )
-        )
+    finally:
+        ours.close()
+        for pool in pools:
+            pool.shutdown()
 
 
-def _die_with(parent: int) -> None:
-    """End this process when the one that started it is gone (killed, so it could not say so)."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    with suppress(OSError):
-        os.kill(os.getpid(), signal.SIGKILL)
+def as_they_end(futures: Iterable[Future], folder: Path, progress: Progress) -> Iterator[Future]:
+    """Futures as they end; meanwhile the progress follows what lies in the runs' folders."""
+    left = set(futures)
+    while left:
+        ended, left = wait(left, timeout=WAIT, return_when=FIRST_COMPLETED)
+        progress.look(folder)
+        yield from ended
+
+
+def _begin(threads: int, leash: Connection) -> None:
+    """Set a worker process up: it ends when the other end of the leash is let go or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and lets go
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
+
+
+def _end_with(leash: Connection) -> None:
+    try:
+        leash.recv()  # nothing ever comes but the end
+    finally:
+        os._exit(1)

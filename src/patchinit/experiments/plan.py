@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..data.catalogue import PUBLISHED
 from .settings import Settings
+
+RECORD = "result.npz"
 
 
 class UsageError(ValueError):
@@ -15,20 +18,28 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Study:
-    """Arms that are compared, on the same seeds and data sets."""
+    """Arms that are compared, on the same seeds and data sets.
+
+    Examples
+    --------
+    >>> arms = {"Glorot": {"method": "glorot_uniform"}, "k-means": {"method": "kmeans"}}
+    >>> study = Study("mine", "Which is better?", arms, {"epochs": 3}, ("digits",), n_seeds=2)
+    >>> study.settings("k-means", "digits", seed=1).epochs
+    3
+    >>> list(study.seeds_of("k-means"))
+    [0, 1]
+    """
 
     name: str
     question: str  #: what it is to answer
     arms: dict[str, dict]  #: by name, the settings in which the arm differs from `common`
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = PUBLISHED
-    n_seeds: int = 5  #: of each arm, but for those in `seeds`
-    seeds: dict[str, int] = field(
-        default_factory=dict
-    )  #: by arm, where it has another number of them
-    first: tuple[
-        tuple[tuple[str, ...], range], ...
-    ] = ()  #: arms and seeds that are made before all others, in order
+    n_seeds: int = 5  #: of each arm, but for those in `n_seeds_of`
+    #: by arm, where it has another number of them
+    n_seeds_of: dict[str, int] = field(default_factory=dict)
+    #: arms and seeds that are made before all others, in order
+    first: tuple[tuple[tuple[str, ...], range], ...] = ()
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
 
     @property
@@ -38,7 +49,7 @@ class Study:
 
     def seeds_of(self, arm: str) -> range:
         """The seeds planned for an arm."""
-        return range(self.seeds.get(arm, self.n_seeds))
+        return range(self.n_seeds_of.get(arm, self.n_seeds))
 
     def settings(self, arm: str, dataset: str, seed: int) -> Settings:
         """Of one run."""
@@ -58,10 +69,22 @@ class Study:
                     return self.run(arm, settings.dataset, settings.seed)
         return None
 
+    def records(self, folder: Path) -> list[Path]:
+        """Of its finished runs, below the folder of all runs, whatever their names."""
+        return sorted((folder / self.name).glob(f"*/{RECORD}"))
+
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study."""
+    """One run of a study.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> run.record(Path("runs")).as_posix()
+    'runs/paper/cifar10--kmeans--seed-0/result.npz'
+    """
 
     name: str  #: unique in the study
     study: str
@@ -75,15 +98,53 @@ class PlannedRun:
 
     def record(self, folder: Path) -> Path:
         """Where its record is written when it ends, below the folder of all runs."""
-        return folder / self.place / "result.npz"
+        return RunFolder(folder / self.place).record
 
     def checkpoint(self, folder: Path) -> Path:
         """Where it goes on from while it is under way, below the folder of all runs."""
-        return folder / self.place / "checkpoint"
+        return RunFolder(folder / self.place).checkpoint
 
     def collected(self, results: Path) -> Path:
         """Where its record lies among those that were collected."""
-        return results / self.study / "runs" / f"{self.name}.npz"
+        return StudyFolder(results / self.study).records / f"{self.name}.npz"
+
+
+class RunFolder:
+    """The files of one run, in a folder of its own.
+
+    Examples
+    --------
+    >>> RunFolder("runs/one").checkpoint.as_posix()
+    'runs/one/checkpoint'
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.record = self.path / RECORD  #: once it has ended
+        self.checkpoint = self.path / "checkpoint"  #: while it is under way
+        self.lock = self.path / "lock"  #: held by the process that makes it
+
+
+class StudyFolder:
+    """The files of a collected study, in a folder below ``results/``.
+
+    Examples
+    --------
+    >>> StudyFolder("results/paper").manifest.as_posix()
+    'results/paper/manifest.json'
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.records = self.path / "runs"  #: with a file for each run
+        self.runs = self.path / "runs.csv"  #: a line a run
+        self.epochs = self.path / "epochs.csv"  #: a line an epoch
+        self.manifest = self.path / "manifest.json"  #: lists the others, and is written last
+        self.lock = self.path / "lock"  #: held by the process that collects
+
+    def collected(self) -> list[Path]:
+        """The records that lie there."""
+        return sorted(self.records.glob("*.npz"))
 
 
 def plan(
@@ -106,6 +167,13 @@ def plan(
     ------
     UsageError
         A data set that the study has not.
+
+    Examples
+    --------
+    >>> arms = {"Glorot": {"method": "glorot_uniform"}, "k-means": {"method": "kmeans"}}
+    >>> study = Study("mine", "Which is better?", arms, datasets=("digits",), n_seeds=2)
+    >>> [(run.settings.seed, run.arm) for run in plan(study)]
+    [(0, 'Glorot'), (0, 'k-means'), (1, 'Glorot'), (1, 'k-means')]
     """
     datasets = study.datasets if datasets is None else datasets
     if unknown := set(datasets) - set(study.datasets):
@@ -128,6 +196,13 @@ def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
 
     All arms of one seed on one data set are in one part: they are compared with each other, so one
     machine makes them.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> runs = plan(STUDIES["paper"])  # five arms, three seeds, two data sets
+    >>> [len(share(runs, number, of=4)) for number in (1, 2, 3, 4)]
+    [10, 10, 5, 5]
     """
     blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
     for run in runs:

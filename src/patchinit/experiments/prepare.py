@@ -24,7 +24,13 @@ Load = Callable[[str, str], Images]  # (data set, split) -> images
 
 @functools.lru_cache(maxsize=4)
 def load(dataset: str, split: str) -> Images:
-    """A data set, kept for the next run of this process."""
+    """A data set, kept for the next run of this process.
+
+    Examples
+    --------
+    >>> load("digits", "train").images.shape
+    torch.Size([1437, 1, 28, 28])
+    """
     return load_images(dataset, split)
 
 
@@ -51,6 +57,14 @@ def prepare(settings: Settings, load: Load = load, *, learn: bool = True) -> Pre
     learn : bool
         Without it no filters are learned and all layers keep Glorot's start: for a run that goes on
         from its checkpoint.
+
+    Examples
+    --------
+    >>> prepared = prepare(Settings(dataset="digits", method="principal_components", n_train=64))
+    >>> prepared.model.first_layer.weight.shape, len(prepared.train_set)
+    (torch.Size([9, 1, 3, 3]), 64)
+    >>> len(prepared.learned["eigenvalues"])
+    9
     """
     train_set, test_set = _splits(settings, load)
     drawn = torch.randperm(len(train_set), generator=settings.generator("filter images"))[
@@ -61,13 +75,10 @@ def prepare(settings: Settings, load: Load = load, *, learn: bool = True) -> Pre
             f"n_images={settings.n_images} should be at most {len(train_set)}, the training images"
         )
     images = train_set.images[drawn]
-    channels, size = images.shape[1:3]
     model = SimpleConv(
-        channels,
+        images.shape[1],
         len(train_set.classes),
         widths=settings.widths,
-        head=settings.head,
-        image_size=size,
         bias=settings.bias,
         bn_eps=settings.bn_eps,
         bn_momentum=settings.bn_momentum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,16 @@ from .trainer import Epoch
 
 @dataclass(frozen=True)
 class State:
-    """How far a planned run is."""
+    """How far a planned run is.
 
-    kind: (
-        str  #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
-    )
+    Examples
+    --------
+    >>> State("under way", epochs=7).ended, State("diverged", epochs=7).ended
+    (False, True)
+    """
+
+    #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
+    kind: str
     epochs: int = 0  #: made so far
     accuracy: float | None = None  #: 0 to 1, at the end
     why: str = ""  #: of a refusal, what is damaged or of other settings
@@ -31,7 +37,15 @@ class State:
 
 
 def state(run: PlannedRun, folder: Path, results: Path) -> State:
-    """How far a run is, from what lies in its folder or was collected before."""
+    """How far a run is, from what lies in its folder or was collected before.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> state(run, Path("nothing here"), Path("nor here")).kind
+    'waiting'
+    """
     try:
         for path in (run.record(folder), run.collected(results)):
             if path.exists():
@@ -61,35 +75,60 @@ class Progress:
     done : dict, optional
         Epochs made already, by the run's place.
     show : bool
+
+    Examples
+    --------
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
+    >>> progress = Progress([run], show=False)
+    >>> progress.epoch(run.place, Epoch(1, 2.1, 2.0, 0.25, 1e-3, 9.0))
+    >>> progress.left
+    {'paper/cifar10--kmeans--seed-0': 249}
     """
 
     def __init__(
         self, runs: list[PlannedRun], done: dict[str, int] | None = None, *, show: bool = True
     ):
+        self.runs = {run.place: run for run in runs}  # that have not ended
         self.left = {
             run.place: run.settings.epochs - (done or {}).get(run.place, 0) for run in runs
         }
         self.work = {run.place: epoch_flops(run.settings) / 1e12 for run in runs}
-        self.n_ended, self.n_runs, self.n_epochs = 0, len(runs), 0
+        self.n_runs, self.n_epochs = len(runs), 0
         total = sum(self.work[place] * left for place, left in self.left.items())
         look = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         self.bar = tqdm(total=total, disable=not show, smoothing=0.05, bar_format=look)
 
     def epoch(self, place: str, epoch: Epoch) -> None:
         """An epoch of a run was made."""
-        self.n_epochs += 1
-        self.left[place] -= 1
-        self.bar.set_postfix_str(
-            f"run {min(self.n_ended + 1, self.n_runs)}/{self.n_runs}, epoch {self.n_epochs}/"
-            f"{self.n_epochs + sum(self.left.values())}, {place} loss {epoch.train_loss:.3f} "
-            f"accuracy {epoch.test_accuracy:.1%}",
-            refresh=False,
-        )
-        self.bar.update(self.work[place])
+        measured = f"loss {epoch.train_loss:.3f} accuracy {epoch.test_accuracy:.1%}"
+        self._advance(place, 1, f"{place} {measured}")
 
     def ended(self, run: PlannedRun) -> None:
         """A run ended; what is left of it was made elsewhere or never comes, and takes no time."""
-        self.n_ended += 1
-        self.bar.total -= self.work[run.place] * self.left[run.place]
-        self.left[run.place] = 0
+        del self.runs[run.place]
+        self.bar.total -= self.work[run.place] * self.left.pop(run.place)
         self.bar.refresh()
+
+    def look(self, folder: Path) -> None:
+        """Take up what other processes have made, from what lies in the runs' folders."""
+        for place, run in list(self.runs.items()):
+            if run.record(folder).exists():
+                self._advance(place, self.left[place], place)
+                self.ended(run)
+                continue
+            # There is none yet, or it ended just now. What is wrong with one, its process tells.
+            with suppress(OSError, RunRefused):
+                left = run.settings.epochs - checkpoint_epoch(run.checkpoint(folder))
+                if left < self.left[place]:
+                    self._advance(place, self.left[place] - left, place)
+
+    def _advance(self, place: str, n: int, text: str) -> None:
+        self.n_epochs += n
+        self.left[place] -= n
+        number = min(self.n_runs - len(self.runs) + 1, self.n_runs)
+        of = self.n_epochs + sum(self.left.values())
+        self.bar.set_postfix_str(
+            f"run {number}/{self.n_runs}, epoch {self.n_epochs}/{of}, {text}", refresh=False
+        )
+        self.bar.update(self.work[place] * n)

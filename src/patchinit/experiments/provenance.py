@@ -15,8 +15,7 @@ import torch
 
 from .settings import Settings
 
-# What a run passes through: the method, its data, and the engine without what plans, gathers and
-# shows. Of `filters.measures` it calls the cosine distance alone, which a test holds to its form.
+# What a run passes through: every module that `execute` imports, directly or not.
 MAKES_RUNS = (
     "patches.py",
     "moments.py",
@@ -26,14 +25,21 @@ MAKES_RUNS = (
     "filters/baselines.py",
     "filters/clusters.py",
     "filters/components.py",
+    "filters/measures.py",
     "filters/methods.py",
     "data/catalogue.py",
+    "data/download.py",
     "data/folders.py",
     "data/images.py",
     "data/load.py",
     "data/published.py",
     "data/stand_ins.py",
+    "experiments/augment.py",
+    "experiments/files.py",
+    "experiments/plan.py",
     "experiments/prepare.py",
+    "experiments/provenance.py",
+    "experiments/record.py",
     "experiments/run.py",
     "experiments/settings.py",
     "experiments/simpleconv.py",
@@ -44,7 +50,13 @@ _WORTH_NAMING = ("avx512_bf16", "amx_bf16")  # instructions that decide how bflo
 
 
 def now() -> str:
-    """The time as a record has it."""
+    """The time as a record has it.
+
+    Examples
+    --------
+    >>> len(now()), now()[-1]
+    (20, 'Z')
+    """
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
@@ -56,6 +68,12 @@ def about(device: torch.device) -> dict:
     dict
         "begun" (UTC); "device" ("cpu" or "cuda"); "hardware" in words; "processor",
         "instruction_set" and "threads"; versions; "code" as `code` has it; on a GPU "flags" too.
+
+    Examples
+    --------
+    >>> found = about(torch.device("cpu"))
+    >>> found["device"], found["torch"] == torch.__version__
+    ('cpu', True)
     """
     processor, threads = _processor(), torch.get_num_threads()
     found = {
@@ -90,6 +108,11 @@ def code() -> dict:
     """The code that is running: "commit", whether it was "dirty", "digest" of what makes runs.
 
     The first two are None outside git.
+
+    Examples
+    --------
+    >>> sorted(code()), len(code()["digest"])
+    (['commit', 'digest', 'dirty'], 16)
     """
     here = Path(__file__).parents[1]
     digest = hashlib.sha256()
@@ -118,6 +141,11 @@ def code_of(about: dict) -> dict:
     """The code of a record as `code` has it.
 
     The first records had a digest of the whole package and nothing else.
+
+    Examples
+    --------
+    >>> code_of({"code": "07ca384401816c87"})
+    {'commit': None, 'dirty': None, 'digest': '07ca384401816c87'}
     """
     found = about["code"]
     return found if isinstance(found, dict) else {"commit": None, "dirty": None, "digest": found}
@@ -127,6 +155,11 @@ def conditions(settings: Settings, about: dict) -> dict:
     """What two runs must share to be compared as a pair.
 
     That is "device", "precision" and the digest of the "code".
+
+    Examples
+    --------
+    >>> conditions(Settings(precision="bf16"), {"device": "cpu", "code": "07ca384401816c87"})
+    {'device': 'cpu', 'precision': 'bf16', 'code': '07ca384401816c87'}
     """
     device = about.get("device") or ("cpu" if "thread" in about["hardware"] else "cuda")
     return {"device": device, "precision": settings.precision, "code": code_of(about)["digest"]}

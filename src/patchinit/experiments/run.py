@@ -15,20 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..filters.measures import cosine_distance
 from .files import only_here, remove_leftovers, write_whole
-from .prepare import Load, load, prepare
+from .plan import RunFolder
+from .prepare import prepare
 from .provenance import about, now
 from .record import MAX_PARAMETERS, Result, RunRefused, pack_result, read_result, unpack_result
 from .settings import Settings
-from .trainer import Epoch, Trainer, run_epoch
+from .trainer import Epoch, Trainer
 
 OnEpoch = Callable[[Epoch], None]
 N_SNAPSHOTS = 25
-N_GRADIENT = (
-    1_000  # training images that the first layer's gradient is taken on, the same in every run
-)
+# Training images that the first layer's gradient is taken on, the same in every run.
+N_GRADIENT = 1_000
 N_LATE = 10  # last epochs whose classifications are kept, image by image
 # Seconds between two checkpoints. An epoch on a GPU takes less than a second,
 # and writing one a tenth of that.
@@ -46,7 +47,6 @@ def execute(
     folder: str | os.PathLike,
     *,
     device: str = "cpu",
-    load: Load = load,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Make a run, or go on with it, or return what it recorded if it is finished.
@@ -59,7 +59,6 @@ def execute(
         every 20 s; the result at the end.
     device : str
         "cpu", "cuda" or "cuda:1".
-    load : function of (data set, split), optional
     on_epoch : function of an Epoch, optional
         Called after every epoch, for a progress bar.
 
@@ -76,135 +75,134 @@ def execute(
         The folder holds a run of other settings, or a damaged checkpoint.
     StorageError
         A full disk, a read-only folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = execute(settings, folder)
+    ...     again = execute(settings, folder)  # is finished, and read
+    >>> made.filters.shape, again.about["begun"] == made.about["begun"]
+    ((3, 9, 1, 3, 3), True)
     """
-    folder = Path(folder)
-    if (folder / "result.npz").exists():
-        return _same(settings, read_result(folder / "result.npz"), folder)
-    with only_here(folder):
-        if (folder / "result.npz").exists():  # finished by another process between the two looks
-            return _same(settings, read_result(folder / "result.npz"), folder)
-        remove_leftovers(folder)
-        return _Run(settings, folder, device, load, on_epoch).to_the_end()
-
-
-def _same(settings: Settings, result: Result, folder: Path) -> Result:
+    at = RunFolder(folder)
+    if not at.record.exists():
+        with only_here(at.lock):
+            if not at.record.exists():  # else another process finished it between the two looks
+                remove_leftovers(at.path)
+                return _Run(settings, at, device, on_epoch).to_the_end()
+    result = read_result(at.record)
     if difference := result.settings.differences(settings):
         raise RunRefused(
-            f"{folder} holds a finished run of other settings ({difference}); "
+            f"{at.path} holds a finished run of other settings ({difference}); "
             "choose another --folder or move it away"
         )
     return result
 
 
+_KEPT = ("norms", "distances", "responses", "late_correct", "filters", "gradients")
+
+
 class _Run:
     """A run under way.
 
-    Its lists have a line an epoch (or a kept epoch), as the fields of `Result` of the same
-    names.
+    `kept` has what `Result` has fields of the same names for: a tensor an epoch, or a kept epoch.
     """
 
-    def __init__(
-        self, settings: Settings, folder: Path, device: str, load: Load, on_epoch: OnEpoch | None
-    ):
-        self.settings, self.folder, self.on_epoch = settings, folder, on_epoch
+    def __init__(self, settings: Settings, at: RunFolder, device: str, on_epoch: OnEpoch | None):
+        self.settings, self.at, self.on_epoch = settings, at, on_epoch
         state = self._read_checkpoint()
         # A run that goes on starts from the filters on record:
         # learned again elsewhere they may differ.
-        prepared = prepare(settings, load, learn=state is None)
+        prepared = prepare(settings, learn=state is None)
         self.filter_images, self.learned = prepared.filter_images, prepared.learned
-        fixed = torch.randperm(len(prepared.train_set), generator=torch.Generator().manual_seed(0))[
-            :N_GRADIENT
-        ]
-        self.fixed = prepared.train_set.images[fixed], prepared.train_set.labels[fixed]
+        train_set = prepared.train_set
+        fixed = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0))
+        fixed = fixed[:N_GRADIENT]
+        self.fixed = train_set.images[fixed], train_set.labels[fixed]
         self.normalization = prepared.model.first_normalization
         self.trainer = Trainer(
-            prepared.model, prepared.train_set, prepared.test_set, settings, device=device
+            prepared.model, train_set, prepared.test_set, settings, device=device
         )
-        self.keep = set(snapshot_epochs(settings.epochs))
+        self.snapshots = set(snapshot_epochs(settings.epochs))
         self.about = about(self.trainer.device)
         self.saved_at = time.monotonic()
         self.epochs: list[Epoch] = []
-        self.norms, self.distances, self.responses, self.late_correct = [], [], [], []
-        self.filter_epochs, self.filters, self.gradients = [], [], []
+        self.filter_epochs: list[int] = []
+        self.kept: dict[str, list[Tensor]] = {name: [] for name in _KEPT}
         if state is None:
-            self.start = self._filters()
+            self._keep_filters(0)
             self._measure(0)
         else:
             self._go_on_from(state)
 
     def to_the_end(self) -> Result:
-        diverged = False
-        while self.trainer.epoch < self.settings.epochs and not diverged:
-            epoch, correct = run_epoch(self.trainer)
+        for epoch, correct in self.trainer.epochs():
             self.epochs.append(epoch)
-            self.late_correct = [*self.late_correct, correct.cpu().numpy()][-N_LATE:]
+            self.kept["late_correct"] = [*self.kept["late_correct"], correct.cpu()][-N_LATE:]
+            if epoch.epoch in self.snapshots:
+                self._keep_filters(epoch.epoch)
             self._measure(epoch.epoch)
-            diverged = not math.isfinite(epoch.train_loss)
-            if self.trainer.epoch < self.settings.epochs and not diverged:
+            if epoch.epoch < self.settings.epochs and math.isfinite(epoch.train_loss):
                 self._save()
             if self.on_epoch:
                 self.on_epoch(epoch)
-        if self.filter_epochs[-1] != self.trainer.epoch:
+        if self.filter_epochs[-1] != self.trainer.epoch:  # it diverged
             self._keep_filters(self.trainer.epoch)
-        content = pack_result(self._result(diverged))
-        write_whole(self.folder / "result.npz", content)
-        (self.folder / "checkpoint").unlink(missing_ok=True)
+        content = pack_result(self._result())
+        write_whole(self.at.record, content)
+        self.at.checkpoint.unlink(missing_ok=True)
         return unpack_result(content)  # what every later reader sees
 
-    def _result(self, diverged: bool) -> Result:
+    def _result(self) -> Result:
         losses, correct = self.trainer.evaluate()
-        gradients = torch.stack(self.gradients)
+        kept = {name: torch.stack(values) for name, values in self.kept.items()}
+        gradient_norms, gradient_cosines = on_the_sphere(kept["filters"], kept["gradients"])
         network = self.trainer.model.state_dict()
         if sum(value.numel() for value in network.values()) > MAX_PARAMETERS:
             network = {}
         return Result(
-            self.settings,
-            self.epochs,
-            np.stack(self.norms),
-            np.stack(self.distances),
-            np.array(self.filter_epochs),
-            torch.stack(self.filters).numpy(),
-            correct.cpu().numpy(),
-            losses.double().mean().item(),
-            diverged,
-            self.about | {"ended": now()},
-            np.stack(self.responses),
-            gradients.numpy(),
-            *on_the_sphere(torch.stack(self.filters), gradients),
-            np.stack(self.late_correct),
-            losses.cpu().numpy(),
-            {
-                name: v.cpu().contiguous().numpy()
-                for name, v in network.items()
-                if v.is_floating_point()
+            settings=self.settings,
+            epochs=self.epochs,
+            filter_epochs=np.array(self.filter_epochs),
+            correct=correct.cpu().numpy(),
+            final_loss=losses.double().mean().item(),
+            diverged=not math.isfinite(self.epochs[-1].train_loss),
+            about=self.about | {"ended": now()},
+            gradient_norms=gradient_norms,
+            gradient_cosines=gradient_cosines,
+            losses=losses.cpu().numpy(),
+            network={
+                name: value.cpu().contiguous().numpy()
+                for name, value in network.items()
+                if value.is_floating_point()
             },
-            self.filter_images.int().numpy(),
-            self.learned,
+            filter_images=self.filter_images.int().numpy(),
+            learned=self.learned,
+            **{name: values.numpy() for name, values in kept.items()},
         )
 
-    def _filters(self) -> torch.Tensor:
+    def _filters(self) -> Tensor:
         return self.trainer.first.weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+    def _keep_filters(self, epoch: int) -> None:
+        self.filter_epochs.append(epoch)
+        self.kept["filters"].append(self._filters())
+        self.kept["gradients"].append(self.trainer.first_gradient(*self.fixed))
 
     def _measure(self, epoch: int) -> None:
         """Norm, distance and response of every first filter."""
         weight = self._filters()
-        self.norms.append(weight.flatten(1).norm(dim=1).numpy())
-        self.distances.append(cosine_distance(self.start, weight).float().numpy())
+        self.kept["norms"].append(weight.flatten(1).norm(dim=1))
+        self.kept["distances"].append(cosine_distance(self.kept["filters"][0], weight).float())
         variance = self.normalization.running_var.detach().cpu()
         # Before the first step the running variance is 1 by definition, and says nothing.
-        self.responses.append((variance.sqrt() if epoch else variance * torch.nan).numpy())
-        if epoch in self.keep:
-            self._keep_filters(epoch)
-
-    def _keep_filters(self, epoch: int) -> None:
-        self.filter_epochs.append(epoch)
-        self.filters.append(self._filters())
-        self.gradients.append(self.trainer.first_gradient(*self.fixed))
+        self.kept["responses"].append(variance.sqrt() if epoch else variance * torch.nan)
 
     def _save(self) -> None:
-        if time.monotonic() - self.saved_at < SAVE_EVERY.get(
-            self.trainer.device.type, SAVE_ELSEWHERE
-        ):
+        every = SAVE_EVERY.get(self.trainer.device.type, SAVE_ELSEWHERE)
+        if time.monotonic() - self.saved_at < every:
             return
         state = {
             "settings": self.settings.to_json(),
@@ -213,18 +211,17 @@ class _Run:
             "trainer": self.trainer.state_dict(),
             "epochs": [list(astuple(epoch)) for epoch in self.epochs],
             "filter_epochs": self.filter_epochs,
-            **{name: torch.stack(getattr(self, name)) for name in ("filters", "gradients")},
-            **{name: torch.from_numpy(np.stack(getattr(self, name))) for name in _BY_EPOCH},
+            **{name: torch.stack(values) for name, values in self.kept.items()},
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getvalue()
         head = f"{hashlib.sha256(content).hexdigest()} {self.trainer.epoch}\n"
-        write_whole(self.folder / "checkpoint", head.encode() + content)
+        write_whole(self.at.checkpoint, head.encode() + content)
         self.saved_at = time.monotonic()
 
     def _read_checkpoint(self) -> dict | None:
-        path = self.folder / "checkpoint"
+        path = self.at.checkpoint
         if not path.exists():
             return None
         head, _, content = path.read_bytes().partition(b"\n")
@@ -236,25 +233,15 @@ class _Run:
         try:
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             settings = Settings.from_json(state["settings"])
-            missing = {
-                "about",
-                "learned",
-                "trainer",
-                "epochs",
-                "filter_epochs",
-                "filters",
-                "gradients",
-                *_BY_EPOCH,
-            } - set(state)
         except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise RunRefused(
                 f"{path} is no checkpoint of ours; delete it to start this run anew"
             ) from error
-        if missing:
+        if not state.keys() >= {"about", "learned", "trainer", "epochs", "filter_epochs", *_KEPT}:
             raise RunRefused(f"{path} is of an earlier version; delete it to start this run anew")
         if difference := settings.differences(self.settings):
             raise RunRefused(
-                f"{self.folder} holds an unfinished run of other settings ({difference}); "
+                f"{self.at.path} holds an unfinished run of other settings ({difference}); "
                 "choose another --folder, or delete it to start anew"
             )
         return state
@@ -262,11 +249,8 @@ class _Run:
     def _go_on_from(self, state: dict) -> None:
         self.trainer.load_state_dict(state["trainer"])
         self.epochs = [Epoch(*values) for values in state["epochs"]]
-        for name in _BY_EPOCH:
-            setattr(self, name, list(state[name].numpy()))
         self.filter_epochs, self.learned = state["filter_epochs"], json.loads(state["learned"])
-        self.filters, self.gradients = list(state["filters"]), list(state["gradients"])
-        self.start = self.filters[0]
+        self.kept = {name: list(state[name]) for name in self.kept}
         before = json.loads(state["about"])
         # A run may be finished by other code or hardware than it was begun with; it says so.
         earlier = before.pop("earlier", [])
@@ -279,10 +263,7 @@ class _Run:
         }
 
 
-_BY_EPOCH = ("norms", "distances", "responses", "late_correct")
-
-
-def on_the_sphere(filters: torch.Tensor, gradients: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def on_the_sphere(filters: Tensor, gradients: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """How steep the loss is along the directions of filters, whatever their norms.
 
     Parameters
@@ -298,6 +279,14 @@ def on_the_sphere(filters: torch.Tensor, gradients: torch.Tensor) -> tuple[np.nd
     cosines : array of shape (S, F), float32
         Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a
         gradient.
+
+    Examples
+    --------
+    >>> filters = torch.tensor([3.0, 4.0]).reshape(1, 1, 1, 1, 2)
+    >>> gradients = torch.tensor([-4.0, 3.0]).reshape(1, 1, 1, 1, 2)  # at right angles
+    >>> norms, cosines = on_the_sphere(filters, gradients)
+    >>> norms.item(), cosines.item()
+    (25.0, 0.0)
     """
     w, g = filters.flatten(2).double(), gradients.flatten(2).double()
     size = w.norm(dim=2)

@@ -18,7 +18,6 @@ _CHOICES = {
     "others": ("glorot_uniform", "orthogonal", "lsuv"),
     "optimizer": ("adam", "sgd"),
     "augmentation": ("none", "flip_crop"),
-    "head": ("average", "flatten"),
     "precision": ("fp32", "tf32", "bf16"),
     "labels": ("true", "redrawn"),
 }
@@ -42,11 +41,21 @@ class Settings:
     ------
     ValueError
         A value out of its range; the text names the field, the value and the bound.
+
+    Examples
+    --------
+    >>> settings = Settings(method="kmeans", norm="glorot", seed=3)
+    >>> settings.rate(200), settings.rate(201)
+    (0.001, 0.0001)
+    >>> Settings.from_json(settings.to_json()) == settings
+    True
     """
 
     dataset: str = "cifar10"  #: "cifar10", "fashion_mnist", or an offline stand-in
     method: str = "glorot_uniform"  #: initialises the first layer (or all); one of METHODS
-    #: Euclidean norm of each filter; "own" is the method's, "glorot" the mean of Glorot's
+    #: Euclidean norm of each filter that the method makes. A number > 0: that. "own": what the
+    #: method stands for, so 1 for filters from data. "raw": as computed, a cluster's centre with
+    #: the length that it has. "glorot": the mean that Glorot's filters for the first layer have
     norm: float | str = "own"
     layers: str = "first"  #: "first" or "all", which the method initialises
     others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"
@@ -56,28 +65,22 @@ class Settings:
     n_train: int | None = None  #: training images, drawn anew for each seed; None is all
     #: "true", or "redrawn" at random for every image in every epoch, so that only noise is learned
     labels: str = "true"
-    label_share: float = (
-        1.0  #: share of the training images whose labels are used; the steps stay as many
-    )
-    n_held_out: int = (
-        0  #: training images to evaluate on, the same for every seed; 0 takes the test split
-    )
-    n_evaluate: int | None = (
-        None  #: images, the first ones, that an epoch is evaluated on; None is all (as at the end)
-    )
+    #: share of the training images whose labels are used; the steps stay as many
+    label_share: float = 1.0
+    #: training images to evaluate on, the same for every seed; 0 takes the test split
+    n_held_out: int = 0
+    #: images, the first ones, that an epoch is evaluated on; None is all (as at the end)
+    n_evaluate: int | None = None
     epochs: int = 250
     learning_rate: float = 1e-3  #: for the first drop_after epochs
     drop_after: int = 200  #: epochs; a tenth of the learning rate afterwards
     batch_size: int = 128  #: images
     optimizer: str = "adam"  #: "adam" (no decay), or "sgd" with momentum 0.9
-    augmentation: str = (
-        "none"  #: "none" or "flip_crop", mirrored at random and moved by up to 4 pixels
-    )
+    #: "none" or "flip_crop", mirrored at random and moved by up to 4 pixels
+    augmentation: str = "none"
     widths: tuple[int, ...] = (64,) * 10  #: filters of the blocks after the first
-    head: str = "average"  #: "average" of each map, or "flatten", before the linear layer
-    bias: bool = (
-        False  #: convolutions have biases, which the normalisation behind them subtracts again
-    )
+    #: convolutions have biases, which the normalisation behind them subtracts again
+    bias: bool = False
     bn_eps: float = 1e-5  #: added to the variance in batch normalisation; Keras has 1e-3
     #: weight of a new batch in its running statistics; Keras's momentum of 0.99 is 0.01 here
     bn_momentum: float = 0.1
@@ -105,11 +108,17 @@ class Settings:
             raise ValueError(f"learning_rate={self.learning_rate} should be > 0 and finite")
         if not 0 < self.label_share <= 1:
             raise ValueError(f"label_share={self.label_share} should be > 0 and <= 1")
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"widths={self.widths} should have at least one width, each >= 1")
-        named = isinstance(self.norm, str) and self.norm in ("own", "glorot")
+        most = (
+            DATASETS[self.dataset].size - 1
+        ) // 2 - 1  # a block takes 2 pixels, as does the first
+        if not 1 <= len(self.widths) <= most or min(self.widths) < 1:
+            raise ValueError(
+                f"widths={self.widths} should have at least one width and, for {self.dataset}, "
+                f"at most {most}, each >= 1"
+            )
+        named = self.norm in ("own", "raw", "glorot")
         if not named and not (isinstance(self.norm, (int, float)) and 0 < self.norm < float("inf")):
-            raise ValueError(f"norm={self.norm!r} should be a number > 0, 'own' or 'glorot'")
+            raise ValueError(f"norm={self.norm!r} should be a number > 0, 'own', 'raw' or 'glorot'")
         for name, below in (
             ("bn_eps", float("inf")),
             ("adam_eps", float("inf")),
@@ -127,6 +136,13 @@ class Settings:
 
         That no state runs on from one draw to the next is what makes runs of one seed paired, and
         a resumed run the same as one that was never stopped.
+
+        Examples
+        --------
+        >>> one, other = (Settings(method=method) for method in ("kmeans", "glorot_uniform"))
+        >>> weights = [torch.rand(9, generator=arm.generator("weights")) for arm in (one, other)]
+        >>> torch.equal(*weights)
+        True
         """
         digest = hashlib.sha256(f"{self.seed}/{purpose}/{epoch}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
@@ -144,6 +160,10 @@ class Settings:
         values = json.loads(text)
         if "norm" in values:  # as it was called in the first records
             values["norm"] = {None: "own", "keep": "glorot"}.get(values["norm"], values["norm"])
+        if (head := values.pop("head", "average")) != "average":  # a field of earlier records
+            raise ValueError(
+                f"head={head!r} is no more: SimpleConv takes the 'average' of each map"
+            )
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(
@@ -153,7 +173,13 @@ class Settings:
         return cls(**values)
 
     def differences(self, other: Settings) -> str:
-        """Fields in which two settings differ, as text; empty if they are equal."""
+        """Fields in which two settings differ, as text; empty if they are equal.
+
+        Examples
+        --------
+        >>> Settings(seed=1).differences(Settings(seed=2, norm=1.0))
+        "norm: 'own' -> 1.0, seed: 1 -> 2"
+        """
         ours, theirs = asdict(self), asdict(other)
         return ", ".join(
             f"{name}: {ours[name]!r} -> {theirs[name]!r}"

@@ -13,7 +13,8 @@ class SimpleConv(nn.Module):
 
     The convolutions have no padding and stride 1. The first block has C * 3 * 3 filters, the
     most that principal components can fill: 27 for colour, 9 for greyscale. The paper gives
-    neither the other widths nor the head: both are arguments.
+    neither the other widths, which are an argument, nor the head: here the mean of each map, then
+    linear.
 
     Parameters
     ----------
@@ -24,11 +25,6 @@ class SimpleConv(nn.Module):
         Filters of the first block; None: in_channels * 9.
     widths : sequence of int
         Filters of the blocks after the first; the paper has ten.
-    head : {"average", "flatten"}
-        "average": the mean of each map, then linear. "flatten": linear on all values of the maps,
-        which needs image_size.
-    image_size : int or None
-        H = W of the images; checked against the depth if given.
     bias : bool
         Convolutions have biases. The batch normalisation that follows subtracts them again.
     bn_eps, bn_momentum : float
@@ -37,7 +33,15 @@ class SimpleConv(nn.Module):
     Raises
     ------
     ValueError
-        An image too small for the depth, an unknown head, or a width below 1.
+        A width below 1.
+
+    Examples
+    --------
+    >>> model = SimpleConv(in_channels=1)
+    >>> model.first_layer
+    Conv2d(1, 9, kernel_size=(3, 3), stride=(1, 1), bias=False)
+    >>> model(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
 
     def __init__(
@@ -47,8 +51,6 @@ class SimpleConv(nn.Module):
         *,
         first_width: int | None = None,
         widths: Sequence[int] = (64,) * 10,
-        head: str = "average",
-        image_size: int | None = None,
         bias: bool = False,
         bn_eps: float = 1e-5,
         bn_momentum: float = 0.1,
@@ -58,13 +60,6 @@ class SimpleConv(nn.Module):
         if min(all_widths) < 1:
             raise ValueError(
                 f"widths={tuple(all_widths)} (the first block first) should all be >= 1"
-            )
-        final_size = None if image_size is None else image_size - 2 * len(all_widths)
-        if final_size is not None and final_size < 1:
-            raise ValueError(
-                f"image_size={image_size} is too small: {len(all_widths)} unpadded 3x3 blocks "
-                f"take away {2 * len(all_widths)} pixels; "
-                f"at least {2 * len(all_widths) + 1} are needed, or fewer widths"
             )
         blocks, channels = [], in_channels
         for width in all_widths:
@@ -76,18 +71,9 @@ class SimpleConv(nn.Module):
             ]
             channels = width
         self.features = nn.Sequential(*blocks)
-        if head == "average":
-            self.head = nn.Sequential(
-                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes)
-            )
-        elif head == "flatten":
-            if final_size is None:
-                raise ValueError(
-                    "head='flatten' needs image_size, which fixes the number of values to flatten"
-                )
-            self.head = nn.Sequential(nn.Flatten(), nn.Linear(channels * final_size**2, n_classes))
-        else:
-            raise ValueError(f"head={head!r} should be 'average' or 'flatten'")
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes)
+        )
 
     @property
     def first_layer(self) -> nn.Conv2d:

@@ -20,6 +20,13 @@ def glorot_uniform_(model: nn.Module, *, generator: torch.Generator | None = Non
     References
     ----------
     Glorot and Bengio (2010).
+
+    Examples
+    --------
+    >>> layer = glorot_uniform_(nn.Conv2d(3, 27, 3), generator=torch.Generator().manual_seed(0))
+    >>> fan_in, fan_out = 3 * 9, 27 * 9
+    >>> bool(layer.weight.abs().max() <= (6 / (fan_in + fan_out)) ** 0.5)
+    True
     """
     return _fill_(model, nn.init.xavier_uniform_, generator)
 
@@ -34,6 +41,12 @@ def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -
     ----------
     Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
+
+    Examples
+    --------
+    >>> rows = orthogonal_(nn.Linear(5, 3), generator=torch.Generator().manual_seed(0)).weight
+    >>> torch.allclose(rows @ rows.T, torch.eye(3), atol=1e-5)
+    True
     """
     return _fill_(model, nn.init.orthogonal_, generator)
 
@@ -67,6 +80,13 @@ def lsuv_(
     References
     ----------
     Mishkin and Matas (2016), "All you need is a good init".
+
+    Examples
+    --------
+    >>> images = torch.rand(8, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    >>> model = lsuv_(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), images)
+    >>> round(model[0](images).std().item(), 4)
+    1.0
     """
     orthogonal_(model, generator=generator)
     images = as_float(check_images(images))

@@ -5,13 +5,66 @@ from __future__ import annotations
 from ..filters.methods import METHODS
 from .plan import Study
 
-PAPER_ARMS: dict[str, dict] = {  # the paper's four, and a rotation that knows nothing of the data
-    "glorot_uniform": {"method": "glorot_uniform"},
-    "principal_components": {"method": "principal_components"},
-    "kmeans": {"method": "kmeans"},
-    "random_patches": {"method": "random_patches"},
-    "random_orthonormal": {"method": "random_orthonormal"},
-}
+# What Keras sets otherwise where nobody says anything.
+KERAS = {"batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7, "bias": True}
+
+
+def arm_name(settings: dict) -> str:
+    """An arm's name, from the settings that make it, in which the study's arms differ.
+
+    Parameters
+    ----------
+    settings : dict
+        "method", and of "norm", "n_images", "layers", "others", "frozen", "label_share",
+        "precision", "optimizer" and Keras's defaults those that the name is to tell.
+
+    Examples
+    --------
+    >>> arm_name({"method": "kmeans"})
+    'kmeans'
+    >>> arm_name({"method": "principal_components", "norm": "glorot", "optimizer": "sgd"})
+    "principal_components at Glorot's norm, SGD"
+    """
+    if "others" in settings:  # every layer starts that way
+        return settings["others"]
+    parts = [settings["method"]]
+    if (norm := settings.get("norm", "own")) != "own":
+        words = {"glorot": "Glorot's norm", "raw": "raw norm"}
+        parts[0] += f" at {words.get(norm) or f'norm {norm:g}'}"
+    if n := settings.get("n_images"):
+        parts.append(f"{n:,} image{'s'[: n > 1]}")
+    if layers := settings.get("layers"):
+        parts.append({"first": "first layer", "all": "every layer"}[layers])
+    if settings.get("frozen"):
+        parts.append("frozen")
+    if share := settings.get("label_share"):
+        parts.append(f"{share:.0%} of the labels")
+    if precision := settings.get("precision"):
+        parts.append(precision)
+    if settings.get("optimizer") == "sgd":
+        parts.append("SGD")
+    if settings.items() >= KERAS.items():
+        parts.append("Keras's defaults")
+    return ", ".join(parts)
+
+
+def _named(*arms: dict) -> dict[str, dict]:
+    return {arm_name(arm): arm for arm in arms}
+
+
+def _of(*methods: str, **settings: object) -> list[dict]:
+    """Arms of some methods that share settings."""
+    return [{"method": method, **settings} for method in methods]
+
+
+PAPER = (  # the paper's four, and a rotation that knows nothing of the data
+    "glorot_uniform",
+    "principal_components",
+    "kmeans",
+    "random_patches",
+    "random_orthonormal",
+)
+PAPER_ARMS = _named(*_of(*PAPER))
 SHORT = {"epochs": 30, "drop_after": 24}  # the schedule at an eighth of its length
 NORMS = (0.25, 0.5, 1.0, 2.0, 5.0)
 # A tenth of the images, narrow layers and few epochs: what a CPU can do.
@@ -40,123 +93,72 @@ def _pilot_arms() -> dict[str, dict]:
     }  # fmt: skip
 
 
-def _norm_arms() -> dict[str, dict]:
-    arms = {name: dict(arm) for name, arm in PAPER_ARMS.items()}
-    for method in ("principal_components", "kmeans", "random_patches", "random_orthonormal"):
-        arms[f"{method} at Glorot's norm"] = {"method": method, "norm": "glorot"}
-    for method in ("glorot_uniform", "principal_components"):
-        for norm in NORMS:
-            arms[f"{method} at norm {norm:g}"] = {"method": method, "norm": norm}
-    del arms["principal_components at norm 1"]  # its own norm
-    sgd = {"optimizer": "sgd", "learning_rate": 0.05}
-    return arms | {
-        f"{name}, SGD": arm | sgd
-        for name, arm in arms.items()
-        if arm["method"] in ("glorot_uniform", "principal_components")
-    }
-
-
-def _few_norm_arms() -> dict[str, dict]:
-    """What shows the course with the norm in the fewest runs.
-
-    The methods' own norms are in paper-small.
-    """
-    arms = _norm_arms()
-    return {
-        name: arms[name]
-        for name in (
-            "glorot_uniform at norm 1",
-            "principal_components at Glorot's norm",
-            "kmeans at Glorot's norm",
-            "random_orthonormal at Glorot's norm",
-            "glorot_uniform at norm 0.25",
-            "principal_components at norm 0.25",
-            "glorot_uniform at norm 5",
-            "principal_components at norm 5",
-            "glorot_uniform, SGD",
-            "principal_components, SGD",
-            "glorot_uniform at norm 1, SGD",
-            "principal_components at Glorot's norm, SGD",
-        )
-    }
-
-
-def _label_arms() -> dict[str, dict]:
-    return {
-        f"{name}, {share:.0%} of the labels": arm | {"label_share": share}
-        for share in (0.01, 0.05, 0.1, 1.0)
-        for name, arm in PAPER_ARMS.items()
-    }
-
-
-_EVERY_LAYER = {
-    "glorot_uniform": {"method": "glorot_uniform"},
-    "principal_components, first layer": {"method": "principal_components"},
-    "principal_components, every layer": {"method": "principal_components", "layers": "all"},
-    "kmeans, first layer": {"method": "kmeans"},
-    "kmeans, every layer": {"method": "kmeans", "layers": "all"},
-    "orthogonal": {"method": "random_orthonormal", "others": "orthogonal"},
-    "lsuv": {"method": "random_orthonormal", "others": "lsuv"},
-}
-_OTHER_STARTS = {
-    "glorot_uniform": {"method": "glorot_uniform"},
-    "kaiming_normal": {"method": "kaiming_normal"},
-    "pca_whitening": {"method": "pca_whitening"},
-    "kmedoids": {"method": "kmedoids"},
-    **{
-        f"principal_components, {n:,} image{'s'[: n > 1]}": {
-            "method": "principal_components",
-            "n_images": n,
-        }
-        for n in (1, 10, 100, 1_000, 10_000)
-    },
-}
+_BOTH = ("glorot_uniform", "principal_components")
+_SGD = {"optimizer": "sgd", "learning_rate": 0.05}
+_NORM_ARMS = [
+    *_of(*PAPER),
+    *_of(*PAPER[1:], norm="glorot"),
+    *(
+        {"method": method, "norm": norm}
+        for method in _BOTH
+        for norm in NORMS
+        if (method, norm) != ("principal_components", 1.0)  # its own norm
+    ),
+]
+_NORM_ARMS += [arm | _SGD for arm in _NORM_ARMS if arm["method"] in _BOTH]
+# What shows the course with the norm in the fewest runs. The methods' own norms are in paper-small.
+_FEW_NORM_ARMS = [
+    *_of("glorot_uniform", norm=1.0),
+    *_of("principal_components", "kmeans", "random_orthonormal", norm="glorot"),
+    *_of(*_BOTH, norm=0.25),
+    *_of(*_BOTH, norm=5.0),
+    *_of(*_BOTH, **_SGD),
+    *_of("glorot_uniform", norm=1.0, **_SGD),
+    *_of("principal_components", norm="glorot", **_SGD),
+]
+_LABEL_ARMS = [arm for share in (0.01, 0.05, 0.1, 1.0) for arm in _of(*PAPER, label_share=share)]
+_EVERY_LAYER = [
+    *_of("glorot_uniform"),
+    *(
+        {"method": method, "layers": layers}
+        for method in ("principal_components", "kmeans")
+        for layers in ("first", "all")
+    ),
+    *_of("random_orthonormal", others="orthogonal"),
+    *_of("random_orthonormal", others="lsuv"),
+]
+_OTHER_STARTS = [
+    *_of("glorot_uniform", "kaiming_normal", "pca_whitening", "kmedoids"),
+    *({"method": "principal_components", "n_images": n} for n in (1, 10, 100, 1_000, 10_000)),
+]
 # The registered runs (book/protocol.md): ten blocks of 16 filters,
 # what two cores can carry through 250 epochs.
 NARROW = {"widths": (16,) * 10, "precision": "bf16"}
 FULL_LENGTH = {"epochs": 250, "drop_after": 200}
-_ANCHOR = ("glorot_uniform", "principal_components")
 _FROZEN = ("principal_components", "random_orthonormal", "cosine_basis")
-
-
-def _grid_arms() -> dict[str, dict]:
-    return PAPER_ARMS | {
-        "cosine_basis": {"method": "cosine_basis"},
-        "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
-        "principal_components at Glorot's norm": {
-            "method": "principal_components",
-            "norm": "glorot",
-        },
-        **{f"{method}, frozen": {"method": method, "frozen": True} for method in _FROZEN},
-        **{f"{method}, fp32": {"method": method, "precision": "fp32"} for method in _ANCHOR},
-    }
-
-
-_NULL_ARMS = {
-    "glorot_uniform": {"method": "glorot_uniform"},
-    "glorot_uniform at norm 1": {"method": "glorot_uniform", "norm": 1.0},
-    "random_orthonormal": {"method": "random_orthonormal"},
-    "principal_components": {"method": "principal_components"},
-}
-_KERAS = {
-    "batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7, "bias": True,
-}  # fmt: skip
-
-
-def _beyond_arms() -> dict[str, dict]:
-    arms = {
-        "glorot_uniform": {"method": "glorot_uniform"},
-        "principal_components": {"method": "principal_components"},
-        "principal_components, every layer": {"method": "principal_components", "layers": "all"},
-        "kmeans, every layer": {"method": "kmeans", "layers": "all"},
-        "glorot_uniform, Keras's defaults": {"method": "glorot_uniform", **_KERAS},
-        "principal_components, Keras's defaults": {"method": "principal_components", **_KERAS},
-    }
-    for share in (0.01, 0.05, 0.1):
-        for method in _ANCHOR:
-            arms[f"{method}, {share:.0%} of the labels"] = {"method": method, "label_share": share}
-    return arms
-
+_GRID_ARMS = [
+    *_of(*PAPER, "cosine_basis"),
+    *_of("glorot_uniform", norm=1.0),
+    *_of("principal_components", norm="glorot"),
+    *_of(*_FROZEN, frozen=True),
+    *_of(*_BOTH, precision="fp32"),
+]
+_NULL_ARMS = [
+    *_of("glorot_uniform"),
+    *_of("glorot_uniform", norm=1.0),
+    *_of("random_orthonormal", "principal_components"),
+]
+_BEYOND_ARMS = [
+    *_of(*_BOTH),
+    *_of("principal_components", "kmeans", layers="all"),
+    *_of(*_BOTH, **KERAS),
+    *(arm for share in (0.01, 0.05, 0.1) for arm in _of(*_BOTH, label_share=share)),
+]
+_PRECISION_ARMS = [
+    {"method": method, "precision": precision}
+    for method in ("principal_components", "glorot_uniform")
+    for precision in ("fp32", "bf16")
+]
 
 STUDIES = {
     study.name: study
@@ -168,18 +170,18 @@ STUDIES = {
             NARROW | FULL_LENGTH,
             ("fashion_mnist",),
             n_seeds=3,
-            seeds=dict.fromkeys(_ANCHOR, 6),
-            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))),
+            n_seeds_of=dict.fromkeys(_BOTH, 6),
+            first=((_BOTH, range(4)), (tuple(PAPER_ARMS), range(1)), (_BOTH, range(6))),
             stage="A",
         ),
         Study(
             "grid",
             "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
-            _grid_arms(),
+            _named(*_GRID_ARMS),
             NARROW | SHORT,
             n_seeds=3,
             stage="B",
-            seeds={
+            n_seeds_of={
                 "glorot_uniform": 6,
                 "principal_components": 6,
                 "kmeans": 6,
@@ -191,7 +193,7 @@ STUDIES = {
         Study(
             "null",
             "How far do filters turn when the labels are noise?",
-            _NULL_ARMS,
+            _named(*_NULL_ARMS),
             NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
             n_seeds=2,
             stage="C",
@@ -203,13 +205,13 @@ STUDIES = {
             NARROW | FULL_LENGTH,
             ("cifar10",),
             n_seeds=3,
-            first=((_ANCHOR, range(3)),),
+            first=((_BOTH, range(3)),),
             stage="D",
         ),
         Study(
             "beyond",
             "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
-            _beyond_arms(),
+            _named(*_BEYOND_ARMS),
             NARROW | SHORT,
             n_seeds=3,
             stage="E",
@@ -217,15 +219,11 @@ STUDIES = {
         Study(
             "precision",
             "Does bfloat16 change what is measured?",
-            {
-                f"{method}, {precision}": {"method": method, "precision": precision}
-                for method in ("principal_components", "glorot_uniform")
-                for precision in ("fp32", "bf16")
-            },
+            _named(*_PRECISION_ARMS),
             {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8},
             ("cifar10",),
             n_seeds=12,
-            seeds={"glorot_uniform, fp32": 6, "glorot_uniform, bf16": 6},
+            n_seeds_of=dict.fromkeys(_named(*_PRECISION_ARMS[2:]), 6),
         ),
         Study(
             "pilot",
@@ -244,7 +242,7 @@ STUDIES = {
         Study(
             "norms",
             "Do filters change by what they hold, or by how long they are?",
-            _norm_arms(),
+            _named(*_NORM_ARMS),
             SHORT,
         ),
         Study(
@@ -253,10 +251,18 @@ STUDIES = {
             {method: {"method": method, "frozen": True} for method in METHODS},
             SHORT,
         ),
-        Study("labels", "Do filters from data save labels?", _label_arms(), SHORT),
-        Study("layers", "Is more gained if every layer starts from data?", _EVERY_LAYER, SHORT),
+        Study("labels", "Do filters from data save labels?", _named(*_LABEL_ARMS), SHORT),
         Study(
-            "inits", "Other starts, and components of fewer and more images.", _OTHER_STARTS, SHORT
+            "layers",
+            "Is more gained if every layer starts from data?",
+            _named(*_EVERY_LAYER),
+            SHORT,
+        ),
+        Study(
+            "inits",
+            "Other starts, and components of fewer and more images.",
+            _named(*_OTHER_STARTS),
+            SHORT,
         ),
         Study(
             "paper-small",
@@ -268,7 +274,7 @@ STUDIES = {
         Study(
             "norms-small",
             "Norms beside those of paper-small, for a CPU. No finding about full runs.",
-            _few_norm_arms(),
+            _named(*_FEW_NORM_ARMS),
             REDUCED,
             n_seeds=3,
         ),

@@ -18,16 +18,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..data.images import Images
+from .augment import MOVE, augment, unit
 from .settings import Settings
 from .simpleconv import SimpleConv
 
-MOVE = 4  # pixels that an augmented image is moved by at most, in each direction
 _EVALUATION_BATCH = {"cpu": 500, "cuda": 2_000}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in one epoch."""
+    """What was measured in one epoch.
+
+    Examples
+    --------
+    >>> epoch = Epoch(1, 2.1, 2.0, test_accuracy=0.25, learning_rate=1e-3, seconds=9.0)
+    >>> f"{epoch.test_accuracy:.0%} after epoch {epoch.epoch}"
+    '25% after epoch 1'
+    """
 
     epoch: int  #: from 1
     train_loss: float  #: cross-entropy, mean over the epoch's batches as they were trained on
@@ -35,21 +42,30 @@ class Epoch:
     test_accuracy: float  #: share, 0 to 1, after the epoch
     learning_rate: float
     seconds: float  #: training and evaluation
-    train_accuracy: float = (
-        math.nan
-    )  #: share of the epoch's images, 0 to 1, classified correctly as they were trained on
+    #: share of the epoch's images, 0 to 1, classified correctly as they were trained on
+    train_accuracy: float = math.nan
 
 
 @dataclass
 class History:
-    """A record of a run."""
+    """A record of a run.
+
+    Examples
+    --------
+    >>> last = Epoch(1, float("nan"), 2.3, 0.1, 1e-3, 9.0)
+    >>> History(Settings(), [last]).diverged
+    True
+    """
 
     settings: Settings
     epochs: list[Epoch] = field(default_factory=list)
-    filters: list[Tensor] = field(
-        default_factory=list
-    )  #: first layer before training and after each epoch
-    diverged: bool = False  #: the loss was not finite, and the run was stopped
+    #: first layer before training and after each epoch
+    filters: list[Tensor] = field(default_factory=list)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss was not finite, and the run was stopped."""
+        return not math.isfinite(self.epochs[-1].train_loss)
 
 
 class Trainer:
@@ -79,6 +95,15 @@ class Trainer:
     ValueError
         Fewer than two labelled images, for which batch normalisation is not defined; bf16 for
         another network; TF32 on a device that is no GPU.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.prepare import prepare
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> model, train_set, test_set, *_ = prepare(settings)
+    >>> trainer = Trainer(model, train_set, test_set, settings)
+    >>> [epoch.epoch for epoch, correct in trainer.epochs()]
+    [1, 2]
     """
 
     def __init__(
@@ -191,14 +216,47 @@ class Trainer:
             seen += n
         return (self.loss_sum / seen).item(), self.n_correct.item() / seen
 
+    def epochs(self) -> Iterator[tuple[Epoch, Tensor]]:
+        """Train to the last epoch of the settings, or until the loss is not finite.
+
+        Yields
+        ------
+        Epoch
+            What was measured.
+        Tensor of shape (n,), bool
+            Which of the images that it was evaluated on were classified correctly.
+        """
+        while self.epoch < self.settings.epochs:
+            start = time.perf_counter()
+            train_loss, train_accuracy = self.train_epoch()
+            losses, correct = self.evaluate(self.settings.n_evaluate)
+            test_loss, accuracy = losses.double().mean().item(), correct.double().mean().item()
+            seconds = time.perf_counter() - start
+            rate = self.settings.rate(self.epoch)
+            yield (
+                Epoch(self.epoch, train_loss, test_loss, accuracy, rate, seconds, train_accuracy),
+                correct,
+            )
+            if not math.isfinite(train_loss):
+                return
+
+    @torch.no_grad()
     def evaluate(self, n: int | None = None) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each of the first n test images, and which were classified correctly.
 
-        Both of shape (n,), the second bool.
+        Both of shape (n,), the second bool. The model's mode is then as it was.
         """
-        n = n or len(self.test_images)
         size = _EVALUATION_BATCH.get(self.device.type, 500)
-        return _evaluate(self.model, self._logits, self.test_images[:n], self.test_labels[:n], size)
+        parts = (part[:n].split(size) for part in (self.test_images, self.test_labels))
+        was_training = self.model.training
+        self.model.eval()
+        losses, correct = [], []
+        for images, labels in zip(*parts, strict=True):
+            logits = self._logits(unit(images)).float()
+            losses.append(F.cross_entropy(logits, labels, reduction="none"))
+            correct.append(logits.argmax(1) == labels)
+        self.model.train(was_training)
+        return torch.cat(losses), torch.cat(correct)
 
     def first_gradient(self, images: Tensor, labels: Tensor) -> Tensor:
         """Gradient of the mean loss with respect to the first layer, (F, C, kh, kw), in fp32.
@@ -210,7 +268,7 @@ class Trainer:
         weight = next(
             module for module in model.modules() if isinstance(module, nn.Conv2d)
         ).weight.requires_grad_()
-        images = _unit(images.to(self.device)).contiguous(memory_format=self.layout)
+        images = unit(images.to(self.device)).contiguous(memory_format=self.layout)
         loss = F.cross_entropy(model(images), labels.to(self.device))
         return torch.autograd.grad(loss, weight)[0].contiguous().cpu()
 
@@ -234,9 +292,8 @@ class Trainer:
         ]
         self.optimizer.load_state_dict(state["optimizer"])
         for group, options in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(
-                options
-            )  # how the step is computed is this device's affair, not of the one that saved
+            # How the step is computed is this device's affair, not of the one that saved.
+            group.update(options)
         for parameter, values in self.optimizer.state.items():
             for name, value in values.items():
                 # Fused steps walk moments and weights in the order of memory,
@@ -276,7 +333,7 @@ class Trainer:
         images = self.train_images[indices]
         if moves.shape[1]:
             images = augment(images, moves)
-        return _unit(images).contiguous(memory_format=self.layout)
+        return unit(images).contiguous(memory_format=self.layout)
 
     def _logits(self, images: Tensor) -> Tensor:
         if self._blocked:
@@ -313,9 +370,7 @@ class Trainer:
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
-                for _ in range(
-                    3
-                ):  # warms up: cuDNN chooses its algorithms, the optimiser makes its state
+                for _ in range(3):  # cuDNN chooses its algorithms, the optimiser makes its state
                     self._step_eagerly(*fixed)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph):
@@ -377,96 +432,29 @@ def train(
     Returns
     -------
     History
-        If the loss stops being finite the run ends there, with a RuntimeWarning and
-        ``diverged`` set.
+        If the loss stops being finite the run ends there, with a RuntimeWarning.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.prepare import prepare
+    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
+    >>> history = train(*prepare(settings)[:3], settings)
+    >>> len(history.epochs), len(history.filters)
+    (2, 3)
     """
     was_training = model.training
     trainer = Trainer(model, train_set, test_set, settings)
     history = History(settings, filters=[trainer.first.weight.detach().clone()])
-    bar = tqdm(range(1, settings.epochs + 1), unit="epoch", disable=not progress)
-    for _ in bar:
-        record, _ = run_epoch(trainer)
-        history.epochs.append(record)
+    bar = tqdm(trainer.epochs(), total=settings.epochs, unit="epoch", disable=not progress)
+    for epoch, _ in bar:
+        history.epochs.append(epoch)
         history.filters.append(trainer.first.weight.detach().clone())
-        bar.set_postfix(loss=f"{record.train_loss:.3f}", accuracy=f"{record.test_accuracy:.1%}")
-        if not math.isfinite(record.train_loss):
-            history.diverged = True
-            text = f"the loss is {record.train_loss} in epoch {record.epoch}; lower learning_rate"
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
-            break
+        bar.set_postfix(loss=f"{epoch.train_loss:.3f}", accuracy=f"{epoch.test_accuracy:.1%}")
     model.train(was_training)
+    if history.diverged:
+        text = f"the loss is {epoch.train_loss} in epoch {epoch.epoch}; lower learning_rate"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
     return history
-
-
-def run_epoch(trainer: Trainer) -> tuple[Epoch, Tensor]:
-    """Train one epoch, evaluate, and say what was measured.
-
-    Also which images were classified correctly, bool (n,).
-    """
-    start = time.perf_counter()
-    train_loss, train_accuracy = trainer.train_epoch()
-    losses, correct = trainer.evaluate(trainer.settings.n_evaluate)
-    test_loss, accuracy = losses.double().mean().item(), correct.double().mean().item()
-    seconds = time.perf_counter() - start
-    rate = trainer.settings.rate(trainer.epoch)
-    return Epoch(
-        trainer.epoch, train_loss, test_loss, accuracy, rate, seconds, train_accuracy
-    ), correct
-
-
-def evaluate(model: nn.Module, images: Images, *, batch_size: int = 500) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy (0 to 1), in evaluation mode; the mode is then as it was."""
-    losses, correct = _evaluate(model, model, images.images, images.labels, batch_size)
-    return losses.double().mean().item(), correct.double().mean().item()
-
-
-@torch.no_grad()
-def _evaluate(
-    model: nn.Module,
-    logits_of: Callable[[Tensor], Tensor],
-    images: Tensor,
-    labels: Tensor,
-    batch_size: int,
-) -> tuple[Tensor, Tensor]:
-    was_training = model.training
-    model.eval()
-    losses, correct = [], []
-    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        logits = logits_of(_unit(batch)).float()
-        losses.append(F.cross_entropy(logits, truth, reduction="none"))
-        correct.append(logits.argmax(1) == truth)
-    model.train(was_training)
-    return torch.cat(losses), torch.cat(correct)
-
-
-def augment(images: Tensor, moves: Tensor) -> Tensor:
-    """Mirror and move images, filling with the edge's pixels mirrored.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, C, H, W)
-    moves : int64 Tensor of shape (N, 3)
-        Mirrored (0 or 1), and the top and left of the crop (0 to 2 * MOVE) in the padded image.
-
-    Returns
-    -------
-    Tensor of shape (N, C, H, W)
-    """
-    n, channels, height, width = images.shape
-    rows = moves[:, 1, None] + torch.arange(-MOVE, height - MOVE, device=images.device)  # (N, H)
-    cols = moves[:, 2, None] + torch.arange(-MOVE, width - MOVE, device=images.device)  # (N, W)
-    rows, cols = _reflect(rows, height), _reflect(cols, width)
-    cols = torch.where(moves[:, :1] == 1, width - 1 - cols, cols)
-    everything = torch.arange(n, device=images.device)[:, None, None]
-    return images.permute(0, 2, 3, 1)[everything, rows[:, :, None], cols[:, None, :]].permute(
-        0, 3, 1, 2
-    )
-
-
-def _reflect(index: Tensor, size: int) -> Tensor:
-    """Fold indices that run over the edge back into 0..size-1, without repeating the edge."""
-    index = index.abs()
-    return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
 def _keep_freed_memory() -> None:
@@ -483,7 +471,3 @@ def _keep_freed_memory() -> None:
     mallopt(m_mmap_threshold, 1 << 30)
     mallopt(m_trim_threshold, 2**31 - 1)
     mallopt(m_top_pad, 64 << 20)
-
-
-def _unit(images: Tensor) -> Tensor:
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
