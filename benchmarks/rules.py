@@ -18,7 +18,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from patchinit.evidence.claims.outcomes import (
+from patchinit.evidence.estimates import (
+    Estimate,
+    MeanSquares,
+    accuracy_estimate,
+    mean_estimate,
+    pooled_mean_estimate,
+    pooled_residual,
+)
+from patchinit.evidence.verdicts.outcomes import (
     FROZEN_MARGIN,
     LOOKS,
     OUTCOMES,
@@ -29,14 +37,6 @@ from patchinit.evidence.claims.outcomes import (
     direction,
     equal_within,
     part,
-)
-from patchinit.evidence.estimates import (
-    Estimate,
-    MeanSquares,
-    accuracy_estimate,
-    mean_estimate,
-    pooled_mean_estimate,
-    pooled_residual,
 )
 
 N = 10_000  # test images

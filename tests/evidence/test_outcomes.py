@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from patchinit.evidence.claims.outcomes import (
+from patchinit.evidence.estimates import Estimate
+from patchinit.evidence.intervals import Interval
+from patchinit.evidence.verdicts.outcomes import (
     CONTRADICTED,
     NO_DIFFERENCE,
     NOT_SUPPORTED,
@@ -16,8 +18,6 @@ from patchinit.evidence.claims.outcomes import (
     equal_within,
     part,
 )
-from patchinit.evidence.estimates import Estimate
-from patchinit.evidence.intervals import Interval
 
 
 def interval(low, high):

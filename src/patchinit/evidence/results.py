@@ -245,7 +245,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
                 of_arm = found.setdefault(replace(result.settings, seed=0), {})
                 of_arm[result.settings.seed] = result
     arms = {
-        settings: Arm(_of(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
+        settings: Arm(of_named(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
         for study in map(STUDIES.get, present)
         for dataset in study.datasets
         for name in study.arms
@@ -264,7 +264,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     )
 
 
-def _of(study: Study, name: str) -> Of:
+def of_named(study: Study, name: str) -> Of:
     """What tells an arm from the study's others, without what all arms have as well."""
     common = Settings(**study.common)
     arm = {"method": common.method, **study.arms[name]}

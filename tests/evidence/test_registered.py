@@ -1,0 +1,256 @@
+"""The registered verdicts on worlds that bear a claim out, refute it, or are not finished."""
+
+import numpy as np
+import pytest
+
+from patchinit.evidence.arms import Of
+from patchinit.evidence.results import read_runs
+from patchinit.evidence.verdicts.claims import (
+    DECIDES,
+    DECLARED,
+    INTERIM,
+    NO_RUNS,
+    UNDECIDABLE,
+    unlike_data_sets,
+    verdicts,
+)
+from patchinit.evidence.verdicts.comparisons import (
+    COMPONENTS,
+    GLOROT,
+    accuracy,
+    epochs_saved,
+    rank_of_last,
+    stage,
+)
+from patchinit.evidence.verdicts.outcomes import (
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNDECIDED,
+)
+from tests.synthetic import write_study
+
+STUDIES = {"A": "anchor", "B": "grid", "D": "anchor-cifar10", "E": "beyond"}
+
+
+def true_accuracy(dataset, of):
+    """The paper is right, and what lies beyond it as its authors would hope."""
+    base = {
+        "principal_components": 2.0, "kmeans": -1.0, "random_patches": -3.0,
+        "random_orthonormal": -1.5, "cosine_basis": -1.5,
+    }.get(of.method, 0.0)  # fmt: skip
+    settings = of.settings
+    if settings.get("frozen"):
+        base += 0.0 if of.method == "principal_components" else -4.0
+    if settings.get("layers") == "all":
+        base += 2.0
+    return 80.0 + base
+
+
+def false_accuracy(dataset, of):
+    return 160.0 - true_accuracy(dataset, of)
+
+
+def true_distance(dataset, of, index):
+    """Glorot's filters turn furthest, and components the further the later they come."""
+    size = {"glorot_uniform": 0.6, "principal_components": 0.05, "kmeans": 0.06}
+    amount = size.get(of.method, 0.3)
+    return amount * (0.5 + index) if of.method == "principal_components" else amount + 0 * index
+
+
+def false_distance(dataset, of, index):
+    size = {"glorot_uniform": 0.1, "principal_components": 0.3, "kmeans": 0.3}
+    amount = size.get(of.method, 0.1)
+    return amount * (1.5 - index) if of.method == "principal_components" else amount + 0 * index
+
+
+def true_slowness(dataset, of):
+    return 4.0 if of.method == "principal_components" else 12.0
+
+
+def false_slowness(dataset, of):
+    return 16.0 - true_slowness(dataset, of)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """All stages, finished, in a world where the claims hold and in one where they do not."""
+    found = {}
+    for name, ways in (
+        ("true", (true_accuracy, true_distance, true_slowness)),
+        ("false", (false_accuracy, false_distance, false_slowness)),
+    ):
+        root = tmp_path_factory.mktemp(name)
+        for study in STUDIES.values():
+            write_study(root, study, accuracy=ways[0], distance=ways[1], slowness=ways[2])
+        found[name] = {
+            study: read_runs(study, folder=root / "results") for study in STUDIES.values()
+        }
+    return found
+
+
+def by_place(found):
+    return {(verdict.claim, verdict.stage, verdict.dataset): verdict for verdict in found}
+
+
+PLACES = [
+    (claim, letter, dataset)
+    for claim, places in DECIDES.items()
+    for letter, dataset in places
+    if claim not in UNDECIDABLE
+]
+
+
+@pytest.mark.parametrize(("claim", "letter", "dataset"), PLACES)
+def test_every_claim_can_be_borne_out(worlds, claim, letter, dataset):
+    verdict = by_place(verdicts(worlds["true"]))[claim, letter, dataset]
+    assert verdict.outcome == SUPPORTED and verdict.n >= verdict.n_registered >= 3
+
+
+@pytest.mark.parametrize(("claim", "letter", "dataset"), PLACES)
+def test_every_claim_can_be_refuted(worlds, claim, letter, dataset):
+    verdict = by_place(verdicts(worlds["false"]))[claim, letter, dataset]
+    assert verdict.outcome in (CONTRADICTED, NOT_SUPPORTED)
+
+
+@pytest.mark.parametrize("world", ["true", "false"])
+def test_some_claims_were_declared_undecidable(worlds, world):
+    """Whatever the runs show: the reading stands beside, and how many pairs would decide."""
+    for verdict in verdicts(worlds[world]):
+        if verdict.claim in UNDECIDABLE:
+            assert (verdict.outcome, verdict.state) == (UNDECIDED, DECLARED)
+            for reading in verdict.readings:
+                assert reading.outcome in (SUPPORTED, CONTRADICTED)
+                least, most = reading.needed[1:]
+                assert least <= reading.needed[0] <= most
+
+
+def test_two_data_sets_are_joined_at_one_length(worlds):
+    found = by_place(verdicts(worlds["true"]))
+    assert found["6", "AD", "both"].outcome == SUPPORTED
+    assert found["20", "B", "both"].outcome == SUPPORTED
+    assert len(found["20", "B", "both"].readings) == 4
+    assert {stages for _, stages, dataset in found if dataset == "both"} == {"AD", "B", "E"}
+
+
+def test_one_data_set_against_a_claim_is_enough(worlds, tmp_path):
+    def mixed(dataset, of):
+        return (true_accuracy if dataset == "cifar10" else false_accuracy)(dataset, of)
+
+    write_study(tmp_path, "grid", accuracy=mixed)
+    found = by_place(verdicts({"grid": read_runs("grid", folder=tmp_path / "results")}))
+    assert found["20", "B", "cifar10"].outcome == SUPPORTED
+    assert found["20", "B", "both"].outcome == CONTRADICTED
+
+
+def test_no_practical_difference(tmp_path):
+    write_study(tmp_path, "grid", noise=0.01)
+    found = by_place(verdicts({"grid": read_runs("grid", folder=tmp_path / "results")}))
+    assert found["4", "B", "cifar10"].outcome == NO_DIFFERENCE
+    assert found["20", "B", "both"].outcome == NO_DIFFERENCE
+    # No gain from freezing, and no loss: the first half of claim 9 fails, the second holds.
+    assert found["9", "B", "cifar10"].outcome == NO_DIFFERENCE
+
+
+def test_nothing_is_said_without_runs():
+    assert all(v.outcome == UNDECIDED for v in verdicts({}))
+    assert {v.state for v in verdicts({})} == {NO_RUNS, DECLARED}
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_an_unfinished_stage_is_interim(tmp_path, n):
+    write_study(tmp_path, "grid", accuracy=true_accuracy, seeds=range(n))
+    found = by_place(verdicts({"grid": read_runs("grid", folder=tmp_path / "results")}))
+    verdict = found["4", "B", "cifar10"]
+    assert (verdict.outcome, verdict.state, verdict.n_registered) == (UNDECIDED, INTERIM, 5)
+    assert verdict.n == n and (verdict.readings[0].estimate is None) == (n == 1)
+    # Four pairs are all that claim 20 has.
+    assert (found["20", "B", "cifar10"].outcome == SUPPORTED) == (n == 4)
+
+
+# --- Claim 2 -------------------------------------------------------------------------------------
+
+
+def claim_2(tmp_path, n, gain, noise=0.05, keep=lambda settings: True):
+    def lead(dataset, of):
+        return 80.0 + gain * (of == COMPONENTS)
+
+    write_study(tmp_path, "anchor", accuracy=lead, seeds=range(n), noise=noise, keep=keep)
+    runs = {"anchor": read_runs("anchor", folder=tmp_path / "results")}
+    (verdict,) = (v for v in verdicts(runs) if v.claim == "2")
+    return verdict
+
+
+def test_between_looks_the_last_look_counts(tmp_path):
+    """Five pairs: the look at four is all that there is."""
+    verdict = claim_2(tmp_path, 5, gain=2.0)
+    (reading,) = verdict.readings
+    assert (verdict.outcome, verdict.state) == (SUPPORTED, "decided")
+    assert reading.estimate.n == 4 and reading.level == 0.978
+
+
+def test_an_open_look_is_interim(tmp_path):
+    verdict = claim_2(tmp_path, 5, gain=0.1, noise=1.5)
+    assert (verdict.outcome, verdict.state) == (UNDECIDED, INTERIM)
+
+
+def test_fewer_than_four_pairs_are_no_look(tmp_path):
+    verdict = claim_2(tmp_path, 3, gain=2.0)
+    assert (verdict.outcome, verdict.state) == (UNDECIDED, INTERIM)
+    assert verdict.readings[0].level == 0.95
+
+
+def test_the_third_look_is_the_last(tmp_path):
+    verdict = claim_2(tmp_path, 8, gain=0.1, noise=1.5)
+    assert verdict.state == "decided" and verdict.readings[0].estimate.n == 8
+
+
+def test_the_size_is_read_beside_the_direction(tmp_path):
+    """The paper's 0.78 pp is compatible with 0.8 and not with 4."""
+    assert claim_2(tmp_path / "a", 4, gain=0.8).readings[0].compatible
+    assert claim_2(tmp_path / "b", 4, gain=4.0).readings[0].compatible is False
+
+
+# --- What is measured ----------------------------------------------------------------------------
+
+
+def test_accuracy_by_hand(worlds):
+    on = stage("B", worlds["true"], "cifar10")
+    found = accuracy(on, {COMPONENTS: 1, Of("random_patches"): -1})
+    arms = on.runs.paired("cifar10", COMPONENTS, Of("random_patches"))
+    assert found.estimate.n == 5  # random patches have five seeds
+    assert found.estimate.value == pytest.approx((arms[0].final - arms[1].final).mean())
+    # 6 + 6 + 6 + 5 + 4 + 4 + 5 x 3 runs without the twins, 11 arms, 6 seeds
+    assert found.residual.freedom == 46 - 11 - 6 + 1
+
+
+def test_twins_in_fp32_are_no_part_of_the_residual(worlds):
+    on = stage("B", worlds["true"], "cifar10")
+    assert any("precision" in arm.of.settings for arm in on.runs.arms)
+    assert on.registered(Of("glorot_uniform", precision="fp32")) == 3
+
+
+def test_epochs_saved_and_never(worlds):
+    saved = epochs_saved(stage("A", worlds["true"], "fashion_mnist"))
+    assert saved.estimate.value < -5 and saved.never == 0
+    lost = epochs_saved(stage("A", worlds["false"], "fashion_mnist"), share=1.2)
+    assert lost.never == 12
+
+
+def test_rank_of_the_last_filter(worlds):
+    assert rank_of_last(stage("A", worlds["true"], "fashion_mnist")) == [9] * 6
+
+
+def test_data_sets_that_do_not_differ(worlds):
+    """Claim 11: both data sets were drawn alike, so every interval should hold no difference."""
+    found = unlike_data_sets(worlds["true"])
+    assert {stages for stages, *_ in found} == {"DA", "BB"}
+    holds = [estimate.interval().low <= (1 if "/" in what else 0) <= estimate.interval().high
+             for _, what, estimate in found]  # fmt: skip
+    assert np.mean(holds) > 0.7
+
+
+def test_an_arm_that_the_stage_has_not_is_registered_for_nothing():
+    assert stage("A", {}, "fashion_mnist").registered(Of("cosine_basis"), GLOROT) == 0
+    assert stage("A", {}, "cifar10").registered(GLOROT) == 0
