@@ -17,6 +17,9 @@ ROOMS = (
     "patchinit.init",
     "patchinit.filters",
     "patchinit.data",
+    "patchinit.experiments",
+    "patchinit.evidence",
+    "patchinit.chapters",
 )
 
 

@@ -12,7 +12,16 @@ from ..evidence.claims.rules import NO, OPEN, YES
 
 
 def say(**values: object) -> None:
-    """Keep numbers and words for the text of the page, which shows them by the role `glue`."""
+    """Keep numbers and words for the text of the page, which shows them by the role `glue`.
+
+    Examples
+    --------
+    >>> from unittest.mock import patch
+    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    ...     say(n_filters=27)
+    >>> kept.call_args.args
+    ('n_filters', 27)
+    """
     for key, value in values.items():
         glue(key, value.item() if hasattr(value, "item") else value, display=False)
 
@@ -20,7 +29,24 @@ def say(**values: object) -> None:
 def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
     """Keep a claim's verdict by the bound of its chapter.
 
-    None is undecided, and stand-in data decide nothing.
+    Parameters
+    ----------
+    data : Images
+        That it rests on; stand-in data decide nothing.
+    claim : int
+        Its number.
+    holds : bool or None
+        None is undecided.
+    evidence : str
+
+    Examples
+    --------
+    >>> from patchinit.data.load import load_images
+    >>> from unittest.mock import patch
+    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    ...     verdict(load_images("digits"), claim=12, holds=True, evidence="0.5 pp")
+    >>> [call.args for call in kept.call_args_list]
+    [('claim_12_verdict', 'supported'), ('claim_12_evidence', '0.5 pp')]
     """
     found = OPEN if data.stand_in_for or holds is None else YES if holds else NO
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})

@@ -25,6 +25,15 @@ def tell(found: Mapping[int, Finding], chapter: int) -> None:
         A finding whose claim is not in the list, or a claim of the chapter without a finding.
     patchinit.chapters.claim_list.NoClaims
         The list is not there.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.claims.findings import findings
+    >>> from unittest.mock import patch
+    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    ...     tell(findings(None), chapter=8)  # in the book's repository
+    >>> kept.call_args_list[0].args
+    ('claim_1_verdict', 'undecided')
     """
     claims = read_claims()
     own = {n for n, c in claims.items() if c.rests_on_runs and chapter in (c.chapter, *c.also)}
@@ -46,7 +55,15 @@ def tell(found: Mapping[int, Finding], chapter: int) -> None:
 
 
 def show(runs: Runs) -> HTML:
-    """Which runs the page rests on; in a box where they are reduced ones."""
+    """Which runs the page rests on; in a box where they are reduced ones.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> box = show(read_runs("paper-small"))  # in the book's repository
+    >>> "too short to decide" in box.data
+    True
+    """
     text = html.escape(describe(runs))
     if not runs.reduced:
         return HTML(f'<p class="data-source">{text}</p>')

@@ -15,7 +15,14 @@ if TYPE_CHECKING:  # a chapter that keeps a number does not depend on training
 
 
 def describe(runs: Runs) -> str:
-    """One sentence: which runs, how many, and whether they are reduced."""
+    """One sentence: which runs, how many, and whether they are reduced.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> describe(read_runs("paper-small"))[:48]  # in the book's repository
+    'Reduced runs (paper-small): 30 of 30 runs, 3 see'
+    """
     settings = runs.arms[0].settings
     hardware = sorted({name for manifest in runs.manifests for name in manifest["hardware"]})
     images = (
@@ -62,7 +69,15 @@ def needed(finding: Finding, study: str) -> str:
 
 
 def evidence(finding: Finding) -> str:
-    """The effects that a finding rests on, with intervals and n, in one line."""
+    """The effects that a finding rests on, with intervals and n, in one line.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.intervals import Interval
+    >>> effect = Effect("final accuracy", "cifar10", Interval(0.5, 0.2, 0.8, 5), "pp")
+    >>> evidence(Finding(20, "supported", reduced=False, effects=(effect,)))
+    'components minus random orthonormal filters on CIFAR-10: +0.50 [+0.20, +0.80] pp, n = 5'
+    """
     write = _WRITERS[finding.claim]
     groups = groupby(finding.effects, key=lambda effect: effect.dataset)
     texts = [write(DATASETS[dataset].label, list(effects)) for dataset, effects in groups]

@@ -39,7 +39,10 @@ class Estimate:
     back: Callable[[float], float] = _itself  #: from that scale to the unit: exp, tanh
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs."""
+        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs.
+
+        `level` lies between 0 and 1.
+        """
         if self.n < 2:
             return Interval(self.back(self.value), -math.inf, math.inf, self.n)
         half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
@@ -55,6 +58,18 @@ def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -
     values : array of shape (n,)
         On the scale where errors are symmetric: logarithms for ratios (`back` = `math.exp`),
         Fisher's atanh for correlations (`back` = `math.tanh`).
+    back : function, optional
+        From that scale to the unit. Default: the values are in their unit.
+
+    Returns
+    -------
+    Estimate
+        With n - 1 degrees of freedom; its error is infinite for n = 1.
+
+    Raises
+    ------
+    ValueError
+        No values.
 
     Examples
     --------
@@ -71,10 +86,16 @@ def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -
 
 @dataclass(frozen=True)
 class Residual:
-    """What is left of the spread of runs once arm and seed are accounted for."""
+    """What is left of the spread of runs once arm and seed are accounted for.
 
-    variance: float  #: s squared, of one run
-    freedom: int  #: nu
+    Examples
+    --------
+    >>> Residual(variance=0.25, freedom=20).variance ** 0.5  # standard deviation of one run, pp
+    0.5
+    """
+
+    variance: float  #: s squared, of one run, in the square of its unit
+    freedom: int  #: nu, degrees of freedom
 
 
 def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
@@ -86,6 +107,11 @@ def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
     ----------
     values : mapping of (arm, seed) to float
         Final accuracies, say. Arms may have different seeds.
+
+    Returns
+    -------
+    Residual
+        In the square of the values' unit.
 
     Raises
     ------
@@ -117,10 +143,17 @@ def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """The two-way table of seeds by test images of a comparison."""
+    """The two-way table of seeds by test images of a comparison.
+
+    Examples
+    --------
+    >>> squares = MeanSquares(mean=0.5, images=2600.0, rest=2200.0, n_seeds=3, n_images=10_000)
+    >>> round(squares.rest / squares.n_images, 2)  # the least variance of a pair, pp squared
+    0.22
+    """
 
     mean: float  #: D, pp
-    images: float  #: M_I
+    images: float  #: M_I, of the images' means over seeds; pp squared, as all mean squares are
     rest: float  #: M_R, what neither seed nor image explains
     n_seeds: int
     n_images: int
@@ -132,14 +165,27 @@ def mean_squares(correct: Sequence[np.ndarray], weights: Sequence[float]) -> Mea
     Parameters
     ----------
     correct : sequence of bool arrays of shape (S, N)
-        Of each arm, for the same seeds and test images.
+        Of each arm, for the same seeds and test images: S >= 1, N >= 2.
     weights : sequence of float
         Of each arm: +1 and -1 for a pair.
+
+    Returns
+    -------
+    MeanSquares
+        Its mean in percentage points, its mean squares in their square.
 
     Raises
     ------
     ValueError
         Arms of unlike shape, or not one weight for each.
+
+    Examples
+    --------
+    >>> one = np.array([[1, 1, 1, 0], [1, 1, 0, 1]], dtype=bool)  # two seeds, four images
+    >>> other = np.array([[1, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
+    >>> squares = mean_squares([one, other], [1, -1])
+    >>> squares.mean, squares.n_seeds, squares.n_images
+    (37.5, 2, 4)
     """
     if len(correct) != len(weights) or len({np.shape(arm) for arm in correct}) != 1:
         raise ValueError(
@@ -162,7 +208,27 @@ def mean_squares(correct: Sequence[np.ndarray], weights: Sequence[float]) -> Mea
 
 
 def pair_variance(squares: MeanSquares, residual: Residual, weights: Sequence[float]) -> float:
-    """B, the variance of a pair from seed to seed, never below what the test images prove."""
+    """B, the variance of a pair from seed to seed, never below what the test images prove.
+
+    Parameters
+    ----------
+    squares : MeanSquares
+    residual : Residual
+        Of final accuracies, percentage points squared.
+    weights : sequence of float
+        Of each arm, as for `mean_squares`.
+
+    Returns
+    -------
+    float
+        Percentage points squared, >= 0.
+
+    Examples
+    --------
+    >>> squares = MeanSquares(mean=0.5, images=2600.0, rest=2200.0, n_seeds=3, n_images=10_000)
+    >>> [round(pair_variance(squares, Residual(s2, 20), (1, -1)), 2) for s2 in (0.05, 0.2)]
+    [0.22, 0.4]
+    """
     pooled = residual.variance * float(np.square(weights).sum())
     return max(pooled, squares.rest / squares.n_images)
 
@@ -172,10 +238,29 @@ def accuracy_estimate(
 ) -> Estimate:
     """A difference of accuracies whose error counts other seeds and other test images.
 
+    Parameters
+    ----------
+    squares : MeanSquares
+    residual : Residual
+        Of final accuracies, percentage points squared.
+    weights : sequence of float
+        Of each arm, as for `mean_squares`.
+
+    Returns
+    -------
+    Estimate
+        In percentage points; its error is infinite for a single seed.
+
     References
     ----------
     The two-way random-effects model, of seeds crossed with images ("multi-reader multi-case" in
     diagnostics): Gallas (2006). Degrees of freedom: Satterthwaite (1946).
+
+    Examples
+    --------
+    >>> squares = MeanSquares(mean=0.5, images=2600.0, rest=2200.0, n_seeds=3, n_images=10_000)
+    >>> print(f"{accuracy_estimate(squares, Residual(0.2, 20)).interval():+.2f}")
+    +0.50 [−0.29, +1.29]
     """
     n, n_images, freedom = squares.n_seeds, squares.n_images, residual.freedom
     if n < 2:
@@ -202,6 +287,29 @@ def prediction_interval(
     """Where the same experiment, made again with n_again seeds, would find its mean.
 
     The test images are the same in both, so they drop out.
+
+    Parameters
+    ----------
+    squares : MeanSquares
+    residual : Residual
+        Of final accuracies, percentage points squared.
+    weights : sequence of float
+        Of each arm, as for `mean_squares`.
+    n_again : int
+        >= 1.
+    level : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        In percentage points.
+
+    Examples
+    --------
+    >>> squares = MeanSquares(mean=0.5, images=2600.0, rest=2200.0, n_seeds=3, n_images=10_000)
+    >>> print(f"{prediction_interval(squares, Residual(0.2, 20)):+.2f}")
+    +0.50 [−0.58, +1.58]
     """
     between, n = pair_variance(squares, residual, weights), squares.n_seeds
     quantile = float(stats.t.ppf(0.5 + level / 2, residual.freedom))
@@ -215,7 +323,20 @@ def pooled_mean_estimate(differences: ArrayLike, residual: Residual) -> Estimate
     Parameters
     ----------
     differences : array of shape (n,)
-        Of two arms, so a difference has twice the variance of a run.
+        Of two arms, so a difference has twice the variance of a run; n >= 1.
+    residual : Residual
+        Of single runs, in the square of the differences' unit.
+
+    Returns
+    -------
+    Estimate
+        In the unit of the differences, with the residual's degrees of freedom.
+
+    Examples
+    --------
+    >>> estimate = pooled_mean_estimate([0.5, 1.0], Residual(variance=0.25, freedom=20))
+    >>> estimate.value, estimate.error, estimate.freedom
+    (0.75, 0.5, 20)
     """
     differences = np.asarray(differences, dtype=float)
     n = differences.size
@@ -227,6 +348,11 @@ def welch_difference(one: Estimate, other: Estimate) -> Estimate:
     """One estimate minus another that shares no seed with it, by Welch's degrees of freedom.
 
     Both are on one scale; the difference stays on it (a difference of logarithms, say).
+
+    Returns
+    -------
+    Estimate
+        Of the smaller number of pairs; its error is infinite if that is less than two.
 
     Examples
     --------
@@ -247,11 +373,30 @@ def welch_difference(one: Estimate, other: Estimate) -> Estimate:
 def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tuple[float, ...]:
     """Pairs that a two-sided paired t-test at 5 % needs to find a difference with a power of 0.8.
 
+    Parameters
+    ----------
+    difference : float
+        In the unit of the runs.
+    residual : Residual
+        Of single runs, with a variance above 0.
+    n_arms : int
+        That the difference is formed of, each with a weight of +1 or -1.
+
     Returns
     -------
     tuple of three numbers
         From the residual's variance, and from both ends of its 95 % interval (chi-squared): the
-        estimate, the least and the most.
+        estimate, the least and the most. 100,000 stands for as many or more.
+
+    Raises
+    ------
+    ValueError
+        The residual has no variance.
+
+    Examples
+    --------
+    >>> pairs_needed(0.5, Residual(variance=0.09, freedom=20))
+    (8, 6, 14)
     """
     from .significance import seeds_needed
 

@@ -265,7 +265,18 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
 
 
 def of_named(study: Study, name: str) -> Of:
-    """What tells an arm from the study's others, without what all arms have as well."""
+    """What tells an arm from the study's others, without what all arms have as well.
+
+    Raises
+    ------
+    KeyError
+        The study has no arm of this name.
+
+    Examples
+    --------
+    >>> of_named(STUDIES["grid"], "principal_components, frozen").label
+    'principal components, never trained'
+    """
     common = Settings(**study.common)
     arm = {"method": common.method, **study.arms[name]}
     return Of(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})

@@ -35,7 +35,14 @@ def load(dataset: str, split: str) -> Images:
 
 
 class Prepared(NamedTuple):
-    """What a run starts from."""
+    """What a run starts from.
+
+    Examples
+    --------
+    >>> start = prepare(Settings(dataset="digits", method="random_patches", n_images=100))
+    >>> len(start.train_set), len(start.test_set), len(start.filter_images)
+    (1437, 360, 100)
+    """
 
     model: SimpleConv
     train_set: Images

@@ -43,7 +43,15 @@ PAIRS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """Final accuracy of an arm against Glorot's, paired by seed; percentage points."""
+    """Final accuracy of an arm against Glorot's, paired by seed; percentage points.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> first = compare(read_runs("paper-small"))[0]  # in the book's repository
+    >>> len(first.differences), round(first.spread, 1), round(first.paper, 2)
+    (3, 0.2, 0.09)
+    """
 
     dataset: str
     arm: Of
@@ -117,6 +125,13 @@ def direction(comparison: Comparison, wanted: int) -> str:
     -------
     str
         "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> first = compare(read_runs("paper-small"))[0]  # in the book's repository
+    >>> direction(first, +1), direction(first, -1)
+    ('supported', 'not supported')
     """
     if comparison.p_holm < 0.05:
         return YES if comparison.interval.estimate * wanted > 0 else NO

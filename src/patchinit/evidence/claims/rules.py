@@ -18,7 +18,15 @@ BASE = "glorot_uniform"
 
 @dataclass(frozen=True)
 class Effect:
-    """One number that a rule looks at."""
+    """One number that a rule looks at.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.intervals import Interval
+    >>> effect = Effect("final accuracy", "cifar10", Interval(0.5, 0.2, 0.8, 5), "pp", paper=0.09)
+    >>> effect.value.side(), effect.value.side(of=effect.paper)
+    (1, 1)
+    """
 
     measure: str  #: what was measured, in a word or two
     dataset: str

@@ -18,7 +18,16 @@ HORIZON = 50  #: epochs that the area under the curve is taken over, or all if t
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast an arm learns against Glorot, on one data set."""
+    """How fast an arm learns against Glorot, on one data set.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> found = speed(runs, "cifar10", "kmeans")
+    >>> found.horizon, list(found.epochs), found.never[0.9]
+    (15, [0.8, 0.9, 0.95], 0)
+    """
 
     dataset: str
     arm: Of

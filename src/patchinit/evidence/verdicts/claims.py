@@ -52,7 +52,15 @@ UNDECIDABLE = ("1", "3", "5")
 
 @dataclass(frozen=True)
 class Reading:
-    """One part of a claim on one data set, as the runs at hand show it."""
+    """One part of a claim on one data set, as the runs at hand show it.
+
+    Examples
+    --------
+    >>> found = Estimate(1.0, error=0.3, freedom=5, n=6)
+    >>> reading = Reading("components - Glorot", "pp", found, n=6, n_registered=6)
+    >>> print(f"{reading.interval:+.2f} {reading.unit}, {reading.outcome}")
+    +1.00 [+0.23, +1.77] pp, undecided
+    """
 
     what: str  #: "components - Glorot"
     unit: str  #: "pp", "ratio", "rank correlation"
@@ -60,13 +68,14 @@ class Reading:
     n: int  #: pairs at hand
     n_registered: int  #: pairs that the verdict is given at
     outcome: str = UNDECIDED  #: at 95 %, or at the level of the look
-    level: float = 0.95
-    paper: float | None = None  #: the paper's value
+    level: float = 0.95  #: of the interval, 0 to 1
+    paper: float | None = None  #: the paper's value; None if it gives none
     predicted: Interval | None = None  #: where three seeds made again would find their mean
     needed: tuple[float, ...] = ()  #: pairs that would find the paper's value: best, least, most
 
     @property
     def interval(self) -> Interval | None:
+        """At its level, in its unit; None without an estimate."""
         return self.estimate and self.estimate.interval(self.level)
 
     @property
@@ -79,13 +88,21 @@ class Reading:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one stage says of one claim on one data set, or on both together."""
+    """What one stage says of one claim on one data set, or on both together.
+
+    Examples
+    --------
+    >>> readings = (Reading("a", "pp", None, 3, 6), Reading("b", "pp", None, 2, 4))
+    >>> verdict = Verdict("9", "cifar10", "B", 30, "undecided", "interim", readings)
+    >>> verdict.n, verdict.n_registered
+    (2, 4)
+    """
 
     claim: str  #: number, and a letter where it has two halves: "7a"
     dataset: str  #: or "both"
-    stage: str  #: letter
-    epochs: int
-    outcome: str
+    stage: str  #: letter, or two for both data sets, if they differ
+    epochs: int  #: of its runs
+    outcome: str  #: one of `patchinit.evidence.verdicts.outcomes.OUTCOMES`
     state: str  #: "decided", "interim", "no runs" or "declared undecidable"
     readings: tuple[Reading, ...] = ()
     parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
@@ -97,6 +114,7 @@ class Verdict:
 
     @property
     def n_registered(self) -> int:
+        """Registered pairs of the part that has fewest."""
         return min((reading.n_registered for reading in self.readings), default=0)
 
 
@@ -148,7 +166,7 @@ def _verdict(claim: str, on: Stage, readings: list[Reading], parts: list[Part]) 
 
 
 def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
-    """The parts of two data sets at one length joined, once both have their verdicts."""
+    """The parts of two data sets at one length joined; None until both have their verdicts."""
     if len(verdicts) < 2 or any(verdict.state != DECIDED for verdict in verdicts):
         return None
     parts = tuple(at for verdict in verdicts for at in verdict.parts)
@@ -281,7 +299,13 @@ def verdicts(runs: Mapping[str, Runs | None]) -> list[Verdict]:
     ----------
     runs : mapping of str to Runs or None
         Of the stages' studies by name (`anchor`, `grid`, `null`, `anchor-cifar10`, `beyond`), as
-        `patchinit.evidence.results.read_runs` gives them one by one.
+        `patchinit.evidence.results.read_runs` gives them one by one. What is not in may be missing.
+
+    Returns
+    -------
+    list of Verdict
+        One for each stage and data set that a claim is decided on, with runs or without, and where
+        both data sets have theirs one for both.
 
     Examples
     --------
@@ -307,7 +331,17 @@ def verdicts(runs: Mapping[str, Runs | None]) -> list[Verdict]:
 
 
 def looks_at_claim_2(on: Stage) -> Verdict:
-    """Claim 2 is looked at with 4, 6 and 8 pairs; the first look that is not undecided decides."""
+    """Claim 2 is looked at with 4, 6 and 8 pairs; the first look that is not undecided decides.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> runs = read_runs("paper-small")  # in the book's repository: three pairs
+    >>> verdict = looks_at_claim_2(Stage(runs, STUDIES["paper-small"], "fashion_mnist"))
+    >>> verdict.state, verdict.n, verdict.n_registered
+    ('interim', 3, 4)
+    """
     (rule,) = _rules("2", on.dataset)
     arms = on.paired(*rule.of, below=max(LOOKS))
     n = len(arms[0].seeds) if arms else 0
@@ -335,11 +369,24 @@ def looks_at_claim_2(on: Stage) -> Verdict:
 def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Estimate]]:
     """Claim 11: the difference of each effect, CIFAR-10 minus Fashion-MNIST, at one length.
 
+    Parameters
+    ----------
+    runs : mapping of str to Runs or None
+        As for `verdicts`. Effects that one of the data sets has no runs for are left out.
+
     Returns
     -------
     list of (stages, what, Estimate)
         Differences of logarithms for ratios (turned back they are ratios of ratios), of
         correlations after Fisher's transformation, of percentage points for claim 9.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository; here in place of both stages
+    >>> stages, what, found = unlike_data_sets({"anchor": runs, "anchor-cifar10": runs})[3]
+    >>> print(f"{stages}, {what}: {found.interval():.2f}")
+    DA, k-means / random orthonormal: 1.44 [1.06, 1.96]
     """
     found = []
     for fashion, cifar, claims in (

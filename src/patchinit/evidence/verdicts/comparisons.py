@@ -42,18 +42,31 @@ THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are c
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the protocol on one data set: the runs that are in, and what was registered."""
+    """One stage of the protocol on one data set: the runs that are in, and what was registered.
 
-    runs: Runs | None
+    Any study will do, registered or not.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> on.registered(GLOROT, KMEANS), len(on.paired(GLOROT, KMEANS)[0].seeds)
+    (3, 3)
+    """
+
+    runs: Runs | None  #: None if nothing is in
     study: Study
     dataset: str
 
     @property
     def letter(self) -> str:
+        """Of the stage; empty for a study that is none."""
         return self.study.stage
 
     @property
     def epochs(self) -> int:
+        """Of every run."""
         return self.study.common["epochs"]
 
     def registered(self, *of: Of) -> int:
@@ -64,7 +77,10 @@ class Stage:
         return min(len(seeds.get(one, ())) for one in of)
 
     def paired(self, *of: Of, below: int | None = None) -> tuple[Arm, ...] | None:
-        """The arms with the registered seeds that all have; None if there are none."""
+        """The arms with the registered seeds that all have; None if there are none.
+
+        With `below`, the seeds below that number are taken instead of the registered ones.
+        """
         below = self.registered(*of) if below is None else below
         if self.runs is None or not self.runs.has(self.dataset, *of):
             return None
@@ -75,7 +91,15 @@ class Stage:
     def residual(
         self, value: Callable[[Arm], np.ndarray], below: int | None = None
     ) -> Residual | None:
-        """Pooled residual of a value of every run but the fp32 twins; None if it has no freedom."""
+        """Pooled residual of a value of every run but the fp32 twins; None if it has no freedom.
+
+        Parameters
+        ----------
+        value : function of an Arm, to an array of shape (S,)
+            A number of each run.
+        below : int, optional
+            Only seeds below this. Default: all that are registered.
+        """
         below = max(map(len, map(self.study.seeds_of, self.study.arms))) if below is None else below
         values = {
             (arm.of.label, seed): float(of_seed)
@@ -91,19 +115,44 @@ class Stage:
 
 
 def stage(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
-    """A stage by its letter; `runs` by the study's name, as far as they are in."""
+    """A stage by its letter.
+
+    Parameters
+    ----------
+    letter : str
+        "A" to "E".
+    runs : mapping of str to Runs or None
+        By the study's name, as far as they are in.
+    dataset : str
+
+    Examples
+    --------
+    >>> null = stage("C", {}, "cifar10")
+    >>> null.study.name, null.epochs, null.registered(GLOROT), null.paired(GLOROT)
+    ('null', 3, 2, None)
+    """
     study = next(study for study in STUDIES.values() if study.stage == letter)
     return Stage(runs.get(study.name), study, dataset)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A difference of final accuracies with what its size is judged by."""
+    """A difference of final accuracies with what its size is judged by.
 
-    estimate: Estimate
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> found = accuracy(on, {COMPONENTS: 1, GLOROT: -1})
+    >>> found.squares.n_seeds, found.squares.n_images, found.residual.freedom
+    (3, 10000, 8)
+    """
+
+    estimate: Estimate  #: percentage points
     squares: MeanSquares
-    residual: Residual
-    weights: tuple[float, ...]
+    residual: Residual  #: of all arms of the stage
+    weights: tuple[float, ...]  #: of the arms
 
 
 def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -> Accuracy | None:
@@ -116,6 +165,19 @@ def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -
         +1 and -1 for a pair.
     below : int, optional
         Only seeds below this, of all runs: a look at claim 2.
+
+    Returns
+    -------
+    Accuracy or None
+        None without runs, or from too few of them to judge the spread by.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> print(f"{accuracy(on, {COMPONENTS: 1, GLOROT: -1}).estimate.interval():+.1f}")
+    +2.1 [+1.4, +2.7]
     """
     arms = on.paired(*weights, below=below)
     residual = on.residual(lambda arm: arm.final, below)
@@ -126,8 +188,31 @@ def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -
     return Accuracy(accuracy_estimate(squares, residual, of), squares, residual, of)
 
 
-def speed(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, horizon: int = HORIZON):
-    """Difference of the accuracies averaged over the first epochs (a restricted mean), in pp."""
+def speed(
+    on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, horizon: int = HORIZON
+) -> Estimate | None:
+    """Difference of the accuracies averaged over the first epochs (a restricted mean).
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    horizon : int
+        >= 1, epochs; all of them where a run has fewer.
+
+    Returns
+    -------
+    Estimate or None
+        In percentage points; None without runs, or from too few to judge the spread by.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> print(f"{speed(on).interval():+.1f}")
+    +0.4 [−1.5, +2.2]
+    """
 
     def area(arm: Arm) -> np.ndarray:
         return mean_over_epochs(arm.accuracy, min(horizon, arm.accuracy.shape[1]))
@@ -140,7 +225,14 @@ def speed(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, horizon: int = HO
 
 @dataclass(frozen=True)
 class Saved:
-    """Epochs to a share of Glorot's final accuracy."""
+    """Epochs to a share of Glorot's final accuracy.
+
+    Examples
+    --------
+    >>> saved = Saved(mean_estimate([-3.0, -2.0, -4.0]), never=0)
+    >>> print(f"{saved.estimate.interval():+.1f} epochs")
+    −3.0 [−5.5, −0.5] epochs
+    """
 
     estimate: Estimate  #: difference of the first epochs, pair by pair
     never: int  #: runs of either arm that never got there; each counts with its last epoch
@@ -149,7 +241,29 @@ class Saved:
 def epochs_saved(
     on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, share: float = THRESHOLD
 ) -> Saved | None:
-    """How many epochs earlier the first arm reaches a share of the second's final accuracy."""
+    """How many epochs earlier the first arm reaches a share of the second's final accuracy.
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    share : float
+        0 to 1, of the second arm's mean final accuracy; curves are smoothed (`first_epoch`).
+
+    Returns
+    -------
+    Saved or None
+        Epochs of the first arm minus the second's, so below 0 if it is earlier. None without runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> saved = epochs_saved(on)
+    >>> print(f"{saved.estimate.interval():+.1f}, {saved.never} never got there")
+    +0.0 [−2.5, +2.5], 0 never got there
+    """
     arms = on.paired(one, other)
     if arms is None:
         return None
@@ -163,7 +277,7 @@ Measure = Callable[[Arm], np.ndarray]  # (S, F) of an arm, a line a seed
 
 
 def cosine(arm: Arm) -> np.ndarray:
-    """(S, F), cosine distance of each filter from its start, at the end."""
+    """(S, F), cosine distance of each filter from its start, at the end; 0 to 2."""
     return arm.final_distances
 
 
@@ -177,6 +291,28 @@ def ratio(
     """How much further one arm's filters turn than another's: ratio of the mean distances.
 
     The geometric mean over seeds.
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    measure : function of an Arm, to an array of shape (S, F)
+        A distance > 0 of each filter.
+    over_filters : function with the argument `axis`
+        What becomes of a run's filters, `numpy.median` for one.
+
+    Returns
+    -------
+    Estimate or None
+        Of the logarithm; its interval is of the ratio, > 0. None without runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> print(f"{ratio(on, GLOROT, COMPONENTS).interval():.1f}")
+    10.2 [8.9, 11.7]
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -191,6 +327,28 @@ def order(
     """Rank correlation of a filter's distance with its index, averaged after Fisher's transform.
 
     Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
+
+    Parameters
+    ----------
+    on : Stage
+    of : Of
+        Its filters have an order: components, by falling variance.
+    with_last : bool
+        Whether the last filter counts.
+    measure : function of an Arm, to an array of shape (S, F)
+
+    Returns
+    -------
+    Estimate or None
+        Of Fisher's transform; its interval is of the correlation, -1 to 1. None without runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> print(f"{order(on).interval():+.2f}")
+    +0.29 [+0.16, +0.41]
     """
     arms = on.paired(of)
     if arms is None:
@@ -201,7 +359,21 @@ def order(
 
 
 def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
-    """The rank of the last filter's distance among all, of each seed; F if it turned furthest."""
+    """The rank of the last filter's distance among all, of each seed; F if it turned furthest.
+
+    Returns
+    -------
+    list of int
+        1 to F, one a seed; empty without runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> rank_of_last(on)  # of 27 filters
+    [26, 26, 27]
+    """
     arms = on.paired(of)
     if arms is None:
         return []
@@ -211,7 +383,20 @@ def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
 def gradient_at_the_end(on: Stage, of: Of) -> float | None:
     """Norm on the sphere of the gradient at the end over that at the start.
 
-    Geometric mean over filters and seeds; None where the records have no gradients.
+    Geometric mean over filters and seeds.
+
+    Returns
+    -------
+    float or None
+        > 0; None without runs, or where the records have no gradients.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> print(gradient_at_the_end(on, COMPONENTS))  # these records have none
+    None
     """
     arms = on.paired(of)
     if arms is None or any(not result.gradient_norms.size for result in arms[0].results):
@@ -223,7 +408,28 @@ def gradient_at_the_end(on: Stage, of: Of) -> float | None:
 def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
     """Mean distance of trained filters over that without information, after the null's epochs.
 
-    Both after the same steps at the same rate; a ratio for each seed that both stages have.
+    Both after the same steps at the same rate.
+
+    Parameters
+    ----------
+    null : Stage
+        Of runs whose labels are noise.
+    trained : Stage
+        Of the same data set, for at least as many epochs.
+    of : Of
+
+    Returns
+    -------
+    list of float
+        > 0, one for each seed that both stages have; empty without runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> turned_by_noise(on, on, COMPONENTS)  # a stage turns as far as itself
+    [1.0, 1.0, 1.0]
     """
     if null.runs is None or trained.runs is None:
         return []

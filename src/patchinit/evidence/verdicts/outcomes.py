@@ -36,7 +36,12 @@ def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) ->
     sign : {+1, -1}
         That is claimed.
     margin : float
-        Half the width of what counts as no practical difference.
+        Half the width of what counts as no practical difference, in the interval's unit.
+
+    Returns
+    -------
+    str
+        "supported", "contradicted", "no practical difference" or "undecided".
 
     Examples
     --------
@@ -55,6 +60,11 @@ def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) ->
 def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
     """Whether a number lies on the claimed side of a bound: above for +1, below for -1.
 
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
     Examples
     --------
     >>> beyond(Interval(3.0, 2.0, 4.5, 6), 1.25)
@@ -67,7 +77,24 @@ def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
 
 
 def equal_within(interval: Interval, margin: float) -> str:
-    """Whether a difference is none: wholly inside the margins supported, wholly outside not."""
+    """Whether a difference is none: wholly inside the margins supported, wholly outside not.
+
+    Parameters
+    ----------
+    interval : Interval
+    margin : float
+        > 0, in the interval's unit.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> equal_within(Interval(0.1, -0.2, 0.4, 6), 0.5), equal_within(Interval(1, 0.2, 1.8, 6), 0.5)
+    ('supported', 'undecided')
+    """
     if -margin < interval.low and interval.high < margin:
         return SUPPORTED
     outside = interval.low > margin or interval.high < -margin
@@ -75,7 +102,25 @@ def equal_within(interval: Interval, margin: float) -> str:
 
 
 def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
-    """A look at an estimate at any level; undecided without runs or from fewer than three pairs."""
+    """A look at an estimate at any level; undecided without runs or from fewer than three pairs.
+
+    Parameters
+    ----------
+    estimate : Estimate or None
+        None without runs.
+    look : function of an Interval
+        Names the outcome.
+
+    Returns
+    -------
+    function of the interval's level, to an outcome
+
+    Examples
+    --------
+    >>> at = part(Estimate(1.0, error=0.3, freedom=5, n=6), lambda found: direction(found, +1))
+    >>> at(0.95), at(0.999)
+    ('supported', 'undecided')
+    """
 
     def at(level: float) -> str:
         if estimate is None or estimate.n < LEAST_PAIRS:
@@ -91,6 +136,11 @@ def conjunction(parts: Sequence[Part]) -> str:
     Supported needs every part at 95 %. One adverse part is enough against it, but of many one may
     look adverse by chance: it counts if it is adverse at the level 1 - 0.05 / k too, the first step
     of Holm's procedure.
+
+    Returns
+    -------
+    str
+        One of OUTCOMES; "undecided" without parts.
 
     Examples
     --------
