@@ -254,3 +254,8 @@ def test_data_sets_that_do_not_differ(worlds):
 def test_an_arm_that_the_stage_has_not_is_registered_for_nothing():
     assert stage("A", {}, "fashion_mnist").registered(Of("cosine_basis"), GLOROT) == 0
     assert stage("A", {}, "cifar10").registered(GLOROT) == 0
+
+
+def test_an_unknown_stage_is_named():
+    with pytest.raises(ValueError, match="letter='Z' should be one of A, B, C, D, E"):
+        stage("Z", {}, "cifar10")

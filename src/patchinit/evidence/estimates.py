@@ -340,6 +340,8 @@ def pooled_mean_estimate(differences: ArrayLike, residual: Residual) -> Estimate
     """
     differences = np.asarray(differences, dtype=float)
     n = differences.size
+    if not n:
+        raise ValueError("differences are empty; at least one pair is needed")
     error = math.sqrt(2 * residual.variance / n)
     return Estimate(float(differences.mean()), error, residual.freedom, n)
 
@@ -370,7 +372,7 @@ def welch_difference(one: Estimate, other: Estimate) -> Estimate:
     )
 
 
-def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tuple[float, ...]:
+def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tuple[int, ...]:
     """Pairs that a two-sided paired t-test at 5 % needs to find a difference with a power of 0.8.
 
     Parameters

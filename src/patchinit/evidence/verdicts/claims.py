@@ -71,7 +71,7 @@ class Reading:
     level: float = 0.95  #: of the interval, 0 to 1
     paper: float | None = None  #: the paper's value; None if it gives none
     predicted: Interval | None = None  #: where three seeds made again would find their mean
-    needed: tuple[float, ...] = ()  #: pairs that would find the paper's value: best, least, most
+    needed: tuple[int, ...] = ()  #: pairs that would find the paper's value: best, least, most
 
     @property
     def interval(self) -> Interval | None:

@@ -131,8 +131,10 @@ def stage(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
     >>> null.study.name, null.epochs, null.registered(GLOROT), null.paired(GLOROT)
     ('null', 3, 2, None)
     """
-    study = next(study for study in STUDIES.values() if study.stage == letter)
-    return Stage(runs.get(study.name), study, dataset)
+    stages = {study.stage: study for study in STUDIES.values() if study.stage}
+    if letter not in stages:
+        raise ValueError(f"letter={letter!r} should be one of {', '.join(sorted(stages))}")
+    return Stage(runs.get(stages[letter].name), stages[letter], dataset)
 
 
 @dataclass(frozen=True)
