@@ -1,13 +1,11 @@
-"""What every chapter needs to put its numbers and verdicts into its text.
-
-Needs MyST-NB (the extra `chapters`).
-"""
+"""What every chapter needs to put its numbers and verdicts into its text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from myst_nb import glue
+from IPython.core.formatters import format_display_data
+from IPython.display import display
 
 from ..data.images import Images
 from ..evidence.claims.rules import NO, OPEN, YES, Finding
@@ -16,7 +14,15 @@ from ..evidence.claims.rules import NO, OPEN, YES, Finding
 def say(**values: object) -> None:
     """Keep numbers and words for the text of the page, which shows them by the role `glue`."""
     for key, value in values.items():
-        glue(key, value.item() if hasattr(value, "item") else value, display=False)
+        _glue(key, value.item() if hasattr(value, "item") else value)
+
+
+def _glue(name: str, value: object) -> None:
+    """What MyST-NB's `glue` does, without MyST-NB, whose kernel would replace Colab's own."""
+    prefix = "application/papermill.record/"
+    data, metadata = format_display_data(value)
+    metadata["scrapbook"] = {"name": name, "mime_prefix": prefix}
+    display({prefix + mime: part for mime, part in data.items()}, raw=True, metadata=metadata)
 
 
 def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
