@@ -1,4 +1,4 @@
-"""What the processes of the build find in their environment: nothing by which the user's own bends a page."""
+"""What the build's processes find in their environment, so that the user's own bends no page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ ROOT = Path(__file__).parents[1]
 HOME = Path("_build/home")  # settings and caches of what the build starts
 # Beginnings of names. A backend or an rc file of matplotlib's loses or changes figures, a path of
 # Jupyter's puts another interpreter behind the kernel, and git in a hook looks at another folder.
-DROPPED = (
-    "PYTHON", "MPL", "MATPLOTLIB", "JUPYTER", "IPYTHON", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE",
-)  # fmt: skip
+DROPPED = ("PYTHON", "MPL", "MATPLOTLIB", "JUPYTER", "IPYTHON", "GIT_DIR", "GIT_WORK", "GIT_INDEX")
 LONGEST = 60  # of a folder for temporary files: the path of a socket in it may have 107 characters
 
 
