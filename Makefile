@@ -27,7 +27,7 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed binder-check FORCE
+.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
@@ -38,6 +38,7 @@ help:
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
+	@echo 'make release     make the book, and its site and the module as archives with checksums'
 	@echo 'make links       check the links to other sites (needs the network and a built book)'
 	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
 	@echo 'make binder-check  let repo2docker read environment.yml (builds no image)'
@@ -116,6 +117,13 @@ links: .venv/.installed
 data: .venv/.installed
 	@$(PY) -m tools.data
 
+# What a release consists of: the module as a wheel, the site, and checksums of both.
+release: book
+	@rm -rf _build/release
+	@$(PY) -m uv build --wheel --quiet --no-build-isolation --python $(PY) --out-dir _build/release
+	@$(PY) -c 'import shutil; shutil.make_archive("_build/release/site", "gztar", "_build/html")'
+	@cd _build/release && sha256sum *.whl *.gz > SHA256SUMS && cat SHA256SUMS
+
 # --- Everything else ---------------------------------------------------------------------------
 
 test: .venv/.installed
@@ -136,6 +144,7 @@ portable: .venv/.installed
 test-cluster: .venv/.installed
 	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/experiments/test_on_ray.py
 
+# quota.py is not among them: it needs root.
 benchmarks: .venv/.installed
 	@for command in 'principal_components.py' 'kmeans.py --max-iter 10' 'training.py' 'soak.py'; do \
 	  echo "== $$command"; $(PY) benchmarks/$$command || exit 1; done
