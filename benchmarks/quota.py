@@ -1,9 +1,9 @@
 """What chapters cost where a process may use one processor and sees them all, as on Binder.
 
-Makes a control group with a quota of processor time (version 1 or 2; this needs root), executes each
-chapter in it with `tools.execute`, and prints seconds, peak memory, and the seconds for which the
-group had to wait for its share: many where more threads are started than may run. Ends with status
-1 if a chapter takes more than 90 s or 1.4 GB.
+Makes a control group with a quota of processor time (version 1 or 2; this needs root), executes
+each chapter in it with `tools.execute`, and prints seconds, peak memory, and the seconds for which
+the group had to wait for its share: many where more threads are started than may run. Ends with
+status 1 if a chapter takes more than 90 s or 1.4 GB.
 """
 
 from __future__ import annotations
