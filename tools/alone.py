@@ -9,5 +9,9 @@ from pathlib import Path
 from tools.files import one_at_a_time
 
 if __name__ == "__main__":
-    with one_at_a_time(Path("_build/lock")):
-        sys.exit(subprocess.run(sys.argv[1:], check=False).returncode)
+    try:
+        with one_at_a_time(Path("_build/lock")):
+            # A make below this one finds the pipe by which makes share their jobs.
+            sys.exit(subprocess.run(sys.argv[1:], check=False, close_fds=False).returncode)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
