@@ -91,27 +91,6 @@ def test_a_chapter_starts_no_more_threads_than_may_run():
     assert said.stdout == "1\n", said.stderr
 
 
-def test_a_chapter_gives_large_arrays_back():
-    """Freed arrays do not stay in the process because of a small tensor made behind each."""
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("this system does not say how much a process holds")
-    script = (
-        "import os, torch\n"
-        "from patchinit.chapters.style import use_style\n"
-        "use_style()\n"
-        "pages = lambda: int(open('/proc/self/statm').read().split()[1])\n"
-        "torch.ones(6_000_000)\n"  # from here on glibc would keep blocks of up to 24 MB
-        "small, before = [], pages()\n"
-        "for n in range(30):\n"
-        "    large = torch.ones(2_500_000 + 20_000 * n)\n"  # each a little larger: 10 MB
-        "    small.append(large[:20_000].clone())\n"
-        "    del large\n"
-        "print((pages() - before) * os.sysconf('SC_PAGESIZE') < 20e6)"
-    )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert said.stdout == "True\n", said.stderr
-
-
 # --- Examples in docstrings -----------------------------------------------------------------------
 
 

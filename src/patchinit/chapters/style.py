@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-
 import matplotlib as mpl
 import seaborn as sns
 
@@ -29,11 +26,10 @@ METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 
 
 def use_style() -> None:
-    """How a chapter begins: the book's look, no more threads than may run, no memory kept idle.
+    """How a chapter begins: the book's look, and no more threads than may run at once.
 
-    Changes matplotlib's settings, for all figures that follow, limits torch's threads
-    (`patchinit.experiments.processors.limit_threads`), and has the C library give large arrays
-    back to the system when they are freed.
+    Changes matplotlib's settings, for all figures that follow, and limits torch's threads
+    (`patchinit.experiments.processors.limit_threads`).
 
     Examples
     --------
@@ -43,7 +39,6 @@ def use_style() -> None:
     False
     """
     limit_threads()
-    _give_memory_back()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {
@@ -57,16 +52,3 @@ def use_style() -> None:
             "image.interpolation": "nearest",
         }
     )
-
-
-def _give_memory_back() -> None:
-    """Have every array of a megabyte or more mapped by itself, where the C library is glibc.
-
-    By default it soon takes arrays of up to 32 MB from one heap. A small tensor that is made behind
-    such an array and outlives it leaves a hole that the next array may not fit into: chapter 2 then
-    took 0.3 GB more, in some runs and not in others.
-    """
-    m_mmap_threshold = -3  # <malloc.h>
-    # Errors: another C library, or another system.
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(m_mmap_threshold, 1 << 20)
