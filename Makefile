@@ -7,8 +7,9 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-# Chapters executed side by side. Each takes up to 1.5 GB, so 4 is the most that is asked for.
+# What affinity and quota leave of the processors.
+CORES := $(or $(shell $(PYTHON) -I src/patchinit/experiments/processors.py 2>/dev/null),2)
+# Chapters executed side by side. Each takes up to 1.4 GB, so 4 is the most that is asked for.
 JOBS ?= $(shell if [ $(CORES) -gt 4 ]; then echo 4; else echo $(CORES); fi)
 TEST_JOBS ?= 2
 
@@ -18,13 +19,15 @@ DATA := $(or $(PATCHINIT_DATA),data)
 # Chapters side by side share the cores: one thread each.
 THREADS := $(if $(filter-out 1,$(JOBS)),OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1)
 
-# Without cached bytecode every start of a kernel or of Sphinx takes ten seconds more.
-unexport PYTHONDONTWRITEBYTECODE
+# What bends Python itself. tools/environment.py has the rest, for what the build starts. (Without
+# cached bytecode every start of a kernel or of Sphinx takes ten seconds more.)
+unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTHONSTARTUP \
+  PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv chapters binder-check FORCE
+.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
@@ -35,6 +38,7 @@ help:
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
+	@echo 'make release     make the book, and its site and the module as archives with checksums'
 	@echo 'make links       check the links to other sites (needs the network and a built book)'
 	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
 	@echo 'make binder-check  let repo2docker read environment.yml (builds no image)'
@@ -70,18 +74,26 @@ lock: .venv/.installed
 
 # --- The book --------------------------------------------------------------------------------
 
+# A second build in this folder waits for the first.
 book: .venv/.installed
+	@$(PY) -m tools.alone $(MAKE) --no-print-directory book-alone
+
+book-alone:
 	@$(PY) -m tools.gates stored
-	@mkdir -p _build && $(PY) -m tools.imports > _build/imports.mk
-	@$(MAKE) --no-print-directory -j$(JOBS) chapters JOBS=$(JOBS)
+	@$(MAKE) --no-print-directory chapters
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
 	@$(PY) -m tools.report
 
-chapters: $(EXECUTED)
+# Two makes, since the first writes what the second reads: what each chapter imports, itself or
+# through other modules, and the results if it reads them.
+chapters: .venv/.installed
+	@$(PY) -m tools.imports
+	@$(MAKE) --no-print-directory -j$(JOBS) executed JOBS=$(JOBS)
 
-# What a chapter imports, itself or through other modules, and the results if it reads them.
--include _build/imports.mk
+executed: $(EXECUTED)
+
+-include $(wildcard _build/imports/*.mk)
 
 # Offline: what can be had was downloaded for the stamp, and a dead network is waited for once, not
 # once a chapter.
@@ -108,6 +120,13 @@ links: .venv/.installed
 data: .venv/.installed
 	@$(PY) -m tools.data
 
+# What a release consists of: the module as a wheel, the site, and checksums of both.
+release: book
+	@rm -rf _build/release
+	@$(PY) -m uv build --wheel --quiet --no-build-isolation --python $(PY) --out-dir _build/release
+	@$(PY) -c 'import shutil; shutil.make_archive("_build/release/site", "gztar", "_build/html")'
+	@cd _build/release && sha256sum *.whl *.gz > SHA256SUMS && cat SHA256SUMS
+
 # --- Everything else ---------------------------------------------------------------------------
 
 test: .venv/.installed
@@ -128,6 +147,7 @@ portable: .venv/.installed
 test-cluster: .venv/.installed
 	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/experiments/test_on_ray.py
 
+# quota.py is not among them: it needs root.
 benchmarks: .venv/.installed
 	@for command in 'principal_components.py' 'kmeans.py --max-iter 10' 'training.py' 'soak.py'; do \
 	  echo "== $$command"; $(PY) benchmarks/$$command || exit 1; done

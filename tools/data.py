@@ -1,20 +1,38 @@
-"""Fetch the published data sets that are missing: python -m tools.data"""
+"""Fetch the published data sets that are missing: python -m tools.data
+
+Chapters do without, on stand-ins. Where PATCHINIT_REQUIRE_DATA is set, a build that is to be
+published, say, they may not: what can't be had is an error, here and in the gates.
+"""
 
 from __future__ import annotations
 
-from patchinit.data import DATASETS, PUBLISHED, DatasetUnavailable, load_images
+import os
+import sys
+
+from patchinit.data import (
+    DATASETS,
+    PUBLISHED,
+    DatasetDamaged,
+    DatasetUnavailable,
+    load_images,
+)
 
 
 def main() -> None:
+    missing = []
     for name in PUBLISHED:
         label = DATASETS[name].label
         try:
             load_images(name, download=True)
-        except DatasetUnavailable as error:
-            reason = str(error).splitlines()[0]
-            print(f"{label} cannot be had ({reason}); chapters use a stand-in instead")
+        except (DatasetUnavailable, DatasetDamaged) as error:
+            missing.append(label)
+            print(f"{label} cannot be had: {str(error).splitlines()[0]}")
         else:
             print(f"{label} is there")
+    if missing and os.environ.get("PATCHINIT_REQUIRE_DATA"):
+        sys.exit("PATCHINIT_REQUIRE_DATA is set, so no stand-in may take the place of these data")
+    if missing:
+        print("Chapters use a stand-in instead")
 
 
 if __name__ == "__main__":

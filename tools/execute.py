@@ -20,6 +20,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from tools.environment import adopt
 from tools.files import write_whole
 
 
@@ -68,6 +69,7 @@ def execute(source: Path, target: Path) -> dict[str, float]:
             notebook,
             None,
             cwd=str(source.parent),
+            kernel_name="python3",  # this interpreter's, whatever the notebook was last saved with
             progress_bar=False,
             config=kernel_settings(folder),
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
@@ -82,14 +84,17 @@ def execute(source: Path, target: Path) -> dict[str, float]:
 
 def main() -> None:
     source, target = map(Path, sys.argv[1:])
-    if root := os.environ.get("PATCHINIT_DATA"):  # the kernel runs in another folder
-        os.environ["PATCHINIT_DATA"] = str(Path(root).expanduser().resolve())
-    os.environ.setdefault("PYTHONHASHSEED", "0")
+    adopt()
     print(f"{source.stem}: started", flush=True)
     try:
         cost = execute(source, target)
-    except (PapermillExecutionError, DeadKernelError) as error:
+    except PapermillExecutionError as error:
         sys.exit(f"{source.stem}: failed\n{error}")
+    except DeadKernelError:
+        sys.exit(
+            f"{source.stem}: failed, its kernel was killed. The system does so where memory runs "
+            "out: a chapter takes up to 1.4 GB. Fewer side by side take less: make book JOBS=1"
+        )
     except KeyboardInterrupt:
         sys.exit(f"{source.stem}: interrupted")
     seconds, memory = cost["seconds"], cost["peak_memory"] / 1e9

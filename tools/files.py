@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write aside, then move into place: a reader never meets half a file."""
+    """Write aside, then move into place: a reader never meets half a file.
+
+    Nor do writers of one file meet each other: the last to end has its way.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)  # there only if something failed
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; wait for whoever holds it, and say so.
+
+    The system frees it when its holder ends, however it ends. Where the file system has no locks,
+    nobody is kept out, and that is said.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print("Another build is at work in this folder: waiting for it", flush=True)
+            lock.acquire()
+    except OSError as error:
+        print(f"{path} can't be locked ({error.strerror}): start no second build", flush=True)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_if_changed(path: Path, text: str) -> None:

@@ -1,7 +1,8 @@
-"""What each chapter imports, as rules for Make: python -m tools.imports > _build/imports.mk
+"""What each chapter imports, as rules for Make in _build/imports/: python -m tools.imports
 
 A chapter is executed again when a file changes that it imports, itself or through other modules,
-and not when another one does. Those that read results depend on them as well.
+and not when another one does. Those that read results depend on them as well. And each depends on
+its own rule, which is written only if it differs: else nothing would tell of a file that is gone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import re
 from importlib.util import resolve_name
 from pathlib import Path
 
+from tools.files import write_if_changed
+
 SOURCE = Path("src")
+RULES = Path("_build/imports")
 READS_RESULTS = SOURCE / "patchinit/evidence/results.py"
 
 
@@ -73,7 +77,9 @@ def main() -> None:
     for notebook in sorted(Path("notebooks").glob("*.ipynb")):
         files = needed(code_of(notebook))
         files |= results if READS_RESULTS in files else set()
-        print(f"_build/executed/{notebook}: {' '.join(sorted(map(str, files)))}")
+        rule = RULES / f"{notebook.stem}.mk"
+        needs = " ".join(sorted(map(str, {*files, rule})))
+        write_if_changed(rule, f"_build/executed/{notebook}: {needs}\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,12 @@ def stored_outputs(notebook: dict) -> list[str]:
     ]
 
 
+def other_kernel(notebook: dict) -> list[str]:
+    """A stored notebook names the kernel that every Jupyter has, and not one of its author's."""
+    name = notebook["metadata"].get("kernelspec", {}).get("name")
+    return [] if name == "python3" else [f"saved with the kernel {name!r}; choose python3"]
+
+
 def error_outputs(notebook: dict) -> list[str]:
     """No cell of an executed notebook raised; Sphinx publishes a stored error without a word."""
     return [
@@ -84,16 +90,17 @@ def shown_stderr(notebook: dict) -> list[str]:
     ]
 
 
+def _pictures(cell: dict) -> int:
+    return sum(
+        mime.startswith("image/") for output in cell["outputs"] for mime in output.get("data", {})
+    )
+
+
 def undescribed_figures(notebook: dict) -> list[str]:
     """Every picture shown has alt text and a caption in its cell's `mystnb` metadata."""
     problems = []
     for n, cell in code_cells(notebook):
-        pictures = sum(
-            mime.startswith("image/")
-            for output in cell["outputs"]
-            for mime in output.get("data", {})
-        )
-        if not pictures or tags(cell) & NOT_SHOWN:
+        if not _pictures(cell) or tags(cell) & NOT_SHOWN:
             continue
         settings = cell["metadata"].get("mystnb", {})
         for part, key in (("image", "alt"), ("figure", "caption")):
@@ -104,5 +111,17 @@ def undescribed_figures(notebook: dict) -> list[str]:
     return problems
 
 
-STORED = (parameters_cell, stored_outputs)
-EXECUTED = (error_outputs, not_executed, shown_stderr, undescribed_figures)
+def lost_figures(notebook: dict) -> list[str]:
+    """Every cell that has a caption shows a picture."""
+    return [
+        f"cell {n} has a caption and shows no picture: its figure was not drawn, or was closed, or "
+        "went to another backend of matplotlib's than the notebook's"
+        for n, cell in code_cells(notebook)
+        if "figure" in cell["metadata"].get("mystnb", {})
+        and not tags(cell) & NOT_SHOWN
+        and not _pictures(cell)
+    ]
+
+
+STORED = (parameters_cell, stored_outputs, other_kernel)
+EXECUTED = (error_outputs, not_executed, shown_stderr, undescribed_figures, lost_figures)

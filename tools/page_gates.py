@@ -6,6 +6,7 @@ raw HTML in an output, the theme.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -158,4 +159,26 @@ def undescribed_pictures(site: Path) -> list[str]:
     return problems
 
 
-SITE = (loads_from_elsewhere, dead_links, undescribed_pictures)
+def missing_pictures(site: Path) -> list[str]:
+    """Every picture that a page shows from the site is there."""
+    return [
+        f"{page.relative_to(site)}: the picture {source} is not there"
+        for page in pages(site)
+        for source in dict.fromkeys(tag["src"] for tag in parse(page).find_all("img", src=True))
+        if not (is_elsewhere(source) or source.startswith(("data:", "blob:")))
+        and not (page.parent / unquote(urlsplit(source).path)).is_file()
+    ]
+
+
+def stand_ins(site: Path) -> list[str]:
+    """No page was made from stand-in data, where PATCHINIT_REQUIRE_DATA asks for the real ones."""
+    if not os.environ.get("PATCHINIT_REQUIRE_DATA"):
+        return []
+    return [
+        f"{page.relative_to(site)}: made from stand-in data"
+        for page in pages(site)
+        if article(page).find(class_="stand-in")
+    ]
+
+
+SITE = (loads_from_elsewhere, dead_links, undescribed_pictures, missing_pictures, stand_ins)

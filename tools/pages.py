@@ -14,7 +14,8 @@ from shutil import rmtree
 
 import yaml
 
-from tools.files import sync, write_if_changed
+from tools.environment import adopt
+from tools.files import one_at_a_time, sync, write_if_changed
 from tools.gates import EXECUTED, SITE, documents
 
 BUILD = Path("_build")
@@ -74,15 +75,18 @@ def build(builder: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("tools.pages")
     parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
     given = parser.parse_args()
+    adopt()
     print(
         "Building the HTML" if given.builder == "html" else "Checking links to other sites",
         flush=True,
     )
-    stage()
-    sys.exit(build(given.builder))
+    with one_at_a_time(BUILD / "pages.lock"):
+        stage()
+        status = build(given.builder)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tools.environment import adopt
 from tools.held_down import environment
 
 ROOT = Path(__file__).parents[1]
@@ -48,8 +49,8 @@ def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], 
 
 def main() -> int:
     chosen = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    # Tools that read PYTHONPATH or run a kernel inherit this; data and offline mode are as for the
-    # book.
+    adopt()
+    # Data and offline mode are as for the book.
     held_down = environment(held_down=True, threads=1) | {"PATCHINIT_OFFLINE": "1"}
     n_verdicts, all_differing = 0, []
     for chapter in chosen:

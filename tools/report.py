@@ -10,7 +10,7 @@ from book._ext.companion import costs
 from tools.gates import EXECUTED, SITE, documents
 from tools.page_gates import is_elsewhere, parse
 
-LIMITS = {"seconds": 90, "GB": 1.5, "page MB": 1}
+LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
 
 
 def page_weight(page: Path) -> int:

@@ -1,69 +1,24 @@
 """The build's steps on a tiny book, each in a process of its own as `make book` runs them."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-ROOT = Path(__file__).parents[2]
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-
-
-def run(folder, module, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from tests.tiny_book import SOURCE, TARGET, step, write_book, write_chapter
 
 
 @pytest.fixture
 def book(tmp_path):
-    """A landing page and a chapter that says where it runs."""
-    (tmp_path / "_config.yml").write_text(
-        "title: Tiny\nexecute: {execute_notebooks: force}\nrepository: {url: ''}\n"
-        "sphinx:\n  local_extensions: {companion: book/_ext}\n"
-    )
-    (tmp_path / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01-tiny\n"
-    )
-    (tmp_path / "book" / "_ext").mkdir(parents=True)
-    shutil.copy(ROOT / "book" / "_ext" / "companion.py", tmp_path / "book" / "_ext")
-    (tmp_path / "book" / "index.md").write_text(
-        "# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb), $x$\n\n```{chapter-costs}\n```\n"
-    )
+    """Its chapter says where it runs."""
+    write_book(tmp_path)
     write_chapter(tmp_path, "import os; print(os.path.basename(os.getcwd()), n)")
     return tmp_path
 
 
-def write_chapter(folder, source):
-    cells = [
-        new_markdown_cell("# A chapter"),
-        new_code_cell("n = 3", metadata={"tags": ["parameters"]}),
-        new_code_cell(source),
-    ]
-    (folder / "notebooks").mkdir(exist_ok=True)
-    nbformat.write(
-        new_notebook(cells=cells, metadata=KERNEL), folder / "notebooks" / "01-tiny.ipynb"
-    )
-
-
-SOURCE = "notebooks/01-tiny.ipynb"
-TARGET = "_build/executed/notebooks/01-tiny.ipynb"
-
-
 def test_execute(book):
-    done = run(book, "tools.execute", SOURCE, TARGET)
+    done = step(book, "tools.execute", SOURCE, TARGET)
     assert done.returncode == 0, done.stderr
     notebook = nbformat.read(book / TARGET, as_version=4)
     assert notebook.cells[-1].outputs[0].text == "notebooks 3\n"
@@ -84,14 +39,14 @@ def test_hidden_stderr_is_not_published(book):
     notebook.cells[-1].source = "import sys; print('a path', file=sys.stderr); print('seen')"
     notebook.cells[-1].metadata.tags = ["remove-stderr"]
     nbformat.write(notebook, book / SOURCE)
-    assert run(book, "tools.execute", SOURCE, TARGET).returncode == 0
+    assert step(book, "tools.execute", SOURCE, TARGET).returncode == 0
     (output,) = nbformat.read(book / TARGET, as_version=4).cells[-1].outputs
     assert output.text == "seen\n"
 
 
 def test_failing_chapter_leaves_nothing(book):
     write_chapter(book, "raise ValueError('this cell fails')")
-    done = run(book, "tools.execute", SOURCE, TARGET)
+    done = step(book, "tools.execute", SOURCE, TARGET)
     assert done.returncode != 0 and "this cell fails" in done.stderr
     assert not (book / TARGET).exists()
 
@@ -99,9 +54,21 @@ def test_failing_chapter_leaves_nothing(book):
 def test_killed_kernel_is_named(book):
     """As the system does when memory runs out: no cell raises, the process is gone."""
     write_chapter(book, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    done = run(book, "tools.execute", SOURCE, TARGET)
-    assert done.returncode != 0 and "01-tiny: failed" in done.stderr
-    assert "Kernel died" in done.stderr and not (book / TARGET).exists()
+    done = step(book, "tools.execute", SOURCE, TARGET)
+    assert done.returncode != 0 and not (book / TARGET).exists()
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("01-tiny: failed, its kernel was killed") and "JOBS=1" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_notebook_saved_with_a_kernel_of_its_author(book):
+    """It runs in this interpreter, and a gate asks for another name."""
+    write_chapter(book, "import sys; print(sys.executable)", kernel="conda-env-vision-py")
+    assert step(book, "tools.execute", SOURCE, TARGET).returncode == 0
+    executed = nbformat.read(book / TARGET, as_version=4)
+    assert executed.cells[-1].outputs[0].text.strip() == sys.executable
+    done = step(book, "tools.gates", "stored")
+    assert done.returncode != 0 and "'conda-env-vision-py'; choose python3" in done.stderr
 
 
 def test_pages(book):
@@ -113,7 +80,7 @@ def test_pages(book):
     index = book / "book" / "index.md"
     sound = index.read_text()
 
-    done = run(book, "tools.pages")
+    done = step(book, "tools.pages")
     assert done.returncode == 0, done.stderr
     site = book / "_build/html"
     assert (site / "notebooks/01-tiny.html").is_file()
@@ -124,8 +91,8 @@ def test_pages(book):
 
     index.write_text(sound + "\n[Nothing](missing.md)\n")
     for _ in range(2):
-        done = run(book, "tools.pages")
+        done = step(book, "tools.pages")
         assert done.returncode != 0 and "missing.md" in done.stderr
 
     index.write_text(sound)
-    assert run(book, "tools.pages").returncode == 0
+    assert step(book, "tools.pages").returncode == 0

@@ -60,6 +60,25 @@ def drop_caption(notebook):
     notebook["cells"][FIGURE]["metadata"]["mystnb"]["figure"]["caption"] = " "
 
 
+def lose_figure(notebook):
+    notebook["cells"][FIGURE]["outputs"] = []
+
+
+def draw_as_text(notebook):
+    """What a cell shows where the backend is not the notebook's."""
+    text = {"text/plain": ["<Figure size 640x480 with 1 Axes>"]}
+    (output,) = [o for o in notebook["cells"][FIGURE]["outputs"] if "image/png" in o["data"]]
+    output["data"] = text
+
+
+def other_kernel(notebook):
+    notebook["metadata"]["kernelspec"]["name"] = "conda-env-vision-py"
+
+
+def no_kernel(notebook):
+    notebook["metadata"] = {}
+
+
 @pytest.mark.parametrize("gate", notebook_gates.STORED)
 def test_good_stored_notebook(gate):
     assert gate(stored(EXECUTED)) == []
@@ -77,6 +96,8 @@ def test_good_executed_notebook(gate):
         (notebook_gates.parameters_cell, two_parameters, "2 code cells tagged"),
         (notebook_gates.stored_outputs, keep_output, "cell 2 is stored with outputs"),
         (notebook_gates.stored_outputs, keep_count, "cell 2 is stored with an execution count"),
+        (notebook_gates.other_kernel, other_kernel, "'conda-env-vision-py'; choose python3"),
+        (notebook_gates.other_kernel, no_kernel, "None; choose python3"),
     ],
 )
 def test_bad_stored_notebook(gate, spoil, says):
@@ -94,6 +115,8 @@ def test_bad_stored_notebook(gate, spoil, says):
         (notebook_gates.shown_stderr, show_stderr, "cell 3 shows stderr"),
         (notebook_gates.undescribed_figures, drop_alt, "without mystnb.image.alt"),
         (notebook_gates.undescribed_figures, drop_caption, "without mystnb.figure.caption"),
+        (notebook_gates.lost_figures, lose_figure, "cell 4 has a caption and shows no picture"),
+        (notebook_gates.lost_figures, draw_as_text, "another backend of matplotlib's"),
     ],
 )
 def test_bad_executed_notebook(gate, spoil, says):
@@ -184,6 +207,24 @@ def test_undescribed_picture(site, old, new, says):
     page.write_text(page.read_text().replace(old, new))
     (problem,) = page_gates.undescribed_pictures(site)
     assert says in problem
+
+
+def test_picture_that_is_not_there(site):
+    (picture,) = (site / "_images").iterdir()
+    picture.unlink()
+    assert page_gates.missing_pictures(site) == [
+        f"book/chapter.html: the picture ../_images/{picture.name} is not there"
+    ]
+
+
+def test_page_of_stand_ins(site, monkeypatch):
+    """Refused only where the real data are asked for: on main, whose pages are published."""
+    page = site / "book" / "chapter.html"
+    note = '<div class="admonition warning stand-in">not CIFAR-10</div>'
+    page.write_text(page.read_text().replace("</article>", f"{note}</article>"))
+    assert page_gates.stand_ins(site) == []
+    monkeypatch.setenv("PATCHINIT_REQUIRE_DATA", "1")
+    assert page_gates.stand_ins(site) == ["book/chapter.html: made from stand-in data"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,10 @@ def test_chapters_of_this_book(number, monkeypatch):
     assert {"src/patchinit/chapters/style.py", "src/patchinit/filters/bank.py"} <= files
     assert (str(imports.READS_RESULTS) in files) == (number >= 8)
     if number <= 5:
-        assert not [name for name in files if "/experiments/" in name]
+        experiments = {name for name in files if "/experiments/" in name}
+        assert experiments <= {
+            f"src/patchinit/experiments/{n}.py" for n in ("__init__", "processors")
+        }
         claims = {name for name in files if "/claims/" in name}
         assert claims <= {f"src/patchinit/evidence/claims/{n}.py" for n in ("__init__", "rules")}
 
@@ -85,23 +89,25 @@ def test_chapters_of_this_book(number, monkeypatch):
 def make(tmp_path):
     """Runs the Makefile in a folder of one chapter, whose execution copies it and says so."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("notebooks/01-a.ipynb", "src/patchinit/a.py", "tools/execute.py", "data/x"):
+    chapter = '{"cells": [{"cell_type": "code", "source": ["import patchinit.a"]}]}'
+    for name, text in (
+        ("notebooks/01-a.ipynb", chapter), ("src/patchinit/__init__.py", ""),
+        ("src/patchinit/a.py", "from . import b"), ("src/patchinit/b.py", ""),
+        ("tools/execute.py", ""), ("data/x", ""), ("requirements.lock", ""), ("pyproject.toml", ""),
+        (".venv/.locked", ""), (".venv/.installed", ""),  # the environment is there
+    ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "_build").mkdir()
-    rule = "_build/executed/notebooks/01-a.ipynb: src/patchinit/a.py\n"
-    (tmp_path / "_build/imports.mk").write_text(rule)
+        (tmp_path / name).write_text(text)
     (tmp_path / "python").write_text(
         "#!/bin/sh\nshift\ncase $1 in\n  tools.data) echo fetching;;\n"
+        f"  tools.imports) PYTHONPATH={ROOT} {sys.executable} -m tools.imports;;\n"
         '  tools.execute) echo executing; mkdir -p "$(dirname "$3")"; cp "$2" "$3";;\nesac\n'
     )
     (tmp_path / "python").chmod(0o755)
-    (tmp_path / "requirements.lock").touch()
 
     def run(target="chapters"):
-        # The environment is there and is not made.
         done = subprocess.run(
-            ["make", target, "PY=./python", "-o", ".venv/.installed", "-o", ".venv/.locked"],
+            ["make", target, "PY=./python"],
             cwd=tmp_path,
             env={key: value for key, value in os.environ.items() if key != "PATCHINIT_DATA"},
             capture_output=True, text=True, timeout=60, check=False,
@@ -126,6 +132,18 @@ def test_a_chapter_is_executed_again_for_what_it_imports(make, tmp_path):
     assert make() == []
     touch(tmp_path / "src/patchinit/a.py")
     assert make() == ["executing"]
+
+
+def test_a_chapter_is_executed_again_when_a_file_is_gone_or_new(make, tmp_path):
+    """Make sees no date of what is not there; the rule of a chapter has one."""
+    make()
+    (tmp_path / "src/patchinit/b.py").unlink()
+    assert make() == ["executing"]
+    assert make() == []
+    (tmp_path / "src/patchinit/b.py").write_text("")
+    assert make() == ["executing"]
+    (tmp_path / "src/patchinit/c.py").write_text("")
+    assert make() == []
 
 
 def test_chapters_made_from_stand_ins_are_executed_again_once_the_data_has_come(make, tmp_path):

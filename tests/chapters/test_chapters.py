@@ -1,17 +1,11 @@
-"""Chapters run to their end on stand-ins.
-
-Their install cell finds the repository; docstring examples run.
-"""
+"""Chapters run to their end on stand-ins; docstring examples run."""
 
 import doctest
-import http.server
 import importlib
-import json
 import os
 import pkgutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import nbformat
@@ -23,7 +17,6 @@ from tools.execute import kernel_settings
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-INSTALL = "# Where the module is absent"
 
 # As little as each chapter can do with: its start and its figures then take most of the time.
 SMALL = {
@@ -74,119 +67,27 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     assert not (tmp_path / "empty").exists(), "nothing was fetched"
 
 
-# --- The install cell -----------------------------------------------------------------------------
+def test_every_chapter_begins_alike():
+    """Style, and no more threads than may run at once, before anything is computed."""
+    for chapter in CHAPTERS:
+        cells = [
+            c.source for c in nbformat.read(chapter, as_version=4).cells if c.cell_type == "code"
+        ]
+        imports = next(source for source in cells if "from patchinit" in source)
+        assert imports.rstrip().endswith("\n\nuse_style()"), chapter.name
 
 
-def install_cells(chapter):
-    return [
-        cell.source
-        for cell in nbformat.read(chapter, as_version=4).cells
-        if cell.source.startswith(INSTALL)
-    ]
-
-
-def test_install_cell_is_the_same_in_every_chapter():
-    found = [install_cells(chapter) for chapter in CHAPTERS]
-    assert len(found) >= 7 and all(cells == found[0] for cells in found) and len(found[0]) == 1
-
-
-class Sessions(http.server.BaseHTTPRequestHandler):
-    """The part of a notebook server that says which notebook is open."""
-
-    def do_GET(self):
-        body = json.dumps([{"path": self.server.opened, "type": "notebook"}]).encode()
-        self.send_response(200 if self.path == "/api/sessions" else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def sessions():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sessions) as server:
-        threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def install(tmp_path):
-    """Runs the install cell with a stub for pip; returns pip's arguments, None if not run."""
-    stub = tmp_path / "stub" / "pip"
-    stub.mkdir(parents=True)
-    record = tmp_path / "arguments.json"
-    (stub / "__init__.py").touch()
-    (stub / "__main__.py").write_text(
-        "import json, os, sys\n"
-        "with open(os.environ['RECORD'], 'w') as file:\n    json.dump(sys.argv[1:], file)\n"
-        "sys.exit(int(os.environ.get('PIP_FAILS', 0)))\n"
+def test_a_chapter_starts_no_more_threads_than_may_run():
+    script = (
+        "import os, torch; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
+        "torch.set_num_threads(8)\n"
+        "from patchinit.chapters.style import use_style\n"
+        "use_style(); print(torch.get_num_threads())"
     )
-
-    def run(*, module_present=False, fails=False, **environment):
-        known = {
-            key: value
-            for key, value in os.environ.items()
-            if key in ("PATH", "HOME", "SYSTEMROOT", "LD_LIBRARY_PATH")
-        }
-        places = [str(stub.parent)]
-        if module_present:
-            places.append(str(ROOT / "src"))
-        environment = (
-            known | environment | {"PYTHONPATH": os.pathsep.join(places), "RECORD": str(record)}
-        )
-        environment |= {"no_proxy": "127.0.0.1"} | ({"PIP_FAILS": "1"} if fails else {})
-        # -S: without the packages of this environment, the module among them.
-        done = subprocess.run(
-            [sys.executable, "-S", "-c", install_cells(CHAPTERS[0])[0]],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert (done.returncode != 0) == fails, done.stderr
-        return json.loads(record.read_text()) if record.exists() else None
-
-    return run
-
-
-@pytest.mark.parametrize(
-    "opened, source",
-    [
-        (
-            "github.com/owner/name/blob/main/notebooks/01-a.ipynb",
-            "git+https://github.com/owner/name@main",
-        ),
-        (
-            "/content/github.com/own-er/na.me/blob/v0.1/x.ipynb",
-            "git+https://github.com/own-er/na.me@v0.1",
-        ),
-        (
-            "fileId=https%3A%2F%2Fgithub.com%2Fowner%2Fname%2Fblob%2Fmain%2Fnotebooks%2F01-a.ipynb",
-            "git+https://github.com/owner/name@main",
-        ),
-    ],
-)
-def test_install_finds_the_repository_that_the_notebook_came_from(
-    sessions, install, opened, source
-):
-    sessions.opened = opened
-    arguments = install(COLAB_JUPYTER_IP="127.0.0.1", KMP_TARGET_PORT=str(sessions.server_port))
-    assert arguments == ["install", "-q", f"patchinit[chapters] @ {source}"]
-
-
-def test_install_takes_a_named_source(install):
-    source = "git+https://example.org/somewhere.git@topic"
-    assert install(PATCHINIT_SOURCE=source) == ["install", "-q", f"patchinit[chapters] @ {source}"]
-
-
-def test_nothing_is_installed_where_the_module_is(install):
-    assert install(module_present=True, PATCHINIT_SOURCE="git+https://example.org/x") is None
-
-
-def test_a_failed_install_stops_the_chapter(install):
-    assert install(fails=True, PATCHINIT_SOURCE="git+https://example.org/x")
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system has no affinity")
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.stdout == "1\n", said.stderr
 
 
 # --- Examples in docstrings -----------------------------------------------------------------------

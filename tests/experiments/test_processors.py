@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from patchinit.experiments import cli, processors
 from patchinit.experiments.processors import available_processors
 
 
@@ -76,3 +77,23 @@ def test_threads_are_limited_and_never_raised():
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert said.stdout == "2 2\nTrue\n", said.stderr
+
+
+def test_the_command_limits_threads_before_it_makes_a_run(tmp_path, monkeypatch):
+    def limit():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "limit_threads", limit)
+    assert cli.main(["run", "paper-small", "--folder", str(tmp_path)]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_as_a_script_before_anything_is_installed():
+    """The Makefile asks it how many chapters to run side by side."""
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", processors.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(said.stdout) == available_processors()

@@ -1,11 +1,9 @@
-"""What every chapter needs to put its numbers and verdicts into its text.
-
-Needs MyST-NB (the extra `chapters`).
-"""
+"""What every chapter needs to put its numbers and verdicts into its text."""
 
 from __future__ import annotations
 
-from myst_nb import glue
+from IPython.core.formatters import format_display_data
+from IPython.display import display
 
 from ..data.images import Images
 from ..evidence.claims.rules import NO, OPEN, YES
@@ -17,13 +15,21 @@ def say(**values: object) -> None:
     Examples
     --------
     >>> from unittest.mock import patch
-    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    >>> with patch("patchinit.chapters.glue._glue") as kept:  # a notebook does without
     ...     say(n_filters=27)
     >>> kept.call_args.args
     ('n_filters', 27)
     """
     for key, value in values.items():
-        glue(key, value.item() if hasattr(value, "item") else value, display=False)
+        _glue(key, value.item() if hasattr(value, "item") else value)
+
+
+def _glue(name: str, value: object) -> None:
+    """What MyST-NB's `glue` does, without MyST-NB, whose kernel would replace Colab's own."""
+    prefix = "application/papermill.record/"
+    data, metadata = format_display_data(value)
+    metadata["scrapbook"] = {"name": name, "mime_prefix": prefix}
+    display({prefix + mime: part for mime, part in data.items()}, raw=True, metadata=metadata)
 
 
 def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
@@ -43,7 +49,7 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     --------
     >>> from patchinit.data.load import load_images
     >>> from unittest.mock import patch
-    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    >>> with patch("patchinit.chapters.glue._glue") as kept:  # a notebook does without
     ...     verdict(load_images("digits"), claim=12, holds=True, evidence="0.5 pp")
     >>> [call.args for call in kept.call_args_list]
     [('claim_12_verdict', 'supported'), ('claim_12_evidence', '0.5 pp')]

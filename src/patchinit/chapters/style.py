@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import seaborn as sns
 
+from ..experiments.processors import limit_threads
 from ..filters.methods import METHODS
 
 # Okabe and Ito's palette, told apart by readers with any colour vision;
@@ -25,7 +26,10 @@ METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 
 
 def use_style() -> None:
-    """The book's look for all figures that follow (changes matplotlib's settings).
+    """How a chapter begins: the book's look, and no more threads than may run at once.
+
+    Changes matplotlib's settings, for all figures that follow, and limits torch's threads
+    (`patchinit.experiments.processors.limit_threads`).
 
     Examples
     --------
@@ -34,6 +38,7 @@ def use_style() -> None:
     ...     mpl.rcParams["legend.frameon"]
     False
     """
+    limit_threads()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {

@@ -30,7 +30,7 @@ def tell(found: Mapping[int, Finding], chapter: int) -> None:
     --------
     >>> from patchinit.evidence.claims.findings import findings
     >>> from unittest.mock import patch
-    >>> with patch("patchinit.chapters.glue.glue") as kept:  # a notebook does without
+    >>> with patch("patchinit.chapters.glue._glue") as kept:  # a notebook does without
     ...     tell(findings(None), chapter=8)  # in the book's repository
     >>> kept.call_args_list[0].args
     ('claim_1_verdict', 'undecided')

@@ -18,6 +18,7 @@ from .cost import minutes
 from .files import StorageError
 from .local import EXPECTED, WorkerFailed, run_here, run_side_by_side
 from .plan import PlannedRun, Study, UsageError, plan, share
+from .processors import limit_threads
 from .progress import Progress, State, state
 from .record import RunRefused
 from .studies import STUDIES
@@ -157,6 +158,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.jobs < 1:
         raise UsageError(f"--jobs {options.jobs} should be at least 1")
     device = _device(options.device)
+    limit_threads()
     left: dict[PlannedRun, State] = {}
     for study, runs in _planned(options):
         states = {run: state(run, options.folder, options.results) for run in runs}

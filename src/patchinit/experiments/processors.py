@@ -1,5 +1,7 @@
 """How many processors this process may use, and no more threads than that.
 
+As a script it prints the number, before anything is installed: the Makefile asks.
+
 A container sees all processors of its host and may have the time of one. torch starts as many
 threads as it sees; they wait for each other while the quota is used up, and a minute's work takes
 five.
@@ -10,9 +12,6 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path, PurePosixPath
-
-import torch
-from threadpoolctl import ThreadpoolController
 
 _MOUNT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
@@ -93,6 +92,9 @@ def limit_threads(most: int | None = None) -> int:
     >>> limit_threads() <= available_processors()
     True
     """
+    import torch
+    from threadpoolctl import ThreadpoolController
+
     most = available_processors() if most is None else most
     if torch.get_num_threads() > most:
         torch.set_num_threads(most)
@@ -100,3 +102,7 @@ def limit_threads(most: int | None = None) -> int:
         if library.num_threads > most:
             library.set_num_threads(most)
     return torch.get_num_threads()
+
+
+if __name__ == "__main__":
+    print(available_processors())
