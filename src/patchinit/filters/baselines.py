@@ -5,17 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..patches import standardize_patches
+from ..patches import plain_arithmetic, standardize_patches
 from .bank import (
     FilterBank,
     Shape,
     check_dimensions_suffice,
+    check_directions_suffice,
     check_patches_suffice,
     check_shape,
     with_norm,
 )
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def random_patches(
     patches: Tensor,
     n_filters: int,
@@ -50,10 +53,13 @@ def random_patches(
     """
     usable = standardize_patches(patches).patches
     check_patches_suffice(n_filters, len(usable))
+    check_directions_suffice(n_filters, usable.flatten(1))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
     return FilterBank(with_norm(usable[chosen].float(), norm), "random_patches")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def glorot_uniform(
     shape: tuple[int, ...],
     *,
@@ -78,10 +84,14 @@ def glorot_uniform(
     >>> filters.abs().max().item() <= (6 / (27 + 243)) ** 0.5
     True
     """
-    weight = torch.nn.init.xavier_uniform_(torch.empty(check_shape(shape)), generator=generator)
+    weight = torch.nn.init.xavier_uniform_(
+        torch.empty(check_shape(shape), dtype=torch.float32), generator=generator
+    )
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kaiming_normal(
     shape: tuple[int, ...],
     *,
@@ -103,11 +113,15 @@ def kaiming_normal(
     2.0
     """
     weight = torch.nn.init.kaiming_normal_(
-        torch.empty(check_shape(shape)), nonlinearity="relu", generator=generator
+        torch.empty(check_shape(shape), dtype=torch.float32),
+        nonlinearity="relu",
+        generator=generator,
     )
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def random_orthonormal(
     shape: tuple[int, ...],
     *,
@@ -136,7 +150,9 @@ def random_orthonormal(
     >>> torch.allclose(flat @ flat.T, torch.eye(27), atol=1e-5)
     True
     """
-    weight = torch.nn.init.orthogonal_(torch.empty(_check_orthogonal(shape)), generator=generator)
+    weight = torch.nn.init.orthogonal_(
+        torch.empty(_check_orthogonal(shape), dtype=torch.float32), generator=generator
+    )
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
@@ -145,6 +161,8 @@ def random_orthonormal(
 _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def cosine_basis(
     shape: tuple[int, ...],
     *,

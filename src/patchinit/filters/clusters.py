@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import AT_A_TIME, standardized_rows
-from .bank import FilterBank, check_patches_suffice, with_norm
+from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
+from .bank import FilterBank, check_directions_suffice, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -51,6 +51,8 @@ class Clusters(FilterBank):
     constant_share: float  #: share of all patches left out as constant, 0 to 1
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmeans(
     patches: Tensor,
     n_filters: int,
@@ -108,6 +110,8 @@ def kmeans(
     return _bank(found, shape, constant_share, norm)
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmedoids(
     patches: Tensor,
     n_filters: int,
@@ -179,6 +183,8 @@ def kmedoids(
     return _bank(found, shape, constant_share, norm)
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmedians(
     patches: Tensor,
     n_filters: int,
@@ -250,6 +256,7 @@ def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int
     """
     standardized, n_constant = standardized_rows(patches)
     check_patches_suffice(n_filters, len(standardized))
+    check_directions_suffice(n_filters, standardized)
     rows, moves = standardized.numpy(), np.random.default_rng(0)
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]

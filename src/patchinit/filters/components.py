@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from ..moments import PatchMoments, moments_of
-from ..patches import AT_A_TIME, check_images
-from .bank import FilterBank, check_dimensions_suffice, with_norm
+from ..patches import AT_A_TIME, check_images, plain_arithmetic
+from .bank import FilterBank, check_dimensions_suffice, check_n_filters, with_norm
 
 # Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
 SIGN_TOLERANCE = 1e-3
+# Directions of less variance than this, as a share of the largest, count as having none. Rounding
+# in float32 (channels that are copies of each other, each with a scaling of its own) leaves up to
+# 1e-12; 8 bits leave 1e-7 and more in images that are not made of few values.
+RANK_TOLERANCE = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class PrincipalComponents(FilterBank):
         return self.eigenvalues / self.eigenvalues.sum()
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def principal_components(
     patches: Tensor | PatchMoments,
     n_filters: int,
@@ -100,6 +106,8 @@ def principal_components(
     )
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def pca_whitening(
     patches: Tensor | PatchMoments, n_filters: int, *, eps: float = 1e-3, norm: float | None = None
 ) -> PrincipalComponents:
@@ -172,6 +180,18 @@ def _eigenvectors(
     check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
+    # A sum of so many patches is rounded as often.
+    least = (RANK_TOLERANCE + moments.count * torch.finfo(torch.float64).eps) * eigenvalues[0]
+    rank, d = int((eigenvalues > least).sum()), len(eigenvalues)
+    # Standardised patches never vary in brightness: as the last of d filters that is expected.
+    brightness = moments.covariance.sum().abs() <= d * least
+    if rank and not (rank == d - 1 and brightness):
+        what = (
+            f"the rank of the patches: along the other {d - rank} of d = {d} directions they don't "
+            "vary, so filters there would be dead (grey copied to several channels, empty or "
+            "doubled channels, or too few images do this)"
+        )
+        check_n_filters(n_filters, rank, what, way_out)
     return fix_signs(rows[:n_filters]), eigenvalues
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..moments import moments_of
-from ..patches import check_images, some_patches
+from ..patches import check_images, plain_arithmetic, some_patches
 from .bank import FilterBank, check_norm, check_shape
 from .baselines import (
     cosine_basis,
@@ -23,6 +23,8 @@ from .components import pca_whitening, principal_components
 
 # More patches than this change a clustering little and cost much; 100 images of 32x32 give 90,000.
 MAX_PATCHES = 200_000
+# Nor are more taken than hold this many values: 800 MB while they are clustered.
+MAX_VALUES = 2**26
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def method_of(name: str) -> Method:
     return METHODS[name]
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def make_filters(
     method: str,
     images: Tensor,
@@ -148,7 +152,12 @@ def bank_of(
             f"images have C={images.shape[1]} channels, the layer takes {channels}; "
             "pass what it is fed"
         )
+    images = images.cpu()
     if method.needs == "patches":
+        if max_patches < 1:
+            raise ValueError(f"max_patches={max_patches} should be >= 1")
+        room = max(n_filters, MAX_VALUES // (channels * height * width))
+        max_patches = min(max_patches, room)
         patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
         return method.make(patches, n_filters, generator=generator, **options)
     standardize = method.needs == "standardized moments"
