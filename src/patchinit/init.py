@@ -7,6 +7,7 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -96,6 +97,11 @@ def _check_weight(weight: Tensor) -> None:
             "the weight is on the meta device, which holds no values; "
             "give it values first: model.to_empty(device='cpu')"
         )
+    if weight.is_inference() and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            "the weight was made in inference mode and can't be written outside of it; "
+            "call this within torch.inference_mode(), or make the network without"
+        )
     if not weight.is_floating_point():
         raise ValueError(f"the weight has dtype {weight.dtype}; filters need floating point")
 
@@ -105,9 +111,9 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
 
     What is half written then is for the caller to undo.
     """
-    hooks = layer._forward_pre_hooks.values()
+    hooks = list(layer._forward_pre_hooks.values())
     normed = [hook for hook in hooks if isinstance(hook, WeightNorm) and hook.name == name]
-    how = "hook"
+    how = ", ".join(type(hook).__name__ for hook in hooks) or "it is no parameter"
     if parametrize.is_parametrized(layer, name):
         # Named before they are used: a parametrisation may fail in any way.
         steps: Any = layer.parametrizations
@@ -314,7 +320,9 @@ def initialize_all_layers_(
 
     The maps are computed with the layers before it already initialised, and with batch
     normalisation by the statistics of these images, as in the first step of training. All images
-    go through at once: 100 are enough for the paper.
+    go through at once, so memory is that of a forward pass: 100 are enough for the paper. A layer
+    that is used several times learns from the maps of all its calls that are of the first one's
+    size; a weight that is tied to several layers is made for the first of them.
 
     Parameters
     ----------
@@ -362,7 +370,8 @@ def initialize_all_layers_(
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    inputs = check_images(input_of(model, layer, images))
+                    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
+                    inputs = check_images(input_of(model, layer, images, n_calls=n_calls))
                     bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
                     _set_in_(model, layer, bank, images[:2])
                 except TooManyFilters as error:

@@ -60,7 +60,9 @@ def convolutions(
     weights to learn is made outside of a layer.
     """
     found: dict[str, nn.Module] = {}
-    names = {module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)}
+    names: dict[nn.Module, str] = {
+        module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)
+    }
     running: list[nn.Module] = []
     loose: list[Tensor] = []  # weight of a convolution outside of these layers
 
@@ -89,6 +91,11 @@ def convolutions(
         made = owner is not None and owner[1] not in names and isinstance(owner[1], _ConvNd)
         if made and not again:  # made by the forward pass: now it is there
             return convolutions(model, images, first_only, again=True)
+        if owner is not None and made:
+            raise ValueError(
+                f"{type(model).__name__} makes the layer of {owner[0]!r} anew in each forward "
+                "pass, so filters written there would be lost; make it once, in __init__"
+            )
         raise ValueError(_loose_text(model, loose[0], owner and owner[0], bool(found)))
     if failure is not None:
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
@@ -266,6 +273,7 @@ class Before:
     """Buffers and parameters of modules as they were."""
 
     def __init__(self, modules: Iterable[nn.Module], parameters: bool) -> None:
+        #: By module: the table itself, what it held, and the values of that.
         self.values: dict[nn.Module, list[tuple[dict, dict, dict]]] = {}
         self.parameters = parameters
         for module in modules:
@@ -273,9 +281,13 @@ class Before:
 
     def keep(self, module: nn.Module) -> None:
         """Takes a module's present state for the one to go back to."""
-        tables: list[dict] = [module._buffers]
-        if self.parameters:
-            tables.append(module._parameters)
+        tables: list[dict[str, Any]]
+        if isinstance(module, torch.jit.ScriptModule):  # its tables can't be written to
+            tables = [dict(module.named_buffers(recurse=False))]
+            if self.parameters:
+                tables.append(dict(module.named_parameters(recurse=False)))
+        else:
+            tables = [module._buffers, module._parameters] if self.parameters else [module._buffers]
         self.values[module] = [
             (
                 table,
