@@ -76,7 +76,7 @@ def convolutions(
         running.clear()
 
     def see(weight: Tensor) -> None:
-        buffers = (value for value in model.buffers() if type(value) not in _UNINITIALIZED)
+        buffers = (value for value in model.buffers() if not isinstance(value, _UNINITIALIZED))
         if not running and not any(_same(weight, value) for value in buffers):
             loose.append(weight)
             raise _Reached
@@ -127,14 +127,17 @@ def _loose_text(model: nn.Module, weight: Tensor, name: str | None, later: bool)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return one is other or (one.numel() > 0 and one.data_ptr() == other.data_ptr())
+    """Whether two tensors are the same values in memory, or a part of them."""
+    return one is other or (
+        one.numel() > 0 and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+    )
 
 
 def _owner(model: nn.Module, weight: Tensor) -> tuple[str, nn.Module] | None:
     """Name of the parameter that is this weight, and the module that holds it."""
     for prefix, module in model.named_modules():
         for name, value in module.named_parameters(prefix, recurse=False):
-            if type(value) not in _UNINITIALIZED and _same(weight, value):
+            if not isinstance(value, _UNINITIALIZED) and _same(weight, value):
                 return name, module
     return None
 
@@ -295,7 +298,9 @@ class Before:
                 {
                     name: value.detach().clone()
                     for name, value in table.items()
-                    if value is not None and type(value) not in _UNINITIALIZED
+                    if value is not None
+                    and not isinstance(value, _UNINITIALIZED)
+                    and not value.is_meta
                 },
             )
             for table in tables
@@ -331,7 +336,7 @@ def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Befo
         lazy = [
             name
             for name, value in [*model.named_parameters(), *model.named_buffers()]
-            if type(value) in _UNINITIALIZED
+            if isinstance(value, _UNINITIALIZED)
         ]
         if lazy and images is not None:
             _materialise(model, images, lazy)

@@ -129,8 +129,9 @@ def extract_patches(
     Parameters
     ----------
     images : Tensor of shape (N, C, H, W)
-        uint8 (divided by 255) or floating point, at least one image, finite.
+        uint8 (divided by 255) or any floating point, at least one image, finite, on any device.
     kernel_size : int or pair of int
+        (kh, kw), each at least 1.
     stride, dilation : int
         As in ``conv2d``.
 
@@ -138,7 +139,8 @@ def extract_patches(
     -------
     Tensor of shape (P, C, kh, kw)
         Image by image, each from left to right and top to bottom;
-        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1.
+        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1. float64 if the
+        images are, else float32; on their device.
 
     Raises
     ------
@@ -176,9 +178,23 @@ def sample_patches(
     Memory grows with n_patches, not with the number of images. If the images hold no more than
     n_patches, all are returned, in order.
 
+    Parameters
+    ----------
+    images, kernel_size, stride, dilation
+        As for `extract_patches`.
+    n_patches : int
+        At least 1.
+    generator : torch.Generator, optional
+        Of the CPU.
+
     Returns
     -------
     Tensor of shape (min(n_patches, P), C, kh, kw)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `extract_patches`; n_patches below 1.
 
     Examples
     --------
@@ -268,6 +284,7 @@ def standardize_patches(patches: Tensor) -> Standardized:
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
+        uint8 or any floating point, finite, on any device.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class FilterBank:
     4
     """
 
-    filters: Tensor  #: (F, C, kh, kw), float32
+    filters: Tensor  #: (F, C, kh, kw), float32, on the CPU
     method: str
 
     def __len__(self) -> int:
@@ -47,7 +47,9 @@ class FilterBank:
 
 
 def with_norm(filters: Tensor, norm: float | None) -> Tensor:
-    """The filters rescaled to a Euclidean norm each; as they are if norm is None.
+    """The filters (F, C, kh, kw) rescaled to a Euclidean norm each; as they are if norm is None.
+
+    ValueError if norm is not above 0, or a filter is zero.
 
     Examples
     --------

@@ -33,9 +33,10 @@ def random_patches(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches; constant ones are never drawn.
+        Raw patches, uint8 or any floating point, on any device; constant ones are never drawn.
     n_filters : int
-        At most the number of patches that are not constant.
+        At most the number of different patches, constant ones and differences in brightness and
+        contrast put aside. Where the images repeat a patch, it may still be drawn twice.
     norm : float or None
         None: the natural norm of a standardised patch, sqrt(d).
     generator : torch.Generator, optional
@@ -44,6 +45,11 @@ def random_patches(
     -------
     FilterBank
         ``filters`` of shape (n_filters, C, kh, kw), each of mean zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Fewer different patches than filters; what `standardize_patches` refuses.
 
     Examples
     --------
@@ -55,7 +61,7 @@ def random_patches(
     check_patches_suffice(n_filters, len(usable))
     check_directions_suffice(n_filters, usable.flatten(1))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
-    return FilterBank(with_norm(usable[chosen].float(), norm), "random_patches")
+    return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 
 @torch.no_grad()
@@ -72,6 +78,15 @@ def glorot_uniform(
 
     Natural norm (``norm=None``): about sqrt(2 * fan_in / (fan_in + fan_out)), and different from
     filter to filter; it is 1 only where F = C.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (F, C, kh, kw), each at least 1.
+    norm : float or None
+        Norm of each filter; None: as they are drawn.
+    generator : torch.Generator, optional
+        Of the CPU.
 
     References
     ----------
@@ -100,7 +115,7 @@ def kaiming_normal(
 ) -> FilterBank:
     """Filters from N(0, 2 / fan_in), for a convolution of shape (F, C, kh, kw) before a ReLU.
 
-    Natural norm (``norm=None``): about sqrt(2).
+    Natural norm (``norm=None``): about sqrt(2). Parameters as for `glorot_uniform`.
 
     References
     ----------
@@ -189,7 +204,8 @@ def cosine_basis(
     FilterBank
         Slow waves before fast ones, and in each grey before colour. The constant grey filter comes
         last, where components of standardised patches have it. Images of other than three channels
-        take a cosine transform over the channels as well.
+        take a cosine transform over the channels as well. Grey copied to three channels leaves the
+        colour waves without a response: they know nothing of the images.
 
     References
     ----------

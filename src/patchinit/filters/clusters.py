@@ -67,9 +67,11 @@ def kmeans(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches. Time grows with P; for many images take `sample_patches`.
+        Raw patches, uint8 or any floating point, on any device. Time grows with P; for many images
+        take `sample_patches`.
     n_filters : int
-        Number of clusters, at most the number of patches that are not constant.
+        Number of clusters, at most the number of different patches, constant ones and differences
+        in brightness and contrast put aside.
     n_init : int
         Restarts from new k-means++ seeds; the clustering of least inertia is kept.
     max_iter : int
@@ -84,6 +86,11 @@ def kmeans(
     Clusters
         ``filters`` of shape (n_filters, C, kh, kw), each of mean zero; ``inertia`` is the sum of
         squared distances to the nearest centroid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Fewer different patches than filters; what `standardize_patches` refuses.
 
     References
     ----------
@@ -125,9 +132,8 @@ def kmedoids(
 
     Parameters
     ----------
-    patches : Tensor of shape (P, C, kh, kw)
-        Raw patches.
-    n_filters : int
+    patches, n_filters
+        As for `kmeans`.
     max_patches : int
         Memory and time grow with the square of the number of patches clustered, so at most this
         many are, drawn uniformly (3,000: 72 MB of distances).
@@ -143,6 +149,8 @@ def kmedoids(
     ------
     ImportError
         The package kmedoids is not installed.
+    TypeError, ValueError
+        As `kmeans`; max_patches below n_filters.
 
     References
     ----------
@@ -211,6 +219,11 @@ def kmedians(
     -------
     Clusters
         ``inertia`` is the sum of L1 distances to the nearest median.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `kmeans`; max_iter below 1.
 
     References
     ----------

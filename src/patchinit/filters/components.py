@@ -65,9 +65,12 @@ def principal_components(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw), or PatchMoments
-        Raw patches, or the moments of any number of them from `patch_moments`.
+        Raw patches, uint8 or any floating point, on any device; or the moments of any number of
+        them from `patch_moments`.
     n_filters : int
-        At most d = C * kh * kw.
+        At most the rank of the patches, which is at most d = C * kh * kw: along other directions
+        they don't vary, and a filter there would be dead. The one direction that all standardised
+        patches lack, brightness, is allowed as the last of d filters.
     feature_standardize : bool
         Divide each of the d values by its standard deviation first.
     norm : float or None
@@ -80,8 +83,8 @@ def principal_components(
 
     Raises
     ------
-    ValueError
-        More filters than d, or only constant patches.
+    TypeError, ValueError
+        More filters than the rank, or only constant patches; what `extract_patches` refuses.
 
     References
     ----------
@@ -100,7 +103,7 @@ def principal_components(
         scale = torch.where(scale > 0, scale, 1.0)  # a value that never varies stays as it is
         covariance = covariance / torch.outer(scale, scale)
     vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters)
-    filters = with_norm(vectors.float().reshape(n_filters, *moments.shape), norm)
+    filters = with_norm(vectors.float().cpu().reshape(n_filters, *moments.shape), norm)
     return PrincipalComponents(
         filters, "principal_components", eigenvalues, moments.count, moments.constant_share
     )
@@ -119,17 +122,23 @@ def pca_whitening(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw), or PatchMoments
-        Taken as they are, not standardised one by one.
+        Taken as they are, not standardised one by one; types and devices as for
+        `principal_components`.
     n_filters : int
-        At most d = C * kh * kw.
+        At most the rank of the patches, which is at most d = C * kh * kw.
     eps : float
-        Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
+        Above 0. Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
     norm : float or None
         None: the natural norm, 1 / sqrt(eigenvalue + eps * mean eigenvalue).
 
     Returns
     -------
     PrincipalComponents
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `principal_components`; patches that are all the same.
 
     References
     ----------
@@ -154,7 +163,7 @@ def pca_whitening(
             "all patches are the same, so there is no variance to whiten; pass images that differ"
         )
     gain = (eigenvalues + eps * eigenvalues.mean()).rsqrt()[:n_filters, None]
-    filters = with_norm((vectors * gain).float().reshape(n_filters, *moments.shape), norm)
+    filters = with_norm((vectors * gain).float().cpu().reshape(n_filters, *moments.shape), norm)
     return PrincipalComponents(
         filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share
     )

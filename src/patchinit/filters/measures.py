@@ -16,7 +16,7 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     a, b : Tensor of shape (F, C, kh, kw)
-        Broadcast against each other along the first axis.
+        Any floating point, on one device. Broadcast against each other along the first axis.
 
     Returns
     -------
@@ -179,6 +179,7 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     ----------
     filters : Tensor of shape (F, C, kh, kw)
     patches : Tensor of shape (P, C, kh, kw)
+        Of the filters' floating-point dtype and device.
 
     Returns
     -------

@@ -94,24 +94,33 @@ def make_filters(
     method : str
         One of `METHODS`.
     images : Tensor of shape (N, C, H, W)
-        uint8 or floating point. Unused by the methods that know nothing of the data.
+        uint8 (divided by 255) or any floating point, finite, on any device; the work is done on the
+        CPU. Unused by the methods that know nothing of the data.
     shape : tuple of int
-        (F, C, kh, kw), the shape of the layer's weight.
+        (F, C, kh, kw), the shape of the layer's weight. F is at most what the method can give:
+        the rank of the patches (components, whitening), the number of different patches (clusters,
+        random patches), C*kh*kw (orthonormal filters, cosines), or any number.
     norm : float, "own" or "raw"
         A number > 0: the Euclidean norm of each filter. "own": the method's own norm, which is 1
         for filters learned from data, and the natural norm for "pca_whitening" and for the methods
         that know nothing of the data. "raw": filters as the method computes them, so a centroid
         has its own length, and a random patch or a medoid the norm sqrt(d).
     generator : torch.Generator, optional
+        Of the CPU.
     max_patches : int
-        Principal components and whitening use every patch; the others at most this many, drawn
-        uniformly.
+        At least 1. Principal components and whitening use every patch; the others at most this
+        many, drawn uniformly, and no more than hold 67 million values.
     dilation : int
-        Of the patches.
+        Of the patches, at least 1.
+
+    Returns
+    -------
+    FilterBank
+        float32, on the CPU, whatever the types of the images.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         An unknown method or norm, other channels than the shape's, or what the method itself
         refuses.
 
