@@ -171,7 +171,8 @@ def from_images_(
     weight : Tensor of shape (F, C, kh, kw)
         A parameter, or a tensor of one's own, on any device and of any floating-point dtype. The
         weight of a layer that recomputes it (weight normalisation, a parametrisation) is a
-        passing result: use `set_filters_` with `make_filters` there.
+        passing result: use `set_filters_` with `make_filters` there. Such a weight is refused if
+        autograd recorded how it came about, so not one that was read under ``no_grad``.
     images : Tensor of shape (N, C, H, W)
         As the layer will see them: same channels, same scaling. uint8 (divided by 255) or any
         floating point, on any device.
@@ -202,7 +203,6 @@ def from_images_(
 
 
 @torch.no_grad()
-@plain_arithmetic()
 def initialize_first_layer_(
     model: nn.Module,
     images: Tensor,
@@ -225,7 +225,7 @@ def initialize_first_layer_(
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
         point. The network gets copies, in the dtype of its first parameter. The paper uses 100.
         What stands before the convolution (a normalisation, say) is applied to them, to as many at
-        a time as hold 8 million values, and at most 100.
+        a time as hold 33 million values, and at most 100.
     method : str
         One of `METHODS`.
     norm : float, "own", "raw" or "keep"
@@ -279,7 +279,8 @@ def _inputs(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
     """What the layer sees of the images; the images themselves where that is the same."""
     probe = as_float(images[:2])
     calls = inputs_of(model, layer, probe, n_values=probe.numel())
-    at_a_time = min(100, max(1, VALUES_AT_A_TIME // images[0].numel()))
+    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
+    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
 
     def pieces() -> Iterator[tuple[Tensor, Tensor]]:
         for part in map(as_float, images.split(at_a_time)):
@@ -305,7 +306,6 @@ def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor
 
 
 @torch.no_grad()
-@plain_arithmetic()
 def initialize_all_layers_(
     model: nn.Module,
     images: Tensor,

@@ -254,7 +254,7 @@ def _run(
         for module, hook in (after or {}).items():
             stack.callback(module.register_forward_hook(hook).remove)
         stack.enter_context(torch.no_grad())
-        stack.enter_context(plain_arithmetic())
+        stack.enter_context(plain_arithmetic(on_cpu=False))  # the network may rely on it
         if "torch._dynamo" in sys.modules:  # compiled code would pass the hooks by
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if see is not None:

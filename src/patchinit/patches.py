@@ -27,9 +27,13 @@ VALUES_AT_A_TIME = 2**23
 
 
 @contextmanager
-def plain_arithmetic() -> Iterator[None]:
-    """Without autocast, which would do some of it in half precision."""
+def plain_arithmetic(*, on_cpu: bool = True) -> Iterator[None]:
+    """Without autocast, which would do some of it in half precision, and without another default
+    device, if on_cpu, which would not go with generators of the CPU.
+    """
     with ExitStack() as stack:
+        if on_cpu and torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps", "xpu"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))

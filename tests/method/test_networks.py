@@ -22,6 +22,7 @@ from patchinit import (
 )
 from patchinit.experiments.starts import glorot_uniform_, lsuv_, orthogonal_
 from patchinit.filters import responses
+from patchinit.patches import sample_patches
 
 BOTH = pytest.mark.parametrize("function", [initialize_first_layer_, initialize_all_layers_])
 SHAPE = (8, 3, 3, 3)
@@ -331,6 +332,18 @@ def test_autocast_changes_nothing(images, dtype, method):
     assert torch.equal(found, filters)
     assert torch.equal(bank.filters, expected(images, method))
     assert torch.equal(measured, responses(filters, images[:4, :, :3, :3]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_default_device_changes_nothing(images, method):
+    model = net()
+    with torch.device("meta"):
+        bank = run(initialize_first_layer_, model, images, method, max_patches=500)
+        filters = set_filters_(model[0], bank)
+        sampled = sample_patches(images, 3, 50)
+    assert torch.equal(filters, bank.filters) and sampled.device.type == "cpu"
+    again = run(initialize_first_layer_, model, images, method, max_patches=500)
+    assert torch.equal(again.filters, bank.filters)
 
 
 class CastsInside(nn.Module):

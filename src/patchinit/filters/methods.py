@@ -23,8 +23,8 @@ from .components import pca_whitening, principal_components
 
 # More patches than this change a clustering little and cost much; 100 images of 32x32 give 90,000.
 MAX_PATCHES = 200_000
-# Nor are more taken than hold this many values: 800 MB while they are clustered.
-MAX_VALUES = 2**26
+# Nor are more taken than hold this many values: some 800 MB while they are clustered.
+MAX_VALUES = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def make_filters(
         Of the CPU.
     max_patches : int
         At least 1. Principal components and whitening use every patch; the others at most this
-        many, drawn uniformly, and no more than hold 67 million values.
+        many, drawn uniformly, and no more than hold 40 million values.
     dilation : int
         Of the patches, at least 1.
 
@@ -140,6 +140,7 @@ def make_filters(
     )  # fmt: skip
 
 
+@plain_arithmetic()
 def bank_of(
     method: Method,
     images: Tensor,
