@@ -223,7 +223,7 @@ def initialize_first_layer_(
         weight is a buffer; so does a frozen layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
-        point. The network gets copies, in the dtype of its first parameter. The paper uses 100.
+        point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
         What stands before the convolution (a normalisation, say) is applied to them, to as many at
         a time as hold 33 million values, and at most 100.
     method : str

@@ -64,7 +64,7 @@ def convolutions(
         module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)
     }
     running: list[nn.Module] = []
-    loose: list[Tensor] = []  # weight of a convolution outside of these layers
+    loose: list[Any] = []  # weight of a convolution outside of these layers
 
     def enter(module: nn.Module, args: tuple, kwargs: dict) -> None:
         found.setdefault(names[module], module)
@@ -75,7 +75,7 @@ def convolutions(
     def leave(module: nn.Module, args: tuple, outputs: Any) -> None:
         running.clear()
 
-    def see(weight: Tensor) -> None:
+    def see(weight: Any) -> None:
         buffers = (value for value in model.buffers() if not isinstance(value, _UNINITIALIZED))
         if not running and not any(_same(weight, value) for value in buffers):
             loose.append(weight)
@@ -99,11 +99,7 @@ def convolutions(
         raise ValueError(_loose_text(model, loose[0], owner and owner[0], bool(found)))
     if failure is not None:
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
-        raise ValueError(
-            f"{type(model).__name__} doesn't run on these images alone: {so_far} it raised "
-            f"{type(failure).__name__}: {failure}. Pass the part of the network that takes images "
-            "(N, C, H, W) and nothing else, or fill its layer's weight with from_images_"
-        ) from failure
+        raise ValueError(_failed(model, so_far, failure)) from failure
     if not found:
         raise ValueError(
             f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
@@ -111,9 +107,23 @@ def convolutions(
     return list(found.items())
 
 
-def _loose_text(model: nn.Module, weight: Tensor, name: str | None, later: bool) -> str:
+def _failed(model: nn.Module, when: str, error: Exception) -> str:
+    """What is said of a forward pass that raised an error."""
+    return (
+        f"{type(model).__name__} doesn't run on these images alone: {when} it raised "
+        f"{type(error).__name__}: {error}. Pass the part of the network that takes images "
+        "(N, C, H, W) and nothing else, or fill its layer's weight with from_images_"
+    )
+
+
+def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) -> str:
     """What is said of a convolution that runs outside of a layer."""
     kind = f"{type(model).__name__}'s {'next' if later else 'first'} convolution on these images"
+    if not isinstance(weight, Tensor):
+        return (
+            f"{kind} has a packed weight ({type(weight).__name__}), as quantised layers have; "
+            "initialise the network before it is quantised"
+        )
     shape = tuple(weight.shape)
     if name is None:
         return (
@@ -126,14 +136,14 @@ def _loose_text(model: nn.Module, weight: Tensor, name: str | None, later: bool)
     )
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same values in memory, or a part of them."""
-    return one is other or (
+def _same(one: Any, other: Tensor) -> bool:
+    """Whether two are the same values in memory, or one a part of the other."""
+    return isinstance(one, Tensor) and (
         one.numel() > 0 and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
     )
 
 
-def _owner(model: nn.Module, weight: Tensor) -> tuple[str, nn.Module] | None:
+def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
     """Name of the parameter that is this weight, and the module that holds it."""
     for prefix, module in model.named_modules():
         for name, value in module.named_parameters(prefix, recurse=False):
@@ -185,9 +195,9 @@ def inputs_of(
 
     try:
         _run(model, images, {layer: catch})
-    except Exception:
+    except Exception as error:
         if sum(map(len, seen)) < len(images):
-            raise
+            raise ValueError(_failed(model, "on the way to it", error)) from error
     if strange:
         raise ValueError(f"{type(layer).__name__} is fed a {strange[0]}, not maps (N, C, H, W)")
     if sum(map(len, seen)) < len(images):
@@ -209,26 +219,29 @@ def weight_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | No
     def leave(module: nn.Module, args: tuple, outputs: Any) -> None:
         raise _Reached
 
-    def see(weight: Tensor) -> None:
-        if running:
+    def see(weight: Any) -> None:
+        if running and isinstance(weight, Tensor):
             weights.append(weight.detach().clone())
             raise _Reached
 
-    _run(model, images, {layer: enter}, {layer: leave}, see)
+    try:
+        _run(model, images, {layer: enter}, {layer: leave}, see)
+    except Exception as error:
+        raise ValueError(_failed(model, "on the way through it", error)) from error
     return weights[0] if weights else None
 
 
 class _Watch(TorchDispatchMode):
     """Shows the weight of every convolution that runs."""
 
-    def __init__(self, see: Callable[[Tensor], None]) -> None:
+    def __init__(self, see: Callable[[Any], None]) -> None:
         super().__init__()
         self.see = see
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        if _CONVOLUTION.search(func._schema.name) and len(args) > 1 and isinstance(args[1], Tensor):
+        if _CONVOLUTION.search(func._schema.name) and len(args) > 1:
             self.see(args[1])
         return func(*args, **(kwargs or {}))
 
@@ -238,7 +251,7 @@ def _run(
     images: Tensor,
     before: dict[nn.Module, Hook],
     after: dict[nn.Module, Any] | None = None,
-    see: Callable[[Tensor], None] | None = None,
+    see: Callable[[Any], None] | None = None,
 ) -> None:
     """A forward pass on a copy of the images, to its end or until a hook raises `_Reached`.
 
@@ -264,8 +277,13 @@ def _run(
 
 
 def as_fed(model: nn.Module, images: Tensor) -> Tensor:
-    """A copy of the images on the device and of the dtype of the network's first parameter."""
-    parameters = (p for p in model.parameters() if p.is_floating_point())
+    """A copy of the images on the device and of the dtype of the network.
+
+    Those are of its first convolution's weights, in the order of definition; without one, of its
+    first parameter.
+    """
+    modules = [*(m for m in model.modules() if isinstance(m, _ConvNd)), model]
+    parameters = (p for module in modules for p in module.parameters() if p.is_floating_point())
     first = next(parameters, None)
     if first is None:
         return images.detach().clone()

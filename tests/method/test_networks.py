@@ -360,6 +360,25 @@ class CastsInside(nn.Module):
             return self.conv(images)
 
 
+class Mixed(nn.Module):
+    """Its parts have float types of their own, as when normalisation or a head stays precise."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.head, self.conv = nn.Linear(8, 2).double(), conv().to(inner)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x).float()).mean((2, 3)).double())
+
+
+@BOTH
+@pytest.mark.parametrize("inner", FLOATS)
+def test_a_network_of_several_float_types(images, function, inner):
+    bank = run(function, Mixed(inner), images)
+    torch.testing.assert_close(bank.filters, expected(images), atol=ROUNDING[inner], rtol=0)
+
+
 @BOTH
 @pytest.mark.parametrize("autocast", [True, False])
 def test_a_network_that_casts_inside(images, function, autocast):
@@ -499,6 +518,40 @@ def test_a_scripted_back_is_no_matter_to_the_first_layer(images):
         model = nn.Sequential(conv(), torch.jit.script(nn.Conv2d(8, 4, 3)))
     run(initialize_first_layer_, model, images)
     assert torch.equal(model[0].weight, expected(images))
+
+
+class Packed(nn.Module):
+    """As a quantised convolution runs."""
+
+    def __init__(self):
+        super().__init__()
+        weight = torch.quantize_per_tensor(torch.rand(8, 3, 3, 3), 0.01, 0, torch.qint8)
+        self.later = nn.Conv2d(8, 4, 3)
+        ones = [1, 1]
+        self.packed = torch.ops.quantized.conv2d_prepack(weight, None, ones, [0, 0], ones, 1)
+
+    def forward(self, x):
+        x = torch.quantize_per_tensor(x, 0.01, 0, torch.quint8)
+        return self.later(torch.ops.quantized.conv2d(x, self.packed, 1.0, 0).dequantize())
+
+
+@BOTH
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_networks_are_named(images, function):
+    with pytest.raises(ValueError, match="first convolution .* packed weight.*before it is quant"):
+        run(function, Packed(), images)
+
+
+@BOTH
+def test_a_pass_that_fails_on_all_images_is_named(images, function):
+    """Two go through, twelve don't."""
+
+    def few(self, x):
+        assert len(x) < 3, "no more than two"
+        return self.conv(x)
+
+    with pytest.raises(ValueError, match="'conv': .*on the way to it.*Assert.*no more than two"):
+        run(function, Forward(few), images)
 
 
 @BOTH
