@@ -47,6 +47,7 @@ def principal_components(
     n_filters: int,
     *,
     feature_standardize: bool = True,
+    beyond_rank: bool = False,
     norm: float | None = 1.0,
 ) -> PrincipalComponents:
     """The directions in which standardised patches vary most (the paper's section 3.2).
@@ -73,6 +74,8 @@ def principal_components(
         patches lack, brightness, is allowed as the last of d filters.
     feature_standardize : bool
         Divide each of the d values by its standard deviation first.
+    beyond_rank : bool
+        Give filters beyond the rank too, up to d: for looking at them.
     norm : float or None
         Euclidean norm of each filter. None: the natural norm, 1.
 
@@ -102,7 +105,7 @@ def principal_components(
         scale = covariance.diagonal().sqrt()
         scale = torch.where(scale > 0, scale, 1.0)  # a value that never varies stays as it is
         covariance = covariance / torch.outer(scale, scale)
-    vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters)
+    vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters, beyond_rank)
     filters = with_norm(vectors.float().cpu().reshape(n_filters, *moments.shape), norm)
     return PrincipalComponents(
         filters, "principal_components", eigenvalues, moments.count, moments.constant_share
@@ -179,7 +182,7 @@ def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMomen
 
 
 def _eigenvectors(
-    moments: PatchMoments, covariance: Tensor, n_filters: int
+    moments: PatchMoments, covariance: Tensor, n_filters: int, beyond_rank: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
 
@@ -194,7 +197,7 @@ def _eigenvectors(
     rank, d = int((eigenvalues > least).sum()), len(eigenvalues)
     # Standardised patches never vary in brightness: as the last of d filters that is expected.
     brightness = moments.covariance.sum().abs() <= d * least
-    if rank and not (rank == d - 1 and brightness):
+    if rank and not beyond_rank and not (rank == d - 1 and brightness):
         what = (
             f"the rank of the patches: along the other {d - rank} of d = {d} directions they don't "
             "vary, so filters there would be dead (grey copied to several channels, empty or "
