@@ -6,22 +6,56 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils import parametrize
+from torch.nn.utils.weight_norm import WeightNorm
 
-from .filters.bank import FilterBank, check_norm, with_norm
+from .filters.bank import FilterBank, TooManyFilters, check_norm, with_norm
 from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
-from .layers import convolutions, input_of, undisturbed
-from .patches import as_float, check_images
+from .layers import (
+    Before,
+    as_fed,
+    check_model,
+    convolutions,
+    input_of,
+    inputs_of,
+    undisturbed,
+    weight_of,
+)
+from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
 
 
 @torch.no_grad()
+@plain_arithmetic()
 def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     """Copy filters into a convolution, set its bias to zero, return its weight.
 
-    Raises ValueError if the shape differs from the weight's.
+    A weight that is recomputed from other parameters (weight normalisation, a parametrisation of
+    ``torch.nn.utils.parametrize``) is written through them where they can hold the filters, and
+    refused where the layer's weight would be another one (spectral normalisation, a pruned weight).
+    A frozen weight (``requires_grad=False``) is written as well, and stays frozen.
+
+    Parameters
+    ----------
+    layer : nn.Conv2d
+        Or any module with a weight, also a grouped or a transposed convolution; on any device, of
+        any floating-point dtype.
+    bank : FilterBank or Tensor of the weight's shape
+        On any device, of any floating-point dtype; the values are converted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a tensor; another shape than the weight's; a weight that has no values yet (a lazy
+        layer, the meta device) or can't be written. The layer is then as it was.
 
     Examples
     --------
@@ -32,18 +66,96 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     [0.0, 0.0]
     """
     values = bank.filters if isinstance(bank, FilterBank) else bank
-    if values.shape != layer.weight.shape:
-        raise ValueError(
-            f"filters have shape {tuple(values.shape)}, "
-            f"the layer's weight {tuple(layer.weight.shape)}"
-        )
-    layer.weight.copy_(values)
-    if layer.bias is not None:
-        layer.bias.zero_()
+    if not isinstance(values, Tensor):
+        raise TypeError(f"filters are a {type(values).__name__}; pass a FilterBank or a Tensor")
+    before = Before(layer.modules(), parameters=True)
+    try:
+        weight = layer.weight
+        _check_weight(weight)
+        if values.shape != weight.shape:
+            raise ValueError(
+                f"filters have shape {tuple(values.shape)}, "
+                f"the layer's weight {tuple(weight.shape)}"
+            )
+        _write_(layer, "weight", values)
+        if layer.bias is not None:
+            _write_(layer, "bias", torch.zeros_like(layer.bias))
+    except BaseException:
+        before.restore()
+        raise
     return layer.weight
 
 
+def _check_weight(weight: Tensor) -> None:
+    """ValueError unless a weight holds floating-point values."""
+    if isinstance(weight, UninitializedParameter):
+        raise ValueError(
+            "the layer is lazy and its weight has no shape yet; run the network once on some images"
+        )
+    if weight.is_meta:
+        raise ValueError(
+            "the weight is on the meta device, which holds no values; "
+            "give it values first: model.to_empty(device='cpu')"
+        )
+    if weight.is_inference() and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            "the weight was made in inference mode and can't be written outside of it; "
+            "call this within torch.inference_mode(), or make the network without"
+        )
+    if not weight.is_floating_point():
+        raise ValueError(f"the weight has dtype {weight.dtype}; filters need floating point")
+
+
+def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
+    """Write a layer's weight or bias, through what it is recomputed from; ValueError if it won't.
+
+    What is half written then is for the caller to undo.
+    """
+    hooks = list(layer._forward_pre_hooks.values())
+    normed = [hook for hook in hooks if isinstance(hook, WeightNorm) and hook.name == name]
+    how = ", ".join(type(hook).__name__ for hook in hooks) or "it is no parameter"
+    if parametrize.is_parametrized(layer, name):
+        # Named before they are used: a parametrisation may fail in any way.
+        steps: Any = layer.parametrizations
+        how = ", ".join(type(step).__name__ for step in steps[name])
+        try:
+            setattr(layer, name, values.to(getattr(layer, name)))
+        except Exception as error:
+            raise ValueError(_recomputed(layer, name, how)) from error
+    elif normed:
+        getattr(layer, f"{name}_v").copy_(values)
+        getattr(layer, f"{name}_g").copy_(torch.norm_except_dim(values, 2, normed[0].dim))
+        with torch.enable_grad():
+            setattr(layer, name, normed[0].compute_weight(layer))
+    elif (parameter := layer._parameters.get(name)) is not None:
+        parameter.copy_(values)
+    else:
+        raise ValueError(_recomputed(layer, name, how))
+    if not _close(getattr(layer, name), values):
+        raise ValueError(_recomputed(layer, name, how))
+
+
+def _recomputed(layer: nn.Conv2d, name: str, how: str) -> str:
+    """What is said of a weight that can't be set."""
+    return (
+        f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
+        "can't be made equal to these filters; set them before the layer gets its normalisation, "
+        "parametrisation or mask, or take it off first"
+    )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Whether two are equal up to the rounding of the coarser dtype."""
+    eps = max(torch.finfo(value.dtype).eps for value in (one, other))
+    one, other = one.detach().cpu().double(), other.detach().cpu().double()
+    # Not allclose: a value near zero may be off by a rounding of the large ones.
+    return one.shape == other.shape and bool(
+        (one - other).abs().max() <= 16 * eps * other.abs().max()
+    )
+
+
 @torch.no_grad()
+@plain_arithmetic()
 def from_images_(
     weight: Tensor,
     images: Tensor,
@@ -57,10 +169,20 @@ def from_images_(
     Parameters
     ----------
     weight : Tensor of shape (F, C, kh, kw)
+        A parameter, or a tensor of one's own, on any device and of any floating-point dtype. The
+        weight of a layer that recomputes it (weight normalisation, a parametrisation) is a
+        passing result: use `set_filters_` with `make_filters` there. Such a weight is refused if
+        autograd recorded how it came about, so not one that was read under ``no_grad``.
     images : Tensor of shape (N, C, H, W)
-        As the layer will see them: same channels, same scaling.
+        As the layer will see them: same channels, same scaling. uint8 (divided by 255) or any
+        floating point, on any device.
     method, norm, generator
         As for `make_filters`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `make_filters`; a weight that is computed from other tensors or has no values yet.
 
     Examples
     --------
@@ -68,10 +190,19 @@ def from_images_(
     >>> from_images_(convolution.weight, torch.rand(5, 3, 16, 16), "kmeans").shape
     torch.Size([8, 3, 3, 3])
     """
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight is a {type(weight).__name__}; pass layer.weight")
+    _check_weight(weight)
+    if not weight.is_leaf:
+        raise ValueError(
+            "weight is computed from other tensors (weight normalisation, a parametrisation), so "
+            "what is written there is lost; use set_filters_(layer, make_filters(...))"
+        )
     bank = make_filters(method, images, weight.shape, norm=norm, generator=generator)
     return weight.copy_(bank.filters)
 
 
+@torch.no_grad()
 def initialize_first_layer_(
     model: nn.Module,
     images: Tensor,
@@ -86,10 +217,15 @@ def initialize_first_layer_(
     Parameters
     ----------
     model : nn.Module
-        Any network. "First" is what runs first on the images, whatever the order of definition.
+        Any network that runs on images alone, on any device and of any floating-point dtype, also a
+        compiled one or one inside ``DataParallel``. "First" is what runs first on the images,
+        whatever the order of definition. A convolution without a layer counts as well, unless its
+        weight is a buffer; so does a frozen layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
-        Images as the network is fed them; uint8 is divided by 255. The paper uses 100. What stands
-        before the convolution (a normalisation, say) is applied to them.
+        Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
+        point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
+        What stands before the convolution (a normalisation, say) is applied to them, to as many at
+        a time as hold 33 million values, and at most 100.
     method : str
         One of `METHODS`.
     norm : float, "own", "raw" or "keep"
@@ -106,9 +242,11 @@ def initialize_first_layer_(
 
     Raises
     ------
-    ValueError
-        An unknown method or norm; no convolution; a grouped or 1-D (or 3-D) one; what the method
-        refuses.
+    TypeError, ValueError
+        An unknown method or norm; no convolution; a first one that is grouped, transposed, 1-D or
+        3-D, or not made by a layer; one whose weight can't be set, as in `set_filters_`; a network
+        that is scripted, on the meta device, or takes more than images; what the method refuses.
+        The text names the layer. The model is then as it was; only lazy layers have their sizes.
 
     Examples
     --------
@@ -120,19 +258,54 @@ def initialize_first_layer_(
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
     check_images(images)
+    check_model(model)
     probe = as_float(images[:2])
-    with undisturbed(model):
+    with undisturbed(model, probe) as before:
         name, found = convolutions(model, probe, first_only=True)[0]
         layer = _plain(name, found)
-        inputs = images  # not copied, and uint8 stays so, where the layer sees them as they are
-        if not torch.equal(input_of(model, layer, probe).cpu(), probe.cpu()):
-            parts = [input_of(model, layer, as_float(part)) for part in images.split(100)]
-            inputs = check_images(torch.cat(parts))
-    bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
-    set_filters_(layer, bank)
+        try:
+            inputs = _inputs(model, layer, images)
+            bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
+            _set_in_(model, layer, bank, probe)
+        except TooManyFilters as error:
+            raise TooManyFilters(f"layer {name!r}: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from error
+        before.keep(layer)
     return bank
 
 
+def _inputs(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
+    """What the layer sees of the images; the images themselves where that is the same."""
+    probe = as_float(images[:2])
+    calls = inputs_of(model, layer, probe, n_values=probe.numel())
+    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
+    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
+
+    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+        for part in map(as_float, images.split(at_a_time)):
+            yield part, input_of(model, layer, part, n_calls=len(calls))
+
+    if all(_unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
+        return images  # not copied, and uint8 stays so
+    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
+
+
+def _unchanged(seen: Tensor, fed: Tensor) -> bool:
+    return seen.dtype == fed.dtype and torch.equal(seen, fed)
+
+
+def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor) -> None:
+    """`set_filters_`, unless the layer convolves with something else in a pass of the network."""
+    before = Before(layer.modules(), parameters=True)
+    set_filters_(layer, bank)
+    used = weight_of(model, layer, probe)
+    if used is not None and not _close(used, bank.filters):
+        before.restore()
+        raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook"))
+
+
+@torch.no_grad()
 def initialize_all_layers_(
     model: nn.Module,
     images: Tensor,
@@ -147,15 +320,18 @@ def initialize_all_layers_(
 
     The maps are computed with the layers before it already initialised, and with batch
     normalisation by the statistics of these images, as in the first step of training. All images
-    go through at once: 100 are enough for the paper.
+    go through at once, so memory is that of a forward pass: 100 are enough for the paper. A layer
+    that is used several times learns from the maps of all its calls that are of the first one's
+    size; a weight that is tied to several layers is made for the first of them.
 
     Parameters
     ----------
     model, images, method, norm, generator, max_patches
         As for `initialize_first_layer_`.
     too_many : {"error", "keep"}
-        What to do with a layer of more filters than C*kh*kw where the method can't give that many
-        (components, orthonormal filters): refuse, or leave the layer as it is.
+        What to do with a layer of more filters than the method can give (components, whitening:
+        the rank of what reaches it; orthonormal filters and cosines: C*kh*kw): refuse, or leave the
+        layer as it is.
 
     Returns
     -------
@@ -164,7 +340,7 @@ def initialize_all_layers_(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `initialize_first_layer_`, for any layer; the text names it. The model is then as it was.
 
     Examples
@@ -179,25 +355,38 @@ def initialize_all_layers_(
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
     images = as_float(check_images(images))
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    banks = {}
+    check_model(model)
+    banks: dict[str, FilterBank] = {}
+    written: list[nn.Conv2d] = []
+    before = None
     try:
-        with undisturbed(model):
+        with undisturbed(model, images[:2]) as state:
+            before = Before(model.modules(), parameters=True)
             found = convolutions(model, images[:2])
             for name, layer in [(name, _plain(name, layer)) for name, layer in found]:
+                if any(layer.weight is other.weight for other in written):
+                    continue  # one weight, tied to several layers: the first has made it
                 beyond = chosen.bounded and len(layer.weight) > layer.weight[0].numel()
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    inputs = check_images(input_of(model, layer, images))
+                    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
+                    inputs = check_images(input_of(model, layer, images, n_calls=n_calls))
                     bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
+                    _set_in_(model, layer, bank, images[:2])
+                except TooManyFilters as error:
+                    if too_many == "keep" and chosen.bounded:
+                        continue
+                    way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
+                    raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
                 except ValueError as error:
-                    way_out = ". too_many='keep' leaves such layers alone" if beyond else ""
-                    raise ValueError(f"layer {name!r}: {error}{way_out}") from error
-                set_filters_(layer, bank)
+                    raise ValueError(f"layer {name!r}: {error}") from error
+                state.keep(layer)
+                written.append(layer)
                 banks[name] = bank
     except BaseException:
-        model.load_state_dict(before)  # all or nothing
+        if before is not None:
+            before.restore()  # all or nothing
         raise
     return banks
 
@@ -219,9 +408,13 @@ def _bank_for(
     ):
         sides = layer._reversed_padding_repeated_twice
         inputs = nn.functional.pad(inputs, sides)
-    kept = layer.weight.detach().flatten(1).norm(dim=1).mean().item() if norm == "keep" else None
-    if kept == 0:
-        raise ValueError("norm='keep', but all filters of the layer are zero; pass a number")
+    kept = None
+    if norm == "keep":
+        kept = as_float(layer.weight.detach()).flatten(1).norm(dim=1).mean().item()
+        if kept == 0:
+            raise ValueError("norm='keep', but all filters of the layer are zero; pass a number")
+        if not math.isfinite(kept):
+            raise ValueError("norm='keep', but the layer's filters aren't finite; pass a number")
     bank = bank_of(
         method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],

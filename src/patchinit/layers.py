@@ -1,36 +1,105 @@
-"""Find a network's convolutions, and what reaches them."""
+"""Find a network's convolutions, and what they are fed and convolve with.
+
+A network is run on images here, on copies of them, and watched in two ways: hooks tell which layer
+runs and on what, and a dispatch mode sees every convolution as an operation, also one that no layer
+makes (a call of ``torch.nn.functional.conv2d``, a scripted part).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.utils._python_dispatch import TorchDispatchMode
 
-Hook = Callable[[nn.Module, tuple[Tensor, ...]], None]
+from .patches import plain_arithmetic
+
+Hook = Callable[[nn.Module, tuple, dict], None]
+_CONVOLUTION = re.compile(r"conv(?!ert)")  # aten::convolution, torchvision::deform_conv2d, ...
+_UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
 
 
-class _Reached(Exception):
-    """Ends a forward pass at the layer that was looked for."""
+class _Reached(BaseException):
+    """Ends a forward pass; no Exception, so that no network catches it."""
+
+
+def check_model(model: nn.Module) -> None:
+    """TypeError or ValueError unless the network is a module whose layers can be looked into."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is a {type(model).__name__}; pass the torch.nn.Module, before it is exported"
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(
+            f"model is scripted ({type(model).__name__}), so its layers can't be looked into; "
+            "initialise the network before it is scripted or traced, "
+            "or fill the layer's weight with from_images_"
+        )
+    for name, value in [*model.named_parameters(), *model.named_buffers()]:
+        if value.is_meta:
+            raise ValueError(
+                f"model has {name!r} on the meta device, which holds no values; "
+                "give it values first: model.to_empty(device='cpu'), then its own initialisation"
+            )
 
 
 def convolutions(
-    model: nn.Module, images: Tensor, first_only: bool = False
+    model: nn.Module, images: Tensor, first_only: bool = False, *, again: bool = False
 ) -> list[tuple[str, nn.Module]]:
-    """Convolutions in the order in which they run on the images, each once."""
-    found: dict[str, nn.Module] = {}
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    names: dict[nn.Module, str] = {
-        module: name for name, module in model.named_modules() if isinstance(module, kinds)
-    }
+    """Convolutions in the order in which they run on the images, each once.
 
-    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    Ends at the first if only that is asked for, and at one that is not 2-D. Raises ValueError where
+    there is none, where the network doesn't run on images alone, and where a convolution with
+    weights to learn is made outside of a layer.
+    """
+    found: dict[str, nn.Module] = {}
+    names: dict[nn.Module, str] = {
+        module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)
+    }
+    running: list[nn.Module] = []
+    loose: list[Any] = []  # weight of a convolution outside of these layers
+
+    def enter(module: nn.Module, args: tuple, kwargs: dict) -> None:
         found.setdefault(names[module], module)
         if first_only or not isinstance(module, nn.Conv2d):
             raise _Reached
+        running.append(module)
 
-    _run(model, images, {module: note for module in names})
+    def leave(module: nn.Module, args: tuple, outputs: Any) -> None:
+        running.clear()
+
+    def see(weight: Any) -> None:
+        buffers = (value for value in model.buffers() if not isinstance(value, _UNINITIALIZED))
+        if not running and not any(_same(weight, value) for value in buffers):
+            loose.append(weight)
+            raise _Reached
+
+    failure = None
+    try:
+        _run(model, images, dict.fromkeys(names, enter), dict.fromkeys(names, leave), see)
+    except Exception as error:
+        failure = error  # from a scripted part `_Reached` comes back as another error
+    if loose:
+        owner = _owner(model, loose[0])
+        made = owner is not None and owner[1] not in names and isinstance(owner[1], _ConvNd)
+        if made and not again:  # made by the forward pass: now it is there
+            return convolutions(model, images, first_only, again=True)
+        if owner is not None and made:
+            raise ValueError(
+                f"{type(model).__name__} makes the layer of {owner[0]!r} anew in each forward "
+                "pass, so filters written there would be lost; make it once, in __init__"
+            )
+        raise ValueError(_loose_text(model, loose[0], owner and owner[0], bool(found)))
+    if failure is not None:
+        so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
+        raise ValueError(_failed(model, so_far, failure)) from failure
     if not found:
         raise ValueError(
             f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
@@ -38,46 +107,276 @@ def convolutions(
     return list(found.items())
 
 
-def input_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What reaches a layer in a forward pass, shape (N, C, H, W)."""
-    seen: list[Tensor] = []
+def _failed(model: nn.Module, when: str, error: Exception) -> str:
+    """What is said of a forward pass that raised an error."""
+    return (
+        f"{type(model).__name__} doesn't run on these images alone: {when} it raised "
+        f"{type(error).__name__}: {error}. Pass the part of the network that takes images "
+        "(N, C, H, W) and nothing else, or fill its layer's weight with from_images_"
+    )
 
-    def catch(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0])
+
+def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) -> str:
+    """What is said of a convolution that runs outside of a layer."""
+    kind = f"{type(model).__name__}'s {'next' if later else 'first'} convolution on these images"
+    if not isinstance(weight, Tensor):
+        return (
+            f"{kind} has a packed weight ({type(weight).__name__}), as quantised layers have; "
+            "initialise the network before it is quantised"
+        )
+    shape = tuple(weight.shape)
+    if name is None:
+        return (
+            f"{kind} is outside of a layer, with a weight of shape {shape} that is no parameter; "
+            "make it a torch.nn.Conv2d, or register_buffer the weight if it is fixed"
+        )
+    return (
+        f"{kind} takes the parameter {name!r} of shape {shape} outside of a layer (a functional "
+        "call, or a scripted part); fill that with from_images_, or make it a torch.nn.Conv2d"
+    )
+
+
+def _same(one: Any, other: Tensor) -> bool:
+    """Whether two are the same values in memory, or one a part of the other."""
+    return isinstance(one, Tensor) and (
+        one.numel() > 0 and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+    )
+
+
+def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
+    """Name of the parameter that is this weight, and the module that holds it."""
+    for prefix, module in model.named_modules():
+        for name, value in module.named_parameters(prefix, recurse=False):
+            if not isinstance(value, _UNINITIALIZED) and _same(weight, value):
+                return name, module
+    return None
+
+
+def input_of(model: nn.Module, layer: nn.Module, images: Tensor, *, n_calls: int = 1) -> Tensor:
+    """What reaches a layer in a forward pass, shape (N, C, H, W). See `inputs_of`."""
+    return torch.cat(inputs_of(model, layer, images, n_calls=n_calls))
+
+
+def inputs_of(
+    model: nn.Module,
+    layer: nn.Module,
+    images: Tensor,
+    *,
+    n_calls: int = 1,
+    n_values: int = 0,
+) -> list[Tensor]:
+    """What reaches a layer, call by call, each (n, C, H, W).
+
+    A network may feed its layer the batch in parts. So the pass goes on until as many images as
+    were passed have come, in at least n_calls calls and n_values values, or to its end. Calls with
+    maps of another size than the first call's are left out. Raises ValueError if fewer images come.
+    """
+    seen: list[Tensor] = []
+    strange: list[str] = []
+
+    def complete() -> bool:
+        return (
+            sum(map(len, seen)) >= len(images)
+            and len(seen) >= n_calls
+            and sum(part.numel() for part in seen) >= n_values
+        )
+
+    def catch(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        value = args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
+        if not isinstance(value, Tensor) or value.ndim not in (3, 4):
+            strange.append(f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}")
+            raise _Reached
+        value = value if value.ndim == 4 else value[None]
+        if not seen or value.shape[1:] == seen[0].shape[1:]:
+            seen.append(value)
+        if complete():
+            raise _Reached
+        seen[-1] = seen[-1].clone()  # the pass goes on, and may write there
+
+    try:
+        _run(model, images, {layer: catch})
+    except Exception as error:
+        if sum(map(len, seen)) < len(images):
+            raise ValueError(_failed(model, "on the way to it", error)) from error
+    if strange:
+        raise ValueError(f"{type(layer).__name__} is fed a {strange[0]}, not maps (N, C, H, W)")
+    if sum(map(len, seen)) < len(images):
+        raise ValueError(
+            f"only {sum(map(len, seen))} of {len(images)} images reach it in a forward pass; "
+            "fill its weight with from_images_ from what it should see"
+        )
+    return seen
+
+
+def weight_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
+    """The weight that a layer convolves with in a forward pass; None if it runs no convolution."""
+    running: list[nn.Module] = []
+    weights: list[Tensor] = []
+
+    def enter(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        running.append(module)
+
+    def leave(module: nn.Module, args: tuple, outputs: Any) -> None:
         raise _Reached
 
-    _run(model, images, {layer: catch})
-    return seen[0]
+    def see(weight: Any) -> None:
+        if running and isinstance(weight, Tensor):
+            weights.append(weight.detach().clone())
+            raise _Reached
 
-
-def _run(model: nn.Module, images: Tensor, hooks: dict[nn.Module, Hook]) -> None:
-    """A forward pass with hooks before modules, to its end or until one raises `_Reached`."""
-    handles = [module.register_forward_pre_hook(hook) for module, hook in hooks.items()]
     try:
-        with torch.no_grad():
-            model(images.to(_device(model)))
-    except _Reached:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
+        _run(model, images, {layer: enter}, {layer: leave}, see)
+    except Exception as error:
+        raise ValueError(_failed(model, "on the way through it", error)) from error
+    return weights[0] if weights else None
 
 
-def _device(model: nn.Module) -> torch.device:
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+class _Watch(TorchDispatchMode):
+    """Shows the weight of every convolution that runs."""
+
+    def __init__(self, see: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.see = see
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if _CONVOLUTION.search(func._schema.name) and len(args) > 1:
+            self.see(args[1])
+        return func(*args, **(kwargs or {}))
+
+
+def _run(
+    model: nn.Module,
+    images: Tensor,
+    before: dict[nn.Module, Hook],
+    after: dict[nn.Module, Any] | None = None,
+    see: Callable[[Any], None] | None = None,
+) -> None:
+    """A forward pass on a copy of the images, to its end or until a hook raises `_Reached`.
+
+    Hooks stand before and after modules; see is shown the weight of every convolution.
+    """
+    # Copies of the network on several devices would carry the hooks into threads.
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    runs = model.module if isinstance(model, parallel) else model
+    with ExitStack() as stack:
+        for module, hook in before.items():
+            handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+            stack.callback(handle.remove)
+        for module, hook in (after or {}).items():
+            stack.callback(module.register_forward_hook(hook).remove)
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(plain_arithmetic(on_cpu=False))  # the network may rely on it
+        if "torch._dynamo" in sys.modules:  # compiled code would pass the hooks by
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if see is not None:
+            stack.enter_context(_Watch(see))
+        with suppress(_Reached):
+            runs(as_fed(model, images))
+
+
+def as_fed(model: nn.Module, images: Tensor) -> Tensor:
+    """A copy of the images on the device and of the dtype of the network.
+
+    Those are of its first convolution's weights, in the order of definition; without one, of its
+    first parameter.
+    """
+    modules = [*(m for m in model.modules() if isinstance(m, _ConvNd)), model]
+    parameters = (p for module in modules for p in module.parameters() if p.is_floating_point())
+    first = next(parameters, None)
+    if first is None:
+        return images.detach().clone()
+    return images.detach().to(first.device, first.dtype, copy=True)
+
+
+class Before:
+    """Buffers and parameters of modules as they were."""
+
+    def __init__(self, modules: Iterable[nn.Module], parameters: bool) -> None:
+        #: By module: the table itself, what it held, and the values of that.
+        self.values: dict[nn.Module, list[tuple[dict, dict, dict]]] = {}
+        self.parameters = parameters
+        for module in modules:
+            self.keep(module)
+
+    def keep(self, module: nn.Module) -> None:
+        """Takes a module's present state for the one to go back to."""
+        tables: list[dict[str, Any]]
+        if isinstance(module, torch.jit.ScriptModule):  # its tables can't be written to
+            tables = [dict(module.named_buffers(recurse=False))]
+            if self.parameters:
+                tables.append(dict(module.named_parameters(recurse=False)))
+        else:
+            tables = [module._buffers, module._parameters] if self.parameters else [module._buffers]
+        self.values[module] = [
+            (
+                table,
+                dict(table),
+                {
+                    name: value.detach().clone()
+                    for name, value in table.items()
+                    if value is not None
+                    and not isinstance(value, _UNINITIALIZED)
+                    and not value.is_meta
+                },
+            )
+            for table in tables
+        ]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Puts back what was there, with its values, and drops what has come since."""
+        for tables in self.values.values():
+            for table, held, copies in tables:
+                if list(table) != list(held) or any(table[n] is not held[n] for n in held):
+                    table.clear()
+                    table.update(held)
+                for name, copy in copies.items():
+                    value = table[name]
+                    if value.shape != copy.shape:  # resized in place
+                        value.data = copy
+                    elif not torch.equal(value, copy):
+                        value.copy_(copy)
 
 
 @contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before."""
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    modes = {module: module.training for module in model.modules()}
-    for module in modes:
-        module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Before]:
+    """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before.
+
+    Lazy layers get their sizes first, from a pass over the images. Yields the buffers' state, for
+    layers whose buffers are changed on purpose.
+    """
+    modes = {module: module.training for module in model.modules() if hasattr(module, "training")}
     try:
-        yield
+        for module in modes:
+            module.training = False
+        lazy = [
+            name
+            for name, value in [*model.named_parameters(), *model.named_buffers()]
+            if isinstance(value, _UNINITIALIZED)
+        ]
+        if lazy and images is not None:
+            _materialise(model, images, lazy)
+        before = Before(model.modules(), parameters=False)
+        for module in modes:
+            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        try:
+            yield before
+        finally:
+            before.restore()
     finally:
         for module, mode in modes.items():
             module.training = mode
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])
+
+
+def _materialise(model: nn.Module, images: Tensor, lazy: list[str]) -> None:
+    """Run a network once so that its lazy layers get their sizes."""
+    try:
+        _run(model, images, {})
+    except Exception as error:
+        raise ValueError(
+            f"model has the lazy parameter {lazy[0]!r}, which gets its size in a forward pass, and "
+            f"on these images that raised {type(error).__name__}: {error}. "
+            "Run the network once yourself first"
+        ) from error

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from .patches import (
     CONSTANT_TOLERANCE,
+    VALUES_AT_A_TIME,
     as_float,
     as_pair,
     check_contrast,
     check_images,
     output_size,
+    plain_arithmetic,
 )
 
 
@@ -42,6 +44,8 @@ class PatchMoments:
         return self.constant / (self.count + self.constant)
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def patch_moments(
     images: Tensor | Iterable[Tensor],
     kernel_size: int | tuple[int, int],
@@ -53,18 +57,23 @@ def patch_moments(
 ) -> PatchMoments:
     """Mean and covariance of all patches of any number of images, in bounded memory.
 
-    The patches are never held at once: a batch of images is unfolded, standardised and added up.
-    The default batch keeps the unfolded values of 32x32 images in the processor's cache. All of it
-    is in float64, so that processors and numbers of threads agree to about 1e-12 of the variance.
+    The patches are never held at once: some images, or a band of one, are unfolded, standardised
+    and added up. Beside the images that takes about 300 MB, and some (d, d) matrices. The default
+    batch keeps the unfolded values of 32x32 images in the processor's cache. All of it is in
+    float64, so that processors and numbers of threads agree to about 1e-12 of the variance.
 
     Parameters
     ----------
     images : Tensor of shape (N, C, H, W), or an iterable of such tensors
+        As for `extract_patches`; the moments are on the same device.
     kernel_size : int or pair of int
+        (kh, kw), each at least 1.
     standardize : bool
         Standardise each patch and leave constant ones out, as `standardize_patches` does.
+    stride, dilation : int
+        As in ``conv2d``.
     batch_size : int
-        Images unfolded at a time.
+        Images unfolded at a time, at most; large images go in smaller pieces.
 
     Raises
     ------
@@ -127,8 +136,7 @@ def _unfolded(
 ) -> Iterator[Tensor]:
     """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten."""
     for batch in batches:
-        output_size(batch, size, stride, dilation)
-        for part in batch.split(batch_size):
+        for part in _pieces(batch, size, stride, dilation, batch_size):
             # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
             pixels = as_float(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), size, strict=True):
@@ -139,6 +147,24 @@ def _unfolded(
             columns = windows.contiguous().flatten(4).flatten(1, 3)
             # Images of one patch each, side by side: one product adds them all up.
             yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+
+
+def _pieces(
+    batch: Tensor, size: tuple[int, int], stride: int, dilation: int, batch_size: int
+) -> Iterator[Tensor]:
+    """The batch, cut so that no piece has more values in its patches than `VALUES_AT_A_TIME`.
+
+    A few images at a time; where one has more, bands of it, each of whole rows of patches.
+    """
+    rows, cols = output_size(batch, size, stride, dilation)
+    values = batch.shape[1] * size[0] * size[1] * cols  # in a row of patches
+    n_rows = max(1, min(rows, VALUES_AT_A_TIME // values))
+    n_images = max(1, min(batch_size, VALUES_AT_A_TIME // (values * rows)))
+    span = dilation * (size[0] - 1) + 1
+    for part in batch.split(n_images):
+        for top in range(0, rows, n_rows):
+            last = min(top + n_rows, rows) - 1
+            yield part[:, :, top * stride : last * stride + span]
 
 
 def _standardize_columns_(columns: Tensor) -> int:

@@ -7,6 +7,8 @@ Axes, here and everywhere: N images, C channels, H and W pixels, P patches, F fi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -19,6 +21,23 @@ from torch import Tensor
 CONSTANT_TOLERANCE = 1e-5
 # Patches that are worked on in float64 at a time, where all at once would take too much memory.
 AT_A_TIME = 20_000
+# Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
+# Images of 32x32 stay far below it at any kernel.
+VALUES_AT_A_TIME = 2**23
+
+
+@contextmanager
+def plain_arithmetic(*, on_cpu: bool = True) -> Iterator[None]:
+    """Without autocast, which would do some of it in half precision, and without another default
+    device, if on_cpu, which would not go with generators of the CPU.
+    """
+    with ExitStack() as stack:
+        if on_cpu and torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for device in ("cpu", "cuda", "mps", "xpu"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
@@ -48,6 +67,11 @@ def check_images(images: Tensor) -> Tensor:
             f"images has shape {tuple(images.shape)}; 4 axes (N, C, H, W) are needed. "
             "One image: images[None]; greyscale without its axis: images[:, None]"
         )
+    if images.is_meta or images.layout != torch.strided or images.is_quantized:
+        raise TypeError(
+            f"images is a tensor of device {images.device}, layout {images.layout} and dtype "
+            f"{images.dtype}; pass a plain one that holds its values"
+        )
     if 0 in images.shape:
         raise ValueError(
             f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image"
@@ -67,13 +91,17 @@ def check_images(images: Tensor) -> Tensor:
 
 def _all_finite(images: Tensor) -> bool:
     """Whether all values are finite: the least and the largest tell, without a mask of all."""
-    parts = images.detach().split(1000)  # bounds what is copied where values do not lie in a row
+    at_a_time = max(1, VALUES_AT_A_TIME // images[0].numel())
+    # In parts, which bounds what is copied where values do not lie in a row.
+    parts = (as_float(part) for part in images.detach().split(at_a_time))
     return all(math.isfinite(extreme) for part in parts for extreme in part.aminmax())
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Checked images as floating point; uint8 is divided by 255."""
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
+    """Checked images in float32 or float64; uint8 is divided by 255, half precision made longer."""
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)
+    return images if images.dtype == torch.float64 else images.float()
 
 
 def output_size(
@@ -93,6 +121,7 @@ def output_size(
     return (height - spans[0]) // stride + 1, (width - spans[1]) // stride + 1
 
 
+@plain_arithmetic()
 def extract_patches(
     images: Tensor, kernel_size: int | tuple[int, int], *, stride: int = 1, dilation: int = 1
 ) -> Tensor:
@@ -104,8 +133,9 @@ def extract_patches(
     Parameters
     ----------
     images : Tensor of shape (N, C, H, W)
-        uint8 (divided by 255) or floating point, at least one image, finite.
+        uint8 (divided by 255) or any floating point, at least one image, finite, on any device.
     kernel_size : int or pair of int
+        (kh, kw), each at least 1.
     stride, dilation : int
         As in ``conv2d``.
 
@@ -113,7 +143,8 @@ def extract_patches(
     -------
     Tensor of shape (P, C, kh, kw)
         Image by image, each from left to right and top to bottom;
-        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1.
+        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1. float64 if the
+        images are, else float32; on their device.
 
     Raises
     ------
@@ -136,6 +167,7 @@ def _all_patches(images: Tensor, size: tuple[int, int], stride: int, dilation: i
     return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
 
 
+@plain_arithmetic()
 def sample_patches(
     images: Tensor,
     kernel_size: int | tuple[int, int],
@@ -150,9 +182,23 @@ def sample_patches(
     Memory grows with n_patches, not with the number of images. If the images hold no more than
     n_patches, all are returned, in order.
 
+    Parameters
+    ----------
+    images, kernel_size, stride, dilation
+        As for `extract_patches`.
+    n_patches : int
+        At least 1.
+    generator : torch.Generator, optional
+        Of the CPU.
+
     Returns
     -------
     Tensor of shape (min(n_patches, P), C, kh, kw)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `extract_patches`; n_patches below 1.
 
     Examples
     --------
@@ -186,7 +232,8 @@ def some_patches(
     chosen = _distinct(total, n_patches, generator)
     row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []
-    for part in chosen.split(65_536):  # bounds the index tensors, not the result
+    at_a_time = min(65_536, max(1, VALUES_AT_A_TIME // (images.shape[1] * size[0] * size[1])))
+    for part in chosen.split(at_a_time):  # bounds the index tensors, not the result
         image, place = part // (rows * cols), part % (rows * cols)
         down = (place // cols * stride)[:, None] + row_offsets  # (p, kh)
         across = (place % cols * stride)[:, None] + col_offsets  # (p, kw)
@@ -231,6 +278,7 @@ class Standardized(NamedTuple):
         return int(self.constant.sum()) / len(self.constant)
 
 
+@plain_arithmetic()
 def standardize_patches(patches: Tensor) -> Standardized:
     """Subtract each patch's mean over all its C*kh*kw values and divide by its standard deviation.
 
@@ -240,6 +288,7 @@ def standardize_patches(patches: Tensor) -> Standardized:
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
+        uint8 or any floating point, finite, on any device.
 
     Returns
     -------

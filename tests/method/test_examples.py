@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+import torchvision
 from PIL import Image
+
+from patchinit import initialize_first_layer_
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,3 +51,60 @@ def test_readme():
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     exec(compile(code_block("README.md"), "README.md", "exec"), {"model": model, "images": images})
     assert not torch.equal(model[0].weight, before)
+
+
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    """Cells of the first table after a heading, without its head."""
+    lines = (ROOT / page).read_text().split(heading)[1].split("\n|", 3)[3].split("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.split("\n|")]
+
+
+NETWORKS = {
+    name: row[1:]
+    for row in rows_of("book/use-it.md", "## Networks of torchvision")
+    for name in re.findall("`(.+?)`", row[0])
+}
+
+
+def test_the_table_holds_the_common_networks():
+    assert len(NETWORKS) >= 18
+    assert {"resnet18", "vgg16", "mobilenet_v2", "convnext_tiny", "inception_v3"} <= set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_of_torchvision(name):
+    layer, kernel, filters, dimensions, components = NETWORKS[name]
+    # Theirs takes long, and wants scipy.
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    model = torchvision.models.get_model(name, weights=None, **options)
+    first = model.get_submodule(layer.strip("`"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert "×".join(map(str, first.kernel_size)) == kernel
+    assert (len(first.weight), first.weight[0].numel()) == (int(filters), int(dimensions))
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    too_few = len(first.weight) - first.weight[0].numel()
+    if too_few <= 0:
+        assert components == "suffice"
+        method = "principal_components"
+    else:
+        assert components == f"{too_few} too few"
+        method = "random_patches"
+        with pytest.raises(ValueError, match=f"n_filters={filters} .* 1 and {dimensions}"):
+            initialize_first_layer_(model, images, norm="keep")
+    bank = initialize_first_layer_(model, images, method, norm="keep", max_patches=2000)
+    assert torch.equal(first.weight, bank.filters)
+    changed = [
+        key for key, value in model.state_dict().items() if not torch.equal(value, before[key])
+    ]
+    assert {key.rpartition(".")[0] for key in changed} == {layer.strip("`")}
+
+
+def test_components_for_some_of_the_filters():
+    page = (ROOT / "book/use-it.md").read_text()
+    code = re.search(r"```python\n(from torchvision.models import vgg11\n.*?)```", page, re.S)[1]
+    names = {"images": torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))}
+    exec(compile(code, "use-it.md", "exec"), names)
+    weight = names["first"].weight.detach().flatten(1)
+    torch.testing.assert_close(weight[:26] @ weight[:26].T, names["norm"] ** 2 * torch.eye(26),
+                               atol=1e-5, rtol=1e-4)  # fmt: skip
+    assert weight.norm(dim=1).min() > 0.3 * names["norm"]

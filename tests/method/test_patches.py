@@ -6,9 +6,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from patchinit import initialize_first_layer_, make_filters
+from patchinit import init, initialize_first_layer_, make_filters
+from patchinit import moments as moments_module
 from patchinit import patches as door
+from patchinit.filters import methods
 from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches, sample_patches, standardize_patches
 
@@ -235,3 +238,88 @@ def test_share_of_constant_patches_on_fashion_mnist(real_data):
     patches = sample.images.float().unfold(2, 3, 1).unfold(3, 3, 1).reshape(-1, 9).numpy()
     expected = (patches.max(1) == patches.min(1)).sum()
     assert patch_moments(sample.images, 3).constant == expected
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("kernel, place", [(3, {}), ((4, 2), {"stride": 3}), (2, {"dilation": 4})])
+@pytest.mark.parametrize("at_a_time", [1, 700, 5_000])
+def test_moments_in_bands_are_those_of_whole_images(
+    images, standardize, kernel, place, at_a_time, monkeypatch
+):
+    options = {"standardize": standardize, **place}
+    whole = patch_moments(images, kernel, **options)
+    monkeypatch.setattr(moments_module, "VALUES_AT_A_TIME", at_a_time)
+    bands = patch_moments(images, kernel, **options)
+    assert (bands.count, bands.constant) == (whole.count, whole.constant)
+    torch.testing.assert_close(bands.mean, whole.mean, atol=1e-12, rtol=0)
+    torch.testing.assert_close(bands.covariance, whole.covariance, atol=1e-12, rtol=1e-10)
+
+
+class Largest(TorchDispatchMode):
+    """Values in the largest tensor that is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for value in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(value, torch.Tensor) and not value._is_view():
+                self.values = max(self.values, value.untyped_storage().nbytes())
+        return out
+
+
+@pytest.mark.parametrize("shape", [(12, 3, 128, 128), (1, 3, 400, 400), (300, 3, 32, 32)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: patch_moments(x, 7),
+        lambda x: patch_moments(x, 7, standardize=False, batch_size=1000),
+        lambda x: make_filters("pca_whitening", x, (9, 3, 7, 7)),
+        lambda x: initialize_first_layer_(torch.nn.Conv2d(3, 9, 7), x),
+        lambda x: make_filters("random_patches", x, (9, 3, 7, 7), max_patches=2000),
+        lambda x: initialize_first_layer_(
+            torch.nn.Sequential(torch.nn.Hardtanh(0.1, 0.9), torch.nn.Conv2d(3, 9, 7)), x
+        ),
+    ],
+)
+def test_memory_is_bounded_by_values(call, shape, monkeypatch):
+    """At a budget of a tenth: nothing that is made is larger, but for a copy of the images."""
+    for module in (moments_module, door, init):
+        monkeypatch.setattr(module, "VALUES_AT_A_TIME", 2**19)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    with Largest() as largest:
+        call(images)
+    assert largest.values <= max(8 * 2**19, 4 * images.numel(), 8 * 2000 * 147)
+
+
+def test_clustered_values_are_bounded(images, monkeypatch):
+    monkeypatch.setattr(methods, "MAX_VALUES", 27 * 100)
+    assert make_filters("kmeans", images, (4, 3, 3, 3)).n_patches == 100
+    assert make_filters("kmeans", images, (4, 3, 3, 3), max_patches=50).n_patches == 50
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_half_precision_is_worked_on_in_single(images, dtype):
+    given, wanted = images.to(dtype), images.to(dtype).float()
+    assert torch.equal(extract_patches(given, 3), extract_patches(wanted, 3))
+    draws = [torch.Generator().manual_seed(0) for _ in range(2)]
+    assert torch.equal(
+        sample_patches(given, 3, 50, generator=draws[0]),
+        sample_patches(wanted, 3, 50, generator=draws[1]),
+    )
+    assert torch.equal(standardize_patches(given).patches, standardize_patches(wanted).patches)
+    assert torch.equal(patch_moments(given, 3).covariance, patch_moments(wanted, 3).covariance)
+
+
+def test_tensors_without_plain_values_are_named(images):
+    for bad in (images.to("meta"), images.to_sparse()):
+        with pytest.raises(TypeError, match="pass a plain one that holds its values"):
+            extract_patches(bad, 3)
+
+
+def test_patches_pass_gradients_on(images):
+    images.requires_grad_()
+    extract_patches(images, 3).sum().backward()
+    assert images.grad[0, 0, 5, 5] == 9  # a pixel is in nine patches

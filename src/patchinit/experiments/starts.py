@@ -55,8 +55,13 @@ def _fill_(
     model: nn.Module, fill: Callable[..., Tensor], generator: torch.Generator | None
 ) -> nn.Module:
     """Fill every convolution's and linear layer's weight, in order; biases become zero."""
-    for module in model.modules():
+    for name, module in model.named_modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+            if "weight" not in module._parameters:
+                raise ValueError(
+                    f"layer {name!r} recomputes its weight (weight normalisation, a "
+                    "parametrisation); start it before it gets that"
+                )
             fill(module.weight, generator=generator)
             if module.bias is not None:
                 module.bias.zero_()

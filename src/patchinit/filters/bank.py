@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Real
 
+import torch
 from torch import Tensor
 
 Shape = tuple[int, int, int, int]  # (F, C, kh, kw)
+
+# Standardised patches count as one direction if the cosine between them is above this: two of 8
+# bits that differ at all lie further apart, rounding in float32 stays far below.
+SAME_DIRECTION = 1 - 1e-5
+
+
+class TooManyFilters(ValueError):
+    """More filters are asked for than the method can make for these patches."""
+
 
 # What a norm can be called, and what for. None is the filter functions' word for "raw".
 NORMS: dict[str | None, str] = {
@@ -29,7 +39,7 @@ class FilterBank:
     4
     """
 
-    filters: Tensor  #: (F, C, kh, kw), float32
+    filters: Tensor  #: (F, C, kh, kw), float32, on the CPU
     method: str
 
     def __len__(self) -> int:
@@ -37,7 +47,9 @@ class FilterBank:
 
 
 def with_norm(filters: Tensor, norm: float | None) -> Tensor:
-    """The filters rescaled to a Euclidean norm each; as they are if norm is None.
+    """The filters (F, C, kh, kw) rescaled to a Euclidean norm each; as they are if norm is None.
+
+    ValueError if norm is not above 0, or a filter is zero.
 
     Examples
     --------
@@ -74,9 +86,9 @@ def check_shape(shape: tuple[int, ...]) -> Shape:
 
 
 def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None:
-    """ValueError unless 1 <= n_filters <= limit."""
+    """TooManyFilters, which is a ValueError, unless 1 <= n_filters <= limit."""
     if not 1 <= n_filters <= limit:
-        raise ValueError(
+        raise TooManyFilters(
             f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
         )
 
@@ -84,6 +96,25 @@ def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None
 def check_patches_suffice(n_filters: int, n_patches: int) -> None:
     """ValueError if there are fewer patches than filters, or no filters are asked for."""
     check_n_filters(n_filters, n_patches, "the patches that are not constant", "pass more images")
+
+
+def check_directions_suffice(n_filters: int, rows: Tensor) -> None:
+    """ValueError if standardised patches (P', d) point into fewer directions than filters."""
+    step = max(1, len(rows) // (16 * n_filters))  # a few of them tell it of common images
+    if _n_directions(rows[::step], n_filters) < n_filters:
+        what = "the different patches that the images hold (brightness and contrast put aside)"
+        check_n_filters(n_filters, _n_directions(rows, n_filters), what, "pass other images")
+
+
+def _n_directions(rows: Tensor, limit: int) -> int:
+    """Directions that standardised patches (P', d) point into, counted up to a limit."""
+    closest = rows.new_full((len(rows),), -1.0)
+    for found in range(limit):
+        farthest = closest.argmin()
+        if closest[farthest] > SAME_DIRECTION:
+            return found
+        closest = torch.maximum(closest, rows @ rows[farthest] / rows.shape[1])
+    return limit
 
 
 def check_dimensions_suffice(n_filters: int, shape: tuple[int, int, int], way_out: str) -> None:

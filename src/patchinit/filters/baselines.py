@@ -5,17 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..patches import standardize_patches
+from ..patches import plain_arithmetic, standardize_patches
 from .bank import (
     FilterBank,
     Shape,
     check_dimensions_suffice,
+    check_directions_suffice,
     check_patches_suffice,
     check_shape,
     with_norm,
 )
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def random_patches(
     patches: Tensor,
     n_filters: int,
@@ -30,9 +33,10 @@ def random_patches(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches; constant ones are never drawn.
+        Raw patches, uint8 or any floating point, on any device; constant ones are never drawn.
     n_filters : int
-        At most the number of patches that are not constant.
+        At most the number of different patches, constant ones and differences in brightness and
+        contrast put aside. Where the images repeat a patch, it may still be drawn twice.
     norm : float or None
         None: the natural norm of a standardised patch, sqrt(d).
     generator : torch.Generator, optional
@@ -42,6 +46,11 @@ def random_patches(
     FilterBank
         ``filters`` of shape (n_filters, C, kh, kw), each of mean zero.
 
+    Raises
+    ------
+    TypeError, ValueError
+        Fewer different patches than filters; what `standardize_patches` refuses.
+
     Examples
     --------
     >>> bank = random_patches(torch.rand(200, 1, 3, 3), 4)
@@ -50,10 +59,13 @@ def random_patches(
     """
     usable = standardize_patches(patches).patches
     check_patches_suffice(n_filters, len(usable))
+    check_directions_suffice(n_filters, usable.flatten(1))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
-    return FilterBank(with_norm(usable[chosen].float(), norm), "random_patches")
+    return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def glorot_uniform(
     shape: tuple[int, ...],
     *,
@@ -67,6 +79,15 @@ def glorot_uniform(
     Natural norm (``norm=None``): about sqrt(2 * fan_in / (fan_in + fan_out)), and different from
     filter to filter; it is 1 only where F = C.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        (F, C, kh, kw), each at least 1.
+    norm : float or None
+        Norm of each filter; None: as they are drawn.
+    generator : torch.Generator, optional
+        Of the CPU.
+
     References
     ----------
     Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
@@ -78,10 +99,14 @@ def glorot_uniform(
     >>> filters.abs().max().item() <= (6 / (27 + 243)) ** 0.5
     True
     """
-    weight = torch.nn.init.xavier_uniform_(torch.empty(check_shape(shape)), generator=generator)
+    weight = torch.nn.init.xavier_uniform_(
+        torch.empty(check_shape(shape), dtype=torch.float32), generator=generator
+    )
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kaiming_normal(
     shape: tuple[int, ...],
     *,
@@ -90,7 +115,7 @@ def kaiming_normal(
 ) -> FilterBank:
     """Filters from N(0, 2 / fan_in), for a convolution of shape (F, C, kh, kw) before a ReLU.
 
-    Natural norm (``norm=None``): about sqrt(2).
+    Natural norm (``norm=None``): about sqrt(2). Parameters as for `glorot_uniform`.
 
     References
     ----------
@@ -103,11 +128,15 @@ def kaiming_normal(
     2.0
     """
     weight = torch.nn.init.kaiming_normal_(
-        torch.empty(check_shape(shape)), nonlinearity="relu", generator=generator
+        torch.empty(check_shape(shape), dtype=torch.float32),
+        nonlinearity="relu",
+        generator=generator,
     )
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def random_orthonormal(
     shape: tuple[int, ...],
     *,
@@ -136,7 +165,9 @@ def random_orthonormal(
     >>> torch.allclose(flat @ flat.T, torch.eye(27), atol=1e-5)
     True
     """
-    weight = torch.nn.init.orthogonal_(torch.empty(_check_orthogonal(shape)), generator=generator)
+    weight = torch.nn.init.orthogonal_(
+        torch.empty(_check_orthogonal(shape), dtype=torch.float32), generator=generator
+    )
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
@@ -145,6 +176,8 @@ def random_orthonormal(
 _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def cosine_basis(
     shape: tuple[int, ...],
     *,
@@ -171,7 +204,8 @@ def cosine_basis(
     FilterBank
         Slow waves before fast ones, and in each grey before colour. The constant grey filter comes
         last, where components of standardised patches have it. Images of other than three channels
-        take a cosine transform over the channels as well.
+        take a cosine transform over the channels as well. Grey copied to three channels leaves the
+        colour waves without a response: they know nothing of the images.
 
     References
     ----------

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import AT_A_TIME, standardized_rows
-from .bank import FilterBank, check_patches_suffice, with_norm
+from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
+from .bank import FilterBank, check_directions_suffice, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -51,6 +51,8 @@ class Clusters(FilterBank):
     constant_share: float  #: share of all patches left out as constant, 0 to 1
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmeans(
     patches: Tensor,
     n_filters: int,
@@ -65,9 +67,11 @@ def kmeans(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches. Time grows with P; for many images take `sample_patches`.
+        Raw patches, uint8 or any floating point, on any device. Time grows with P; for many images
+        take `sample_patches`.
     n_filters : int
-        Number of clusters, at most the number of patches that are not constant.
+        Number of clusters, at most the number of different patches, constant ones and differences
+        in brightness and contrast put aside.
     n_init : int
         Restarts from new k-means++ seeds; the clustering of least inertia is kept.
     max_iter : int
@@ -82,6 +86,11 @@ def kmeans(
     Clusters
         ``filters`` of shape (n_filters, C, kh, kw), each of mean zero; ``inertia`` is the sum of
         squared distances to the nearest centroid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Fewer different patches than filters; what `standardize_patches` refuses.
 
     References
     ----------
@@ -108,6 +117,8 @@ def kmeans(
     return _bank(found, shape, constant_share, norm)
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmedoids(
     patches: Tensor,
     n_filters: int,
@@ -121,9 +132,8 @@ def kmedoids(
 
     Parameters
     ----------
-    patches : Tensor of shape (P, C, kh, kw)
-        Raw patches.
-    n_filters : int
+    patches, n_filters
+        As for `kmeans`.
     max_patches : int
         Memory and time grow with the square of the number of patches clustered, so at most this
         many are, drawn uniformly (3,000: 72 MB of distances).
@@ -139,6 +149,8 @@ def kmedoids(
     ------
     ImportError
         The package kmedoids is not installed.
+    TypeError, ValueError
+        As `kmeans`; max_patches below n_filters.
 
     References
     ----------
@@ -179,6 +191,8 @@ def kmedoids(
     return _bank(found, shape, constant_share, norm)
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def kmedians(
     patches: Tensor,
     n_filters: int,
@@ -205,6 +219,11 @@ def kmedians(
     -------
     Clusters
         ``inertia`` is the sum of L1 distances to the nearest median.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `kmeans`; max_iter below 1.
 
     References
     ----------
@@ -250,6 +269,7 @@ def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int
     """
     standardized, n_constant = standardized_rows(patches)
     check_patches_suffice(n_filters, len(standardized))
+    check_directions_suffice(n_filters, standardized)
     rows, moves = standardized.numpy(), np.random.default_rng(0)
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from ..moments import PatchMoments, moments_of
-from ..patches import AT_A_TIME, check_images
-from .bank import FilterBank, check_dimensions_suffice, with_norm
+from ..patches import AT_A_TIME, check_images, plain_arithmetic
+from .bank import FilterBank, check_dimensions_suffice, check_n_filters, with_norm
 
 # Entries of a filter this close to the largest, as a share of it, are as large: see `fix_signs`.
 SIGN_TOLERANCE = 1e-3
+# Directions of less variance than this, as a share of the largest, count as having none. Rounding
+# in float32 (channels that are copies of each other, each with a scaling of its own) leaves up to
+# 1e-12; 8 bits leave 1e-7 and more in images that are not made of few values.
+RANK_TOLERANCE = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,14 @@ class PrincipalComponents(FilterBank):
         return self.eigenvalues / self.eigenvalues.sum()
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def principal_components(
     patches: Tensor | PatchMoments,
     n_filters: int,
     *,
     feature_standardize: bool = True,
+    beyond_rank: bool = False,
     norm: float | None = 1.0,
 ) -> PrincipalComponents:
     """The directions in which standardised patches vary most (the paper's section 3.2).
@@ -59,11 +66,16 @@ def principal_components(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw), or PatchMoments
-        Raw patches, or the moments of any number of them from `patch_moments`.
+        Raw patches, uint8 or any floating point, on any device; or the moments of any number of
+        them from `patch_moments`.
     n_filters : int
-        At most d = C * kh * kw.
+        At most the rank of the patches, which is at most d = C * kh * kw: along other directions
+        they don't vary, and a filter there would be dead. The one direction that all standardised
+        patches lack, brightness, is allowed as the last of d filters.
     feature_standardize : bool
         Divide each of the d values by its standard deviation first.
+    beyond_rank : bool
+        Give filters beyond the rank too, up to d: for looking at them.
     norm : float or None
         Euclidean norm of each filter. None: the natural norm, 1.
 
@@ -74,8 +86,8 @@ def principal_components(
 
     Raises
     ------
-    ValueError
-        More filters than d, or only constant patches.
+    TypeError, ValueError
+        More filters than the rank, or only constant patches; what `extract_patches` refuses.
 
     References
     ----------
@@ -93,13 +105,15 @@ def principal_components(
         scale = covariance.diagonal().sqrt()
         scale = torch.where(scale > 0, scale, 1.0)  # a value that never varies stays as it is
         covariance = covariance / torch.outer(scale, scale)
-    vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters)
-    filters = with_norm(vectors.float().reshape(n_filters, *moments.shape), norm)
+    vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters, beyond_rank)
+    filters = with_norm(vectors.float().cpu().reshape(n_filters, *moments.shape), norm)
     return PrincipalComponents(
         filters, "principal_components", eigenvalues, moments.count, moments.constant_share
     )
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def pca_whitening(
     patches: Tensor | PatchMoments, n_filters: int, *, eps: float = 1e-3, norm: float | None = None
 ) -> PrincipalComponents:
@@ -111,17 +125,23 @@ def pca_whitening(
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw), or PatchMoments
-        Taken as they are, not standardised one by one.
+        Taken as they are, not standardised one by one; types and devices as for
+        `principal_components`.
     n_filters : int
-        At most d = C * kh * kw.
+        At most the rank of the patches, which is at most d = C * kh * kw.
     eps : float
-        Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
+        Above 0. Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
     norm : float or None
         None: the natural norm, 1 / sqrt(eigenvalue + eps * mean eigenvalue).
 
     Returns
     -------
     PrincipalComponents
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `principal_components`; patches that are all the same.
 
     References
     ----------
@@ -146,7 +166,7 @@ def pca_whitening(
             "all patches are the same, so there is no variance to whiten; pass images that differ"
         )
     gain = (eigenvalues + eps * eigenvalues.mean()).rsqrt()[:n_filters, None]
-    filters = with_norm((vectors * gain).float().reshape(n_filters, *moments.shape), norm)
+    filters = with_norm((vectors * gain).float().cpu().reshape(n_filters, *moments.shape), norm)
     return PrincipalComponents(
         filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share
     )
@@ -162,7 +182,7 @@ def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMomen
 
 
 def _eigenvectors(
-    moments: PatchMoments, covariance: Tensor, n_filters: int
+    moments: PatchMoments, covariance: Tensor, n_filters: int, beyond_rank: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
 
@@ -172,6 +192,18 @@ def _eigenvectors(
     check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
+    # A sum of so many patches is rounded as often.
+    least = (RANK_TOLERANCE + moments.count * torch.finfo(torch.float64).eps) * eigenvalues[0]
+    rank, d = int((eigenvalues > least).sum()), len(eigenvalues)
+    # Standardised patches never vary in brightness: as the last of d filters that is expected.
+    brightness = moments.covariance.sum().abs() <= d * least
+    if rank and not beyond_rank and not (rank == d - 1 and brightness):
+        what = (
+            f"the rank of the patches: along the other {d - rank} of d = {d} directions they don't "
+            "vary, so filters there would be dead (grey copied to several channels, empty or "
+            "doubled channels, or too few images do this)"
+        )
+        check_n_filters(n_filters, rank, what, way_out)
     return fix_signs(rows[:n_filters]), eigenvalues
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..patches import plain_arithmetic
 from .baselines import cosines
 
 
+@plain_arithmetic()
 def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     """Signed cosine of the angle between filters of two banks, pair by pair.
 
     Parameters
     ----------
     a, b : Tensor of shape (F, C, kh, kw)
-        Broadcast against each other along the first axis.
+        Any floating point, on one device. Broadcast against each other along the first axis.
 
     Returns
     -------
@@ -32,6 +34,7 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
 
 
+@plain_arithmetic()
 def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
     """1 - cosine similarity, signed, pair by pair: 0 unchanged, 1 orthogonal, 2 reversed.
 
@@ -47,6 +50,7 @@ def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
     return 1 - cosine_similarity(before, after)
 
 
+@plain_arithmetic()
 def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> Tensor:
     """Correlation of two filters' responses over all patches, pair by pair.
 
@@ -85,6 +89,7 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
     )
 
 
+@plain_arithmetic()
 def cosine_terms(filters: Tensor) -> Tensor:
     """How many cosine waves each filter is made of: 1 for a single wave of one colour.
 
@@ -122,6 +127,7 @@ def cosine_terms(filters: Tensor) -> Tensor:
     return torch.special.entr(energy / energy.sum(1, keepdim=True)).sum(1).exp()
 
 
+@plain_arithmetic()
 def overlaps(filters: Tensor) -> Tensor:
     """Cosine similarity of every pair of filters of a bank.
 
@@ -143,6 +149,7 @@ def overlaps(filters: Tensor) -> Tensor:
     return (flat @ flat.T)[rows, cols]
 
 
+@plain_arithmetic()
 def effective_rank(filters: Tensor) -> float:
     """How many directions a bank spreads over: exp of the entropy of its squared singular values.
 
@@ -164,6 +171,7 @@ def effective_rank(filters: Tensor) -> float:
     return torch.special.entr(share).sum().exp().item()
 
 
+@plain_arithmetic()
 def responses(filters: Tensor, patches: Tensor) -> Tensor:
     """Dot product of every filter with every patch: a convolution's outputs before its bias.
 
@@ -171,6 +179,7 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     ----------
     filters : Tensor of shape (F, C, kh, kw)
     patches : Tensor of shape (P, C, kh, kw)
+        Of the filters' floating-point dtype and device.
 
     Returns
     -------

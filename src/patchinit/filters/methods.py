@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..moments import moments_of
-from ..patches import check_images, some_patches
+from ..patches import check_images, plain_arithmetic, some_patches
 from .bank import FilterBank, check_norm, check_shape
 from .baselines import (
     cosine_basis,
@@ -23,6 +23,8 @@ from .components import pca_whitening, principal_components
 
 # More patches than this change a clustering little and cost much; 100 images of 32x32 give 90,000.
 MAX_PATCHES = 200_000
+# Nor are more taken than hold this many values: some 800 MB while they are clustered.
+MAX_VALUES = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def method_of(name: str) -> Method:
     return METHODS[name]
 
 
+@torch.no_grad()
+@plain_arithmetic()
 def make_filters(
     method: str,
     images: Tensor,
@@ -90,24 +94,33 @@ def make_filters(
     method : str
         One of `METHODS`.
     images : Tensor of shape (N, C, H, W)
-        uint8 or floating point. Unused by the methods that know nothing of the data.
+        uint8 (divided by 255) or any floating point, finite, on any device; the work is done on the
+        CPU. Unused by the methods that know nothing of the data.
     shape : tuple of int
-        (F, C, kh, kw), the shape of the layer's weight.
+        (F, C, kh, kw), the shape of the layer's weight. F is at most what the method can give:
+        the rank of the patches (components, whitening), the number of different patches (clusters,
+        random patches), C*kh*kw (orthonormal filters, cosines), or any number.
     norm : float, "own" or "raw"
         A number > 0: the Euclidean norm of each filter. "own": the method's own norm, which is 1
         for filters learned from data, and the natural norm for "pca_whitening" and for the methods
         that know nothing of the data. "raw": filters as the method computes them, so a centroid
         has its own length, and a random patch or a medoid the norm sqrt(d).
     generator : torch.Generator, optional
+        Of the CPU.
     max_patches : int
-        Principal components and whitening use every patch; the others at most this many, drawn
-        uniformly.
+        At least 1. Principal components and whitening use every patch; the others at most this
+        many, drawn uniformly, and no more than hold 40 million values.
     dilation : int
-        Of the patches.
+        Of the patches, at least 1.
+
+    Returns
+    -------
+    FilterBank
+        float32, on the CPU, whatever the types of the images.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         An unknown method or norm, other channels than the shape's, or what the method itself
         refuses.
 
@@ -127,6 +140,7 @@ def make_filters(
     )  # fmt: skip
 
 
+@plain_arithmetic()
 def bank_of(
     method: Method,
     images: Tensor,
@@ -148,7 +162,12 @@ def bank_of(
             f"images have C={images.shape[1]} channels, the layer takes {channels}; "
             "pass what it is fed"
         )
+    images = images.cpu()
     if method.needs == "patches":
+        if max_patches < 1:
+            raise ValueError(f"max_patches={max_patches} should be >= 1")
+        room = max(n_filters, MAX_VALUES // (channels * height * width))
+        max_patches = min(max_patches, room)
         patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
         return method.make(patches, n_filters, generator=generator, **options)
     standardize = method.needs == "standardized moments"
