@@ -15,7 +15,7 @@ TEST_JOBS ?= 2
 
 CHAPTERS := $(sort $(wildcard notebooks/*.ipynb))
 EXECUTED := $(CHAPTERS:%=_build/executed/%)
-DATA := $(or $(PATCHINIT_DATA),data)
+DATA := $(patsubst ~/%,$(HOME)/%,$(or $(PATCHINIT_DATA),data))
 # Chapters side by side share the cores: one thread each.
 THREADS := $(if $(filter-out 1,$(JOBS)),OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -207,8 +208,8 @@ def sample_patches(
     torch.Size([500, 3, 3, 3])
     """
     size = as_pair(kernel_size)
-    if n_patches < 1:
-        raise ValueError(f"n_patches={n_patches} should be >= 1")
+    if not isinstance(n_patches, Integral) or n_patches < 1:
+        raise ValueError(f"n_patches={n_patches!r} should be an integer >= 1")
     return some_patches(
         check_images(images), size, n_patches,
         stride=stride, dilation=dilation, generator=generator,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -46,9 +47,10 @@ class Images:
         >>> load_images("digits").sample(50)
         50 train images of digits, 1 x 28 x 28
         """
-        if not 1 <= n <= len(self):
+        if not isinstance(n, Integral) or not 1 <= n <= len(self):
             raise ValueError(
-                f"n={n} should be between 1 and {len(self)}, the {self.split} images of {self.name}"
+                f"n={n!r} should be an integer between 1 and {len(self)}, "
+                f"the {self.split} images of {self.name}"
             )
         chosen = torch.randperm(len(self), generator=generator)[:n]
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -79,14 +79,19 @@ def check_norm(norm: float | str | None, *others: str | None) -> None:
 
 def check_shape(shape: tuple[int, ...]) -> Shape:
     """(F, C, kh, kw) of a bank or of a layer's weight; ValueError if it is no such shape."""
-    if len(shape) != 4 or min(shape) < 1:
-        raise ValueError(f"shape={tuple(shape)} should be (F, C, kh, kw), each at least 1")
+    whole = all(isinstance(size, Integral) for size in shape)
+    if len(shape) != 4 or not whole or min(shape) < 1:
+        raise ValueError(
+            f"shape={tuple(shape)} should be (F, C, kh, kw), each an integer of at least 1"
+        )
     n_filters, channels, height, width = shape
     return n_filters, channels, height, width
 
 
 def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None:
     """TooManyFilters, which is a ValueError, unless 1 <= n_filters <= limit."""
+    if not isinstance(n_filters, Integral):
+        raise ValueError(f"n_filters={n_filters!r} should be an integer")
     if not 1 <= n_filters <= limit:
         raise TooManyFilters(
             f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
