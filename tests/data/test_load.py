@@ -126,7 +126,7 @@ def test_impossible_samples_are_named(n):
         "test",
     )
     with pytest.raises(
-        ValueError, match=f"n={n} should be between 1 and 50, the test images of things"
+        ValueError, match=f"n={n} should be an integer between 1 and 50, the test images of things"
     ):
         whole.sample(n)
 
