@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import patchinit
+
 API = Path(__file__).parents[2] / "book/api.md"
 #: Modules, and packages with all that is in them.
 ROOMS = (
@@ -69,3 +71,14 @@ def test_a_missing_example_would_be_found():
     assert not has_example("patchinit.layers", "input_of")
     only_one = page.replace("members:", "members: input_of")
     assert documented(only_one, "patchinit.layers") == ["input_of"]
+
+
+def test_comments_of_fields_are_not_read_as_types():
+    """Sphinx takes "word: text" in the comment of a dataclass's field for a type and its text."""
+    wrong = []
+    for path in sorted(Path(patchinit.__file__).parent.rglob("*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            found = re.match(r" {4}(\w+: .*)?#: (.*)", line)
+            if found and re.search(r"\w: ", found[2]):
+                wrong.append(f"{path.name}:{number}: {found[2]}")
+    assert not wrong, "\n".join(wrong)

@@ -36,7 +36,7 @@ class Estimate:
     error: float  #: its standard error, 0 or more
     freedom: float  #: degrees of freedom of the error
     n: int  #: pairs, or runs where nothing is paired
-    back: Callable[[float], float] = _itself  #: from that scale to the unit: exp, tanh
+    back: Callable[[float], float] = _itself  #: from that scale to the unit, such as exp or tanh
 
     def interval(self, level: float = 0.95) -> Interval:
         """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs.

@@ -53,9 +53,9 @@ class Settings:
 
     dataset: str = "cifar10"  #: "cifar10", "fashion_mnist", or an offline stand-in
     method: str = "glorot_uniform"  #: initialises the first layer (or all); one of METHODS
-    #: Euclidean norm of each filter that the method makes. A number > 0: that. "own": what the
-    #: method stands for, so 1 for filters from data. "raw": as computed, a cluster's centre with
-    #: the length that it has. "glorot": the mean that Glorot's filters for the first layer have
+    #: Euclidean norm of each filter that the method makes. A number > 0 is that; "own" what the
+    #: method stands for, so 1 for filters from data; "raw" as computed, a cluster's centre with
+    #: the length that it has; "glorot" the mean that Glorot's filters for the first layer have
     norm: float | str = "own"
     layers: str = "first"  #: "first" or "all", which the method initialises
     others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"

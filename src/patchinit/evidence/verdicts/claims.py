@@ -71,7 +71,7 @@ class Reading:
     level: float = 0.95  #: of the interval, 0 to 1
     paper: float | None = None  #: the paper's value; None if it gives none
     predicted: Interval | None = None  #: where three seeds made again would find their mean
-    needed: tuple[int, ...] = ()  #: pairs that would find the paper's value: best, least, most
+    needed: tuple[int, ...] = ()  #: pairs that would find the paper's value (best, least, most)
 
     @property
     def interval(self) -> Interval | None:
@@ -98,7 +98,7 @@ class Verdict:
     (2, 4)
     """
 
-    claim: str  #: number, and a letter where it has two halves: "7a"
+    claim: str  #: number, and a letter where it has two halves, as in "7a"
     dataset: str  #: or "both"
     stage: str  #: letter, or two for both data sets, if they differ
     epochs: int  #: of its runs
