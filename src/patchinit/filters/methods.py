@@ -39,7 +39,7 @@ class Method:
 
     label: str  #: in words, for tables and figures
     make: Callable[..., FilterBank]
-    #: What `make` takes first: "standardized moments" or "raw moments" of the patches, "patches"
+    #: What `make` takes first, "standardized moments" or "raw moments" of the patches, "patches"
     #: as they are, or the "shape" of the bank alone.
     needs: str
     bounded: bool = False  #: makes at most C*kh*kw filters
