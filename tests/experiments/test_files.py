@@ -29,7 +29,7 @@ def flock(monkeypatch):
 def test_file_system_that_refuses_to_lock(flock, tmp_path, name):
     flock(getattr(errno, name))
     with pytest.raises(StorageError, match="can't be used: .* on a disk that can be written and l"):
-        with only_here(tmp_path / "run"):
+        with only_here(tmp_path / "run" / "lock"):
             pytest.fail("nobody holds the folder")
     assert StorageError in EXPECTED, "which the command tells in a line"
 
@@ -39,14 +39,17 @@ def test_file_system_without_locks(flock, tmp_path):
     flock(errno.ENOSYS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with only_here(tmp_path):
-            with pytest.raises(FolderBusy), only_here(tmp_path):
+        with only_here(tmp_path / "lock"):
+            with pytest.raises(FolderBusy), only_here(tmp_path / "lock"):
                 pass
-        with only_here(tmp_path):
+        with only_here(tmp_path / "lock"):
             pass
 
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="Choose another"), only_here(tmp_path / "file" / "run"):
+    with (
+        pytest.raises(StorageError, match="Choose another"),
+        only_here(tmp_path / "file" / "run" / "lock"),
+    ):
         pass
