@@ -271,25 +271,37 @@ def test_arrays_of_an_arm(runs):
     assert math.isclose(arm.norms[:, 0].mean(), 1, rel_tol=1e-3)
 
 
-def test_diverged_runs_are_counted_and_left_out(tmp_path):
+def test_diverged_runs_stay_as_they_ended(tmp_path):
+    """Registered: the accuracy of the last epoch to the end, and the last finite filters."""
     from patchinit.experiments.collect import collect
     from patchinit.experiments.plan import plan
     from patchinit.experiments.record import pack_result, read_result
 
+    study = STUDIES["paper-small"]
     folder = write_study(tmp_path, "paper-small", seeds=range(2))
-    run = plan(STUDIES["paper-small"])[0]
+    run = plan(study)[0]
     broken = tmp_path / "synthetic-paper-small" / run.place / "result.npz"
     result = read_result(broken)
-    broken.write_bytes(
-        pack_result(dataclasses.replace(result, diverged=True, epochs=result.epochs[:3]))
-    )
-    (
-        folder / "runs" / f"{run.name}.npz"
-    ).unlink()  # a record that differs from a collected one is refused
+    ended = [np.array(rows[:4]) for rows in (result.norms, result.distances)]
+    kept = result.filter_epochs[result.filter_epochs <= 3]
+    filters = result.filters[: len(kept)].copy()
+    for rows in (*ended, filters):
+        rows[-1] = np.nan
+    changed = dataclasses.replace(
+        result, diverged=True, epochs=result.epochs[:3], norms=ended[0], distances=ended[1],
+        filter_epochs=kept, filters=filters,
+    )  # fmt: skip
+    broken.write_bytes(pack_result(changed))
+    (folder / "runs" / f"{run.name}.npz").unlink()  # one that differs would be refused
     (folder / "manifest.json").unlink()
-    collect(STUDIES["paper-small"], broken.parents[2], folder.parent, "collect")
+    collect(study, broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
-    assert runs.n_diverged == 1 and runs.arm("cifar10", GLOROT).seeds == [1]
+    arm = runs.arm("cifar10", GLOROT)
+    assert runs.n_diverged == 1 and arm.seeds == [0, 1]
+    assert arm.accuracy.shape == (2, 15) and arm.distances.shape == (2, 16, 27)
+    assert (arm.accuracy[0, 2:] == 100 * result.epochs[2].test_accuracy).all()
+    np.testing.assert_allclose(arm.distances[0, 3:], np.tile(result.distances[2], (13, 1)))
+    assert np.isfinite(arm.final_distances).all() and np.isfinite(arm.norms).all()
 
 
 def test_results_are_found_above_and_missed_with_a_way_out(tmp_path, monkeypatch):

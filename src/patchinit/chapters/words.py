@@ -37,7 +37,9 @@ def describe(runs: Runs) -> str:
         f"{n_seeds} seed{'s'[: n_seeds > 1]}, {settings.epochs} epochs of {images}, "
         f"made on {'; '.join(hardware)}."
     )
-    return text + (f" {runs.n_diverged} diverged and are left out." if runs.n_diverged else "")
+    return text + (
+        f" {runs.n_diverged} diverged and are kept as they ended." if runs.n_diverged else ""
+    )
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -84,9 +84,26 @@ class Of:
         return method_of(self.method).label + "".join(sorted(words, key=lambda w: w[0] == ","))
 
 
+def _finite(rows: np.ndarray) -> np.ndarray:
+    """Rows up to the last that is finite; all of them but for a run that diverged."""
+    if np.isfinite(rows[-1]).all():
+        return rows
+    finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
+    return rows[: np.flatnonzero(finite)[-1] + 1] if finite.any() else rows
+
+
+def _to_the_end(rows: np.ndarray, n: int) -> np.ndarray:
+    """n rows: those that there are, and the last finite one for all that did not come."""
+    rows = _finite(rows)
+    return np.concatenate([rows, np.repeat(rows[-1:], n - len(rows), axis=0)])
+
+
 @dataclass(frozen=True)
 class Arm:
     """The finished runs of one arm on one data set, a line a seed.
+
+    A run that diverged stays as it ended: its last accuracy and its last finite filters stand for
+    all epochs that it did not make, as registered.
 
     S seeds, E epochs, F filters, N test images.
 
@@ -114,9 +131,8 @@ class Arm:
     @property
     def accuracy(self) -> np.ndarray:
         """(S, E), test accuracy after each epoch in percent."""
-        return 100 * np.array(
-            [[epoch.test_accuracy for epoch in result.epochs] for result in self.results]
-        )
+        courses = (np.array([e.test_accuracy for e in result.epochs]) for result in self.results)
+        return 100 * np.stack([_to_the_end(course, self.settings.epochs) for course in courses])
 
     @property
     def correct(self) -> np.ndarray:
@@ -131,12 +147,14 @@ class Arm:
     @property
     def norms(self) -> np.ndarray:
         """(S, E + 1, F), of each filter, the start first."""
-        return np.stack([result.norms for result in self.results])
+        n = self.settings.epochs + 1
+        return np.stack([_to_the_end(result.norms, n) for result in self.results])
 
     @property
     def distances(self) -> np.ndarray:
         """(S, E + 1, F), cosine distance of each filter from its start."""
-        return np.stack([result.distances for result in self.results])
+        n = self.settings.epochs + 1
+        return np.stack([_to_the_end(result.distances, n) for result in self.results])
 
     @functools.cached_property
     def final_distances(self) -> np.ndarray:
@@ -146,10 +164,8 @@ class Arm:
         """
         return np.stack(
             [
-                cosine_distance(
-                    torch.from_numpy(result.filters[0]), torch.from_numpy(result.filters[-1])
-                ).numpy()
-                for result in self.results
+                cosine_distance(*(torch.from_numpy(ends[i]) for i in (0, -1))).numpy()
+                for ends in (_finite(result.filters) for result in self.results)
             ]
         )
 

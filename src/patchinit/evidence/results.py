@@ -43,7 +43,7 @@ class Runs:
     arms: tuple[Arm, ...]  #: by study, data set and the study's order
     manifests: tuple[dict, ...]
     n_planned: int
-    n_diverged: int  #: left out of `arms`
+    n_diverged: int  #: kept as they ended
     registration: Registration = Registration()  #: says which versions of the code train alike
 
     @property
@@ -239,11 +239,9 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
                     f"{path} has the settings of no arm of {name!r}; give the study its arm back, "
                     "or take the record out of the folder and out of manifest.json"
                 )
-            if result.diverged:
-                n_diverged += 1
-            else:
-                of_arm = found.setdefault(replace(result.settings, seed=0), {})
-                of_arm[result.settings.seed] = result
+            n_diverged += result.diverged
+            of_arm = found.setdefault(replace(result.settings, seed=0), {})
+            of_arm[result.settings.seed] = result
     arms = {
         settings: Arm(of_named(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
         for study in map(STUDIES.get, present)
