@@ -1,4 +1,4 @@
-"""Every public name that book/api.md shows has an example, which test_chapters.py runs."""
+"""Every public name that book/api*.md show has an example, which test_chapters.py runs."""
 
 import doctest
 import importlib
@@ -11,7 +11,7 @@ import pytest
 
 import patchinit
 
-API = Path(__file__).parents[2] / "book/api.md"
+API = sorted((Path(__file__).parents[2] / "book").glob("api*.md"))
 #: Modules, and packages with all that is in them.
 ROOMS = (
     "patchinit.patches",
@@ -57,9 +57,9 @@ def has_example(module: str, name: str) -> bool:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_public_name_has_an_example(room):
-    page = API.read_text()
+    page = "\n".join(path.read_text(encoding="utf-8") for path in API)
     shown = [(module, name) for module in modules(room) for name in documented(page, module)]
-    assert shown, f"book/api.md shows nothing of {room}"
+    assert shown, f"book/api*.md show nothing of {room}"
     missing = [".".join(names) for names in shown if not has_example(*names)]
     assert not missing, f"no example (>>>) in the docstring of {', '.join(missing)}"
 
