@@ -20,7 +20,7 @@ def extra(name):
     found = []
     for requirement in map(Requirement, PROJECT["optional-dependencies"][name]):
         if requirement.name == PROJECT["name"]:
-            found += [one for inner in requirement.extras for one in extra(inner)]
+            found += [one for inner in sorted(requirement.extras) for one in extra(inner)]
         else:
             found.append(requirement)
     return found
