@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from patchinit.evidence.estimates import (
-    Estimate,
     MeanSquares,
     accuracy_estimate,
-    mean_estimate,
     pooled_mean_estimate,
     pooled_residual,
 )
+from patchinit.evidence.intervals import Estimate, mean_estimate
 from patchinit.evidence.verdicts.outcomes import (
     FROZEN_MARGIN,
     LOOKS,
@@ -36,6 +35,7 @@ from patchinit.evidence.verdicts.outcomes import (
     conjunction,
     direction,
     equal_within,
+    gain,
     part,
 )
 
@@ -152,9 +152,9 @@ def ratios(truths: list[float], spread: float, n: int, bound: float, sign: int) 
     return trial
 
 
-def minimum(gain: float, lost: float, spread: float) -> Trial:
+def minimum(gained: float, lost: float, spread: float) -> Trial:
     """Claim 9: frozen components against frozen random filters, each against itself trained."""
-    means = {"pc frozen": -lost, "random frozen": -lost - gain}
+    means = {"pc frozen": -lost, "random frozen": -lost - gained}
     weights = {"pc frozen": 1, "pc": -1, "random frozen": -1, "random": 1}
 
     def trial(rng):
@@ -162,11 +162,11 @@ def minimum(gain: float, lost: float, spread: float) -> Trial:
         first = drawn.estimate(weights, 3)
         second = drawn.estimate({"pc frozen": 1, "pc": -1}, 3)
         parts = [
-            part(first, lambda interval: direction(interval, 1)),
+            part(first, gain),
             part(second, lambda interval: equal_within(interval, FROZEN_MARGIN)),
         ]
         interval = first.interval()
-        return conjunction(parts), interval.low <= gain <= interval.high
+        return conjunction(parts), interval.low <= gained <= interval.high
 
     return trial
 
@@ -202,11 +202,11 @@ def lines() -> Iterator[tuple[str, str, Trial]]:
             for truths in ([0.94, 0.51], [0.0, 0.0], [-0.5, -0.5]):
                 trial = accuracy(stage, pairs, truths, n, spread)
                 yield f"27, {stage}, n = {n}, {of}", "{:+.2f}, {:+.2f} pp".format(*truths), trial
-        for gain, lost in ((1.0, 0.0), (1.0, 1.5), (0.0, 0.0), (-1.0, 0.0)):
+        for gained, lost in ((1.0, 0.0), (1.0, 1.5), (0.0, 0.0), (-1.0, 0.0)):
             yield (
                 f"9, B, n = 3, {of}",
-                f"gain {gain:+.1f}, lost {lost:.1f} pp",
-                minimum(gain, lost, spread),
+                f"gain {gained:+.1f}, lost {lost:.1f} pp",
+                minimum(gained, lost, spread),
             )
     for stage, n in (("A", 6), ("D", 3)):
         for spread in (0.2, 1.2):

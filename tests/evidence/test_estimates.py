@@ -7,11 +7,9 @@ import pytest
 from scipy import stats
 
 from patchinit.evidence.estimates import (
-    Estimate,
     MeanSquares,
     Residual,
     accuracy_estimate,
-    mean_estimate,
     mean_squares,
     pair_variance,
     pairs_needed,
@@ -20,6 +18,7 @@ from patchinit.evidence.estimates import (
     prediction_interval,
     welch_difference,
 )
+from patchinit.evidence.intervals import Estimate, mean_estimate
 
 
 def test_mean_is_the_plain_t_interval():
@@ -155,9 +154,16 @@ def test_welch_is_scipys():
 
 def test_pairs_needed_are_those_of_the_page():
     """The registered table: 90 and 157 pairs for 0.09 pp, at spreads of 0.3 and 0.4 pp."""
+    quiet = MeanSquares(mean=0.1, images=200.0, rest=100.0, n_seeds=6, n_images=10_000)
     for spread, wanted in ((0.3, 90), (0.4, 157)):
-        best, least, most = pairs_needed(0.09, Residual(spread**2 / 2, 20))
+        best, least, most = pairs_needed(0.09, quiet, Residual(spread**2 / 2, 20))
         assert best == wanted and least < best < most
+
+
+def test_pairs_needed_are_never_fewer_than_the_images_prove():
+    """Seeds that agree by luck: the images alone make a pair's spread 0.3 pp, at both ends."""
+    noisy = MeanSquares(mean=0.1, images=900.0, rest=900.0, n_seeds=3, n_images=10_000)
+    assert pairs_needed(0.09, noisy, Residual(1e-6, 8)) == (90, 90, 90)
 
 
 def test_two_way_interval_covers():

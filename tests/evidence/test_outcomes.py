@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from patchinit.evidence.estimates import Estimate
-from patchinit.evidence.intervals import Interval
+from patchinit.evidence.intervals import Estimate, Interval
 from patchinit.evidence.verdicts.outcomes import (
     CONTRADICTED,
     NO_DIFFERENCE,

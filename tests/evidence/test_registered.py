@@ -21,6 +21,7 @@ from patchinit.evidence.verdicts.comparisons import (
     epochs_saved,
     rank_of_last,
     stage,
+    turned_by_noise,
 )
 from patchinit.evidence.verdicts.outcomes import (
     CONTRADICTED,
@@ -150,7 +151,7 @@ def test_no_practical_difference(tmp_path):
     assert found["4", "B", "cifar10"].outcome == NO_DIFFERENCE
     assert found["20", "B", "both"].outcome == NO_DIFFERENCE
     # No gain from freezing, and no loss: the first half of claim 9 fails, the second holds.
-    assert found["9", "B", "cifar10"].outcome == NO_DIFFERENCE
+    assert found["9", "B", "cifar10"].outcome == NOT_SUPPORTED
 
 
 def test_nothing_is_said_without_runs():
@@ -249,6 +250,47 @@ def test_data_sets_that_do_not_differ(worlds):
     holds = [estimate.interval().low <= (1 if "/" in what else 0) <= estimate.interval().high
              for _, what, estimate in found]  # fmt: skip
     assert np.mean(holds) > 0.7
+
+
+def test_claim_30_has_the_verdict_of_claim_6(worlds):
+    for world in worlds.values():
+        found = by_place(verdicts(world))
+        for place in (("A", "fashion_mnist"), ("D", "cifar10"), ("AD", "both")):
+            assert found["30", *place].outcome == found["6", *place].outcome
+
+
+def test_the_spread_of_claims_24_and_25_is_that_of_their_own_arms(worlds):
+    """24: all runs of B and E with PyTorch's defaults and all labels; 25: its six arms."""
+    runs = worlds["true"]
+    grid = stage("B", runs, "cifar10")
+    alone = grid.residual(lambda arm: arm.final).freedom
+    found = {v.claim: v for v in verdicts(runs) if v.stage == "E" and v.dataset == "cifar10"}
+    on = stage("E", runs, "cifar10")
+    every = {Of("principal_components", layers="all"): 1, COMPONENTS: -1}
+    pooled = accuracy(
+        on, every, counts=lambda of: not of.settings.keys() & {"label_share", "bn_eps"}
+    )
+    assert pooled.residual.freedom == alone + 2 * (3 - 1)  # two arms of three seeds more
+    assert found["24"].readings[0].estimate == pooled.estimate
+    (reading,) = found["25"].readings
+    table = np.stack([
+        on.runs.arm("cifar10", Of(method, label_share=share)).final
+        for share in (0.01, 0.05, 0.1) for method in ("principal_components", "glorot_uniform")
+    ])  # fmt: skip
+    rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    between = np.square(rest).sum() / 10 * 6 / 9  # six weights of a third
+    assert reading.estimate.error**2 >= between / 3 * 0.999
+
+
+def test_unlike_conditions_are_no_pair_for_the_null(tmp_path):
+    for name, keep in (("grid", lambda s: True), ("null", lambda s: True)):
+        write_study(
+            tmp_path, name, seeds=range(2), keep=keep,
+            about=lambda s, name=name: {"device": "cuda"} if name == "null" and s.seed else {},
+        )  # fmt: skip
+    runs = {name: read_runs(name, folder=tmp_path / "results") for name in ("grid", "null")}
+    null, trained = (stage(letter, runs, "cifar10") for letter in "CB")
+    assert len(turned_by_noise(null, trained, COMPONENTS)) == 1
 
 
 def test_an_arm_that_the_stage_has_not_is_registered_for_nothing():

@@ -54,7 +54,7 @@ def test_interval_is_scipys(rng):
 def test_one_run_has_no_interval():
     one = mean_interval([3.0])
     assert one.low == -math.inf and one.high == math.inf and one.side() == 0
-    assert f"{one:.1f}" == "3.0 [no interval from 1 run]"
+    assert f"{one:.1f}" == "3.0 [too few runs]"
     assert p_value([3.0]) == equivalence_p([0.0]) == 1
     with pytest.raises(ValueError, match="empty"):
         mean_interval([])
@@ -68,7 +68,17 @@ def test_geometric_interval_is_the_interval_of_factors():
         4.302653 * math.log(2) / math.sqrt(3), rel=1e-6
     )
     one = geometric_interval([3.0])
-    assert (one.low, one.high) == (0, math.inf) and f"{one:.1f}" == "3.0 [no interval from 1 run]"
+    assert (one.low, one.high) == (0, math.inf)
+
+
+def test_intervals_that_say_nothing_are_not_printed():
+    """Of two pairs, without spread, or over more than a factor of ten: the estimate stays."""
+    assert f"{mean_interval([1, 2]):.1f}" == "1.5 [too few runs]"
+    assert f"{mean_interval([2, 2, 2]):.1f}" == "2.0 [too few runs]"
+    assert f"{geometric_interval([1, 3, 9]):.1f}" == "3.0 [too few runs]"
+    assert f"{geometric_interval([1, 1.5, 2]):.1f}" == "1.4 [0.6, 3.4]"
+    # A difference may span from nearly nothing to ten times as much.
+    assert f"{mean_interval([0.5, 1, 1.5]):+.1f}" == "+1.0 [−0.2, +2.2]"
 
 
 @pytest.mark.parametrize(

@@ -1,87 +1,21 @@
-"""The estimates that verdicts are drawn from: a number, its error, and Student's t.
+"""The estimates that verdicts are drawn from, by the registered protocol.
 
-An interval at any level comes from one `Estimate`, so a rule that looks at several levels (looks,
-Holm's steps) looks at the same thing. The formulas are those of the registered protocol. S seeds,
-N test images; accuracies in percent, differences in percentage points (pp).
+The formulas are those of the registered protocol. S seeds, N test images; accuracies in percent,
+differences in percentage points (pp).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .intervals import Interval
-
-
-def _itself(value: float) -> float:
-    return value
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number whose error follows Student's t, on a scale that may differ from its unit's.
-
-    Examples
-    --------
-    >>> print(f"{Estimate(0.5, error=0.1, freedom=8, n=4).interval():+.2f}")
-    +0.50 [+0.27, +0.73]
-    """
-
-    value: float  #: on the scale where the error is symmetric
-    error: float  #: its standard error, 0 or more
-    freedom: float  #: degrees of freedom of the error
-    n: int  #: pairs, or runs where nothing is paired
-    back: Callable[[float], float] = _itself  #: from that scale to the unit, such as exp or tanh
-
-    def interval(self, level: float = 0.95) -> Interval:
-        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs.
-
-        `level` lies between 0 and 1.
-        """
-        if self.n < 2:
-            return Interval(self.back(self.value), -math.inf, math.inf, self.n)
-        half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
-        low, high = self.value - half, self.value + half
-        return Interval(self.back(self.value), self.back(low), self.back(high), self.n)
-
-
-def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -> Estimate:
-    """Mean of n independent values with its plain error.
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        On the scale where errors are symmetric: logarithms for ratios (`back` = `math.exp`),
-        Fisher's atanh for correlations (`back` = `math.tanh`).
-    back : function, optional
-        From that scale to the unit. Default: the values are in their unit.
-
-    Returns
-    -------
-    Estimate
-        With n - 1 degrees of freedom; its error is infinite for n = 1.
-
-    Raises
-    ------
-    ValueError
-        No values.
-
-    Examples
-    --------
-    >>> mean_estimate([1.0, 2.0, 3.0]).freedom
-    2
-    """
-    values = np.asarray(values, dtype=float)
-    n = values.size
-    if not n:
-        raise ValueError("values are empty; at least one run is needed")
-    error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
-    return Estimate(float(values.mean()), error, n - 1, n, back)
+from .intervals import Estimate, Interval
+from .significance import seeds_needed
 
 
 @dataclass(frozen=True)
@@ -121,8 +55,9 @@ def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
     Examples
     --------
     >>> runs = {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 2.0, ("b", 1): 5.0}
-    >>> pooled_residual(runs)  # the interaction of a 2 x 2 table
-    Residual(variance=1.0, freedom=1)
+    >>> residual = pooled_residual(runs)  # the interaction of a 2 x 2 table
+    >>> round(residual.variance, 6), residual.freedom
+    (1.0, 1)
     """
     arms = sorted({arm for arm, _ in values})
     seeds = sorted({seed for _, seed in values})
@@ -138,7 +73,7 @@ def pooled_residual(values: Mapping[tuple[str, int], float]) -> Residual:
             "the spread by; at least two arms with two seeds in common are needed"
         )
     rest = y - design @ fitted
-    return Residual(round(float(rest @ rest) / freedom, 12), freedom)
+    return Residual(float(rest @ rest) / freedom, freedom)
 
 
 @dataclass(frozen=True)
@@ -372,17 +307,22 @@ def welch_difference(one: Estimate, other: Estimate) -> Estimate:
     )
 
 
-def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tuple[int, ...]:
+def pairs_needed(
+    difference: float, squares: MeanSquares, residual: Residual, weights: Sequence[float] = (1, -1)
+) -> tuple[int, ...]:
     """Pairs that a two-sided paired t-test at 5 % needs to find a difference with a power of 0.8.
+
+    The spread of a pair is the square root of `pair_variance`, as for the interval.
 
     Parameters
     ----------
     difference : float
-        In the unit of the runs.
+        In percentage points.
+    squares : MeanSquares
     residual : Residual
-        Of single runs, with a variance above 0.
-    n_arms : int
-        That the difference is formed of, each with a weight of +1 or -1.
+        Of final accuracies, percentage points squared.
+    weights : sequence of float
+        Of each arm, as for `mean_squares`.
 
     Returns
     -------
@@ -393,15 +333,15 @@ def pairs_needed(difference: float, residual: Residual, n_arms: int = 2) -> tupl
     Raises
     ------
     ValueError
-        The residual has no variance.
+        Neither runs nor images spread.
 
     Examples
     --------
-    >>> pairs_needed(0.5, Residual(variance=0.09, freedom=20))
+    >>> squares = MeanSquares(mean=0.5, images=900.0, rest=600.0, n_seeds=3, n_images=10_000)
+    >>> pairs_needed(0.5, squares, Residual(variance=0.09, freedom=20))
     (8, 6, 14)
     """
-    from .significance import seeds_needed
-
     shares = [1.0, *(residual.freedom / stats.chi2.ppf([0.975, 0.025], residual.freedom))]
-    spreads = [math.sqrt(n_arms * residual.variance * share) for share in shares]
+    ends = [Residual(residual.variance * share, residual.freedom) for share in shares]
+    spreads = [math.sqrt(pair_variance(squares, end, weights)) for end in ends]
     return tuple(seeds_needed(difference, spread) for spread in spreads)

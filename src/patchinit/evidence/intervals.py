@@ -1,12 +1,15 @@
 """Estimates with confidence intervals, from a few paired runs.
 
-Accuracies are in percent and their differences in percentage points (pp); S seeds, N test images,
-E epochs, F filters.
+An interval at any level comes from one `Estimate`, so a rule that looks at several levels (looks,
+Holm's steps) looks at the same thing. Accuracies
+are in percent and their differences in percentage points (pp); S seeds, N test images, E epochs, F
+filters.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,39 +33,82 @@ class Interval:
     estimate: float
     low: float
     high: float
-    n: int  #: seeds
+    n: int  #: pairs, or runs where nothing is paired
+    ratio: bool = False  #: its scale is that of factors, all > 0
 
     @property
     def half(self) -> float:
         """Half the width, which stands behind the "±" of a symmetric interval."""
         return (self.high - self.low) / 2
 
+    @property
+    def shown(self) -> bool:
+        """Whether its bounds are worth printing.
+
+        They are not for one or two pairs, for no spread at all, and for a ratio that spans more
+        than a factor of ten.
+        """
+        wide = self.ratio and self.high > 10 * self.low
+        return self.n > 2 and math.isfinite(self.high) and self.low < self.high and not wide
+
     def __format__(self, spec: str) -> str:
         """``f"{interval:+.2f}"`` is "+0.12 [-0.30, +0.54]", with proper minus signs."""
-        if not math.isfinite(self.high):
-            return f"{self.estimate:{spec}} [no interval from {self.n} run]".replace("-", "\u2212")
-        text = f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
-        return text.replace("-", "\u2212")
+        low, high = (f"{bound:{spec}}" for bound in (self.low, self.high))
+        bounds = f"{low}, {high}" if self.shown else "too few runs"
+        return f"{self.estimate:{spec}} [{bounds}]".replace("-", "\u2212")
 
     def side(self, of: float = 0.0) -> int:
         """+1 or -1 if the interval lies wholly above or below a value, 0 if it contains it."""
         return int(self.low > of) - int(self.high < of)
 
 
-def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Mean with Student's t interval.
+def _itself(value: float) -> float:
+    return value
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number whose error follows Student's t, on a scale that may differ from its unit's.
+
+    Examples
+    --------
+    >>> print(f"{Estimate(0.5, error=0.1, freedom=8, n=4).interval():+.2f}")
+    +0.50 [+0.27, +0.73]
+    """
+
+    value: float  #: on the scale where the error is symmetric
+    error: float  #: its standard error, 0 or more
+    freedom: float  #: degrees of freedom of the error
+    n: int  #: pairs, or runs where nothing is paired
+    back: Callable[[float], float] = _itself  #: from that scale to the unit, such as exp or tanh
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs.
+
+        `level` lies between 0 and 1.
+        """
+        half = math.inf
+        if self.n > 1:
+            half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
+        ends = (self.back(self.value + shift) for shift in (0, -half, half))
+        return Interval(*ends, self.n, ratio=self.back is math.exp)
+
+
+def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -> Estimate:
+    """Mean of n independent values with its plain error.
 
     Parameters
     ----------
-    values : array of shape (S,)
-        One a seed; for a paired difference, the differences.
-    level : float
-        Between 0 and 1.
+    values : array of shape (n,)
+        On the scale where errors are symmetric: logarithms for ratios (`back` = `math.exp`),
+        Fisher's atanh for correlations (`back` = `math.tanh`).
+    back : function, optional
+        From that scale to the unit. Default: the values are in their unit.
 
     Returns
     -------
-    Interval
-        Without bounds (infinite) for S = 1: one run says nothing of the spread.
+    Estimate
+        With n - 1 degrees of freedom; its error is infinite for n = 1.
 
     Raises
     ------
@@ -71,34 +117,37 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> print(f"{mean_interval([1, 2, 3]):.2f}")
-    2.00 [−0.48, 4.48]
+    >>> mean_estimate([1.0, 2.0, 3.0]).freedom
+    2
     """
     values = np.asarray(values, dtype=float)
     n = values.size
     if not n:
         raise ValueError("values are empty; at least one run is needed")
-    mean = float(values.mean())
-    if n == 1:
-        return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    return Estimate(float(values.mean()), error, n - 1, n, back)
 
 
-def geometric_interval(values: ArrayLike) -> Interval:
-    """Geometric mean with the t interval of the logarithms.
-
-    For positive values that differ by factors.
+def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Mean of n independent values with Student's t interval, as `mean_estimate` gives it.
 
     Examples
     --------
-    >>> print(f"{geometric_interval([1, 2, 4]):.2f}")
-    2.00 [0.36, 11.19]
+    >>> print(f"{mean_interval([1, 2, 3]):.2f}")
+    2.00 [−0.48, 4.48]
     """
-    on_scale = mean_interval(np.log(values))
-    return Interval(
-        math.exp(on_scale.estimate), math.exp(on_scale.low), math.exp(on_scale.high), on_scale.n
-    )
+    return mean_estimate(values).interval(level)
+
+
+def geometric_interval(values: ArrayLike) -> Interval:
+    """Geometric mean of positive values with the t interval of the logarithms.
+
+    Examples
+    --------
+    >>> print(f"{geometric_interval([1, 1.5, 2]):.2f}")
+    1.44 [0.61, 3.42]
+    """
+    return mean_estimate(np.log(values), math.exp).interval()
 
 
 def joint_interval(
@@ -193,17 +242,25 @@ def rank_correlations(values: ArrayLike, order: ArrayLike | None = None) -> np.n
     return np.array([stats.spearmanr(a, b).statistic for a, b in zip(values, order, strict=True)])
 
 
-def correlation_interval(correlations: ArrayLike) -> Interval:
-    """Mean of the seeds' correlations with a t interval on Fisher's scale (atanh), turned back.
+def fisher(correlations: ArrayLike) -> np.ndarray:
+    """Fisher's transform, atanh, of correlations cut at +-0.999.
 
-    Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
+    With few filters a perfect order would be infinite.
+
+    Examples
+    --------
+    >>> fisher([0.0, 1.0]).round(2).tolist()
+    [0.0, 3.8]
+    """
+    return np.arctanh(np.clip(correlations, -0.999, 0.999))
+
+
+def correlation_interval(correlations: ArrayLike) -> Interval:
+    """Mean of the seeds' correlations with a t interval on Fisher's scale, turned back.
 
     Examples
     --------
     >>> print(f"{correlation_interval([0.2, 0.4, 0.3]):+.2f}")
     +0.30 [+0.04, +0.53]
     """
-    on_scale = mean_interval(np.arctanh(np.clip(correlations, -0.999, 0.999)))
-    return Interval(
-        math.tanh(on_scale.estimate), math.tanh(on_scale.low), math.tanh(on_scale.high), on_scale.n
-    )
+    return mean_estimate(fisher(correlations), math.tanh).interval()

@@ -161,10 +161,14 @@ class Runs:
                 seeds.append(seed)
         return seeds, unlike
 
+    def made_under(self, result: Result) -> dict[str, str]:
+        """Device, precision and code of a run; runs that differ in one are never paired."""
+        under = conditions(result.settings, result.about)
+        return under | {"code": self.registration.training(under["code"])}
+
     def _conditions(self, result: Result, named: set[str]) -> dict[str, str]:
         """What must be the same in a pair, as text."""
-        under = conditions(result.settings, result.about)
-        under |= {"code": self.registration.training(under["code"])}
+        under = self.made_under(result)
         settings = asdict(result.settings).items()
         return {key: str(value) for key, value in settings if key not in named} | under
 

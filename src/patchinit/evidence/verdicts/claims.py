@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ...data.catalogue import PUBLISHED
+from ...experiments.studies import KERAS
 from ..arms import Of
 from ..claims.paper import paper_difference
-from ..estimates import Estimate, pairs_needed, prediction_interval, welch_difference
-from ..intervals import Interval
+from ..estimates import pairs_needed, prediction_interval, welch_difference
+from ..intervals import Estimate, Interval
 from ..results import Runs
 from .comparisons import (
     COMPONENTS,
@@ -31,7 +32,6 @@ from .comparisons import (
 )
 from .outcomes import (
     ACCURACY_MARGIN,
-    DESCRIBED,
     FROZEN_MARGIN,
     LEAST_PAIRS,
     LOOKS,
@@ -42,6 +42,7 @@ from .outcomes import (
     conjunction,
     direction,
     equal_within,
+    gain,
     part,
 )
 
@@ -140,7 +141,7 @@ def _judge(claim: str, on: Stage, rules: list[_Rule]) -> Verdict:
         more = {}
         if isinstance(found, Accuracy) and rule.paper is not None and estimate.n > 1:
             more["predicted"] = prediction_interval(found.squares, found.residual, found.weights)
-            more["needed"] = pairs_needed(rule.paper, found.residual, len(found.weights))
+            more["needed"] = pairs_needed(rule.paper, found.squares, found.residual, found.weights)
         arms, registered = on.paired(*rule.of), on.registered(*rule.of)
         n, outcome = len(arms[0].seeds) if arms else 0, at(0.95)
         reading = Reading(
@@ -180,24 +181,31 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
 # --- The parts of each claim ---------------------------------------------------------------------
 
 
-def _pair(one: Of, other: Of, sign: int, dataset: str, *, paper: float | None = None) -> _Rule:
+def _pair(
+    one: Of,
+    other: Of,
+    sign: int,
+    *,
+    paper: float | None = None,
+    counts: Callable[[Of], bool] = lambda of: True,
+) -> _Rule:
     """One arm's final accuracy minus another's."""
     return _Rule(
         f"{one.label} \u2212 {other.label}", "pp", (one, other),
-        lambda on: accuracy(on, {one: 1, other: -1}),
+        lambda on: accuracy(on, {one: 1, other: -1}, counts=counts),
         lambda interval: direction(interval, sign, ACCURACY_MARGIN),
         paper,
     )  # fmt: skip
 
 
 def _against_glorot(of: Of, sign: int, dataset: str) -> _Rule:
-    return _pair(of, GLOROT, sign, dataset, paper=paper_difference(dataset, of))
+    return _pair(of, GLOROT, sign, paper=paper_difference(dataset, of))
 
 
 def _above_patches(of: Of, dataset: str) -> _Rule:
     ours, patches = (paper_difference(dataset, one) for one in (of, PATCHES))
     paper = None if None in (ours, patches) else ours - patches
-    return _pair(of, PATCHES, 1, dataset, paper=paper)
+    return _pair(of, PATCHES, 1, paper=paper)
 
 
 def _turns(one: Of, other: Of, bound: float, sign: int) -> _Rule:
@@ -211,8 +219,8 @@ def _rules(claim: str, dataset: str) -> list[_Rule]:
     """The parts of a claim on one data set."""
     first, second = _against_glorot(COMPONENTS, 1, dataset), _against_glorot(KMEANS, -1, dataset)
     trained = {FROZEN_COMPONENTS: 1, COMPONENTS: -1}
-    gain = trained | {FROZEN_RANDOM: -1, RANDOM: 1}
-    return {
+    gained = trained | {FROZEN_RANDOM: -1, RANDOM: 1}
+    found = {
         "1": [first],
         "2": [first],
         "3": [second],
@@ -230,9 +238,8 @@ def _rules(claim: str, dataset: str) -> list[_Rule]:
         "8": [_turns(of, RANDOM, 0.8, -1) for of in (COMPONENTS, KMEANS)],
         "9": [
             _Rule(
-                "what freezing gains components over random filters", "pp", tuple(gain),
-                lambda on: accuracy(on, gain),
-                lambda interval: direction(interval, 1, ACCURACY_MARGIN),
+                "what freezing gains components over random filters", "pp", tuple(gained),
+                lambda on: accuracy(on, gained), gain,
             ),
             _Rule(
                 "components, frozen \u2212 trained", "pp", tuple(trained),
@@ -249,11 +256,19 @@ def _rules(claim: str, dataset: str) -> list[_Rule]:
             )
             for with_last in (True, False)
         ],
-        "20": [_pair(COMPONENTS, of, 1, dataset) for of in (COSINE, RANDOM)],
-        "24": [_pair(Of("principal_components", layers="all"), COMPONENTS, 1, dataset)],
+        "20": [_pair(COMPONENTS, of, 1) for of in (COSINE, RANDOM)],
+        "24": [
+            _pair(Of("principal_components", layers="all"), COMPONENTS, 1, counts=_as_in_stage_b)
+        ],
         "25": [_fewer_labels()],
         "27": [_above_patches(of, dataset) for of in (COMPONENTS, KMEANS)],
-    }[claim]  # fmt: skip
+    }  # fmt: skip
+    return found["6" if claim == "30" else claim]  # both have this one verdict
+
+
+def _as_in_stage_b(of: Of) -> bool:
+    """Whether an arm of stage E has PyTorch's defaults and all labels."""
+    return not of.settings.keys() & {"label_share", *KERAS}
 
 
 def _fewer_labels() -> _Rule:
@@ -264,7 +279,8 @@ def _fewer_labels() -> _Rule:
     }
     return _Rule(
         "components \u2212 Glorot, mean of 1, 5 and 10 % of the labels", "pp", tuple(weights),
-        lambda on: accuracy(on, weights), lambda interval: direction(interval, 1, ACCURACY_MARGIN),
+        lambda on: accuracy(on, weights, counts=weights.__contains__),
+        lambda interval: direction(interval, 1, ACCURACY_MARGIN),
     )  # fmt: skip
 
 
@@ -275,7 +291,7 @@ DECIDES = {
     "3": [("A", "fashion_mnist"), ("B", "cifar10"), ("D", "cifar10")],
     "4": [("A", "fashion_mnist"), ("B", "fashion_mnist"), ("B", "cifar10")],
     "5": [("A", "fashion_mnist"), ("B", "cifar10"), ("D", "cifar10")],
-    "6": [("A", "fashion_mnist"), ("D", "cifar10")],
+    **dict.fromkeys(("6", "30"), [("A", "fashion_mnist"), ("D", "cifar10")]),
     **dict.fromkeys(
         ("7a", "8", "10"),
         [("A", "fashion_mnist"), ("D", "cifar10"), ("B", "fashion_mnist"), ("B", "cifar10")],
@@ -286,7 +302,7 @@ DECIDES = {
 }
 #: Claims that speak of both data sets, and the pairs of stages of one length that join them.
 JOINED = {
-    **dict.fromkeys(("6", "7a", "8", "10"), (("A", "D"), ("B", "B"))),
+    **dict.fromkeys(("6", "30", "7a", "8", "10"), (("A", "D"), ("B", "B"))),
     **dict.fromkeys(("7b", "9", "20"), (("B", "B"),)),
     **dict.fromkeys(("24", "25"), (("E", "E"),)),
 }
@@ -359,7 +375,7 @@ def looks_at_claim_2(on: Stage) -> Verdict:
     more = {}
     if found and found.estimate.n > 1:
         more["predicted"] = prediction_interval(found.squares, found.residual)
-        more["needed"] = pairs_needed(rule.paper, found.residual)
+        more["needed"] = pairs_needed(rule.paper, found.squares, found.residual)
     reading = Reading(
         rule.what, rule.unit, found and found.estimate, n, at, outcome, level, rule.paper, **more
     )
@@ -403,7 +419,3 @@ def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Es
                 a, b = (x.estimate if isinstance(x, Accuracy) else x for x in (a, b))
                 found.append((cifar + fashion, one.what, welch_difference(a, b)))
     return found
-
-
-#: Claim 26 has no verdict: there is no agreed measure.
-WITHOUT_VERDICT = {"26": DESCRIBED}

@@ -7,7 +7,7 @@ made under like conditions. Seeds beyond the registered ones are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +17,19 @@ from ...experiments.studies import STUDIES
 from ..arms import Arm, Of
 from ..curves import first_epoch, mean_over_epochs
 from ..estimates import (
-    Estimate,
     MeanSquares,
     Residual,
     accuracy_estimate,
-    mean_estimate,
     mean_squares,
     pooled_mean_estimate,
     pooled_residual,
 )
-from ..intervals import rank_correlations
+from ..intervals import Estimate, fisher, mean_estimate, rank_correlations
 from ..results import Runs, of_named
 
 GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
 PATCHES, RANDOM, COSINE = Of("random_patches"), Of("random_orthonormal"), Of("cosine_basis")
 GLOROT_AT_1 = Of("glorot_uniform", norm=1.0)
-COMPONENTS_AT_GLOROT = Of("principal_components", norm="glorot")
 FROZEN_COMPONENTS = Of("principal_components", frozen=True)
 FROZEN_RANDOM = Of("random_orthonormal", frozen=True)
 
@@ -58,6 +55,7 @@ class Stage:
     runs: Runs | None  #: None if nothing is in
     study: Study
     dataset: str
+    beside: Stage | None = None  #: another stage of this length, whose runs tell of the spread
 
     @property
     def letter(self) -> str:
@@ -89,7 +87,10 @@ class Stage:
         return tuple(arm.among(seeds) for arm in arms) if seeds else None
 
     def residual(
-        self, value: Callable[[Arm], np.ndarray], below: int | None = None
+        self,
+        value: Callable[[Arm], np.ndarray],
+        below: int | None = None,
+        counts: Callable[[Of], bool] = lambda of: True,
     ) -> Residual | None:
         """Pooled residual of a value of every run but the fp32 twins; None if it has no freedom.
 
@@ -99,19 +100,27 @@ class Stage:
             A number of each run.
         below : int, optional
             Only seeds below this. Default: all that are registered.
+        counts : function of an Of
+            Whether the arm's runs count. Default: all do.
         """
-        below = max(map(len, map(self.study.seeds_of, self.study.arms))) if below is None else below
-        values = {
-            (arm.of.label, seed): float(of_seed)
-            for arm in (self.runs.arms if self.runs else ())
-            if arm.dataset == self.dataset and "precision" not in arm.of.settings
-            for seed, of_seed in zip(arm.seeds, value(arm), strict=True)
-            if seed < below
-        }
+        values = self._values(value, below, counts)
+        if self.beside:
+            values |= self.beside._values(value, below, counts)
         try:
             return pooled_residual(values)
         except ValueError:
             return None
+
+    def _values(self, value, below, counts) -> dict[tuple[str, int], float]:
+        below = max(map(len, map(self.study.seeds_of, self.study.arms))) if below is None else below
+        return {
+            (arm.of.label, seed): float(of_seed)
+            for arm in (self.runs.arms if self.runs else ())
+            if arm.dataset == self.dataset
+            if "precision" not in arm.of.settings and counts(arm.of)
+            for seed, of_seed in zip(arm.seeds, value(arm), strict=True)
+            if seed < below
+        }
 
 
 def stage(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
@@ -134,7 +143,9 @@ def stage(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
     stages = {study.stage: study for study in STUDIES.values() if study.stage}
     if letter not in stages:
         raise ValueError(f"letter={letter!r} should be one of {', '.join(sorted(stages))}")
-    return Stage(runs.get(stages[letter].name), stages[letter], dataset)
+    # Arms that stage B has are not made again for E, which has the same length.
+    beside = stage("B", runs, dataset) if letter == "E" else None
+    return Stage(runs.get(stages[letter].name), stages[letter], dataset, beside)
 
 
 @dataclass(frozen=True)
@@ -153,11 +164,16 @@ class Accuracy:
 
     estimate: Estimate  #: percentage points
     squares: MeanSquares
-    residual: Residual  #: of all arms of the stage
+    residual: Residual  #: of the arms whose runs count
     weights: tuple[float, ...]  #: of the arms
 
 
-def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -> Accuracy | None:
+def accuracy(
+    on: Stage,
+    weights: Mapping[Of, float],
+    below: int | None = None,
+    counts: Callable[[Of], bool] = lambda of: True,
+) -> Accuracy | None:
     """A weighted sum of final accuracies, in percentage points.
 
     Parameters
@@ -167,6 +183,8 @@ def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -
         +1 and -1 for a pair.
     below : int, optional
         Only seeds below this, of all runs: a look at claim 2.
+    counts : function of an Of
+        Whether an arm's runs count for the spread. Default: all do.
 
     Returns
     -------
@@ -182,7 +200,7 @@ def accuracy(on: Stage, weights: Mapping[Of, float], below: int | None = None) -
     +2.1 [+1.4, +2.7]
     """
     arms = on.paired(*weights, below=below)
-    residual = on.residual(lambda arm: arm.final, below)
+    residual = on.residual(lambda arm: arm.final, below, counts)
     if arms is None or residual is None:
         return None
     of = tuple(weights.values())
@@ -356,8 +374,7 @@ def order(
     if arms is None:
         return None
     distances = measure(arms[0]) if with_last else measure(arms[0])[:, :-1]
-    correlations = np.clip(rank_correlations(distances), -0.999, 0.999)
-    return mean_estimate(np.arctanh(correlations), math.tanh)
+    return mean_estimate(fisher(rank_correlations(distances)), math.tanh)
 
 
 def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
@@ -423,7 +440,8 @@ def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
     Returns
     -------
     list of float
-        > 0, one for each seed that both stages have; empty without runs.
+        > 0, one for each seed that both stages have, made under like conditions; empty without
+        runs.
 
     Examples
     --------
@@ -438,8 +456,11 @@ def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
     arms = [on.runs.find(on.dataset, of) for on in (null, trained)]
     if None in arms:
         return []
-    shared: Sequence[int] = sorted(set(arms[0].seeds) & set(arms[1].seeds))
-    noise, informed = (
-        [arm.run(seed).distances[null.epochs].mean() for seed in shared] for arm in arms
-    )
-    return [float(a / b) for a, b in zip(informed, noise, strict=True)]
+    made = [{r.settings.seed: on.runs.made_under(r) for r in arm.results}
+            for on, arm in zip((null, trained), arms, strict=True)]  # fmt: skip
+    noise, informed = (arm.distances[:, null.epochs].mean(axis=1) for arm in arms)
+    return [
+        float(informed[arms[1].seeds.index(seed)] / noise[arms[0].seeds.index(seed)])
+        for seed in arms[0].seeds
+        if made[0][seed] == made[1].get(seed)
+    ]

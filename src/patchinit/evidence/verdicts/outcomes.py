@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..estimates import Estimate
-from ..intervals import Interval
+from ..intervals import Estimate, Interval
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 NO_DIFFERENCE, NOT_SUPPORTED = "no practical difference", "not supported"
@@ -99,6 +98,23 @@ def equal_within(interval: Interval, margin: float) -> str:
         return SUPPORTED
     outside = interval.low > margin or interval.high < -margin
     return NOT_SUPPORTED if outside else UNDECIDED
+
+
+def gain(interval: Interval) -> str:
+    """Whether a difference lies above zero, where none, or one below, is just not what is claimed.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> gain(Interval(0.8, 0.5, 1.1, 6)), gain(Interval(0.0, -0.1, 0.1, 6))
+    ('supported', 'not supported')
+    """
+    outcome = direction(interval, +1)
+    return NOT_SUPPORTED if outcome in (CONTRADICTED, NO_DIFFERENCE) else outcome
 
 
 def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
