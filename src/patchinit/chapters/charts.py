@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..evidence.intervals import MARGIN, mean_interval
+from ..evidence.intervals import mean_interval
+from ..evidence.verdicts.outcomes import ACCURACY_MARGIN
 from .style import METHOD_COLORS, METHOD_LABELS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
-    from ..evidence.claims.accuracy import Comparison
+    from ..evidence.arms import Of
+    from ..evidence.stages import Stage
+    from ..evidence.verdicts.comparisons import Accuracy
     from ..experiments.settings import Settings
 
 
@@ -116,15 +121,60 @@ def seed_curves(
     return ax
 
 
-def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGIN) -> Axes:
-    """Differences from Glorot, one line an arm.
-
-    Seeds as dots, mean, two intervals, and the paper's value hollow.
+def stage_panels(
+    stages: Sequence[Stage], *, height: float = 3.2, rows: int | None = None, **shared: bool
+) -> tuple[Figure, list[Axes]]:
+    """A panel for each stage, with its data set and length above; two side by side.
 
     Parameters
     ----------
-    comparisons : sequence of Comparison
-        Of one data set.
+    stages : sequence of Stage
+        One or more.
+    height : float
+        Of a row, in inches.
+    rows : int, optional
+        Panels beneath one another for each stage, which then stand in columns.
+    **shared : bool
+        `sharex`, `sharey`.
+
+    Returns
+    -------
+    Figure, list of Axes
+        The axes in the order of the stages; with `rows`, row after row.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> figure, axes = stage_panels(stages_to_show({}))  # in the book's repository
+    >>> [ax.get_title() for ax in axes]
+    ['CIFAR-10, 15 epochs', 'Fashion-MNIST, 15 epochs']
+    """
+    columns = len(stages) if rows else min(len(stages), 2)
+    rows = rows or -(-len(stages) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(7.2, height * rows), squeeze=False, **shared
+    )
+    for ax, on in zip(axes.ravel(), stages, strict=False):
+        ax.set_title(on.label, fontsize="small")
+    *used, last = axes.ravel()
+    if len(axes.ravel()) % len(stages):  # three stages leave one panel of four empty
+        last.remove()
+        return figure, used
+    return figure, [*used, last]
+
+
+def forest(
+    rows: Sequence[tuple[Of, Accuracy, float | None]],
+    *,
+    ax: Axes,
+    margin: float = ACCURACY_MARGIN,
+) -> Axes:
+    """Differences from Glorot, one line an arm: seeds, mean, interval, the paper's value hollow.
+
+    Parameters
+    ----------
+    rows : sequence of (Of, Accuracy, float or None)
+        The arm, its difference, and the paper's in percentage points.
     ax : Axes
     margin : float
         Half the width of the shaded band in which a difference counts as none, in percentage
@@ -138,33 +188,30 @@ def forest(comparisons: Sequence[Comparison], *, ax: Axes, margin: float = MARGI
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from patchinit.evidence.arms import Of
-    >>> from patchinit.evidence.claims.accuracy import Comparison
-    >>> values, unknown = np.array([0.1, 0.3]), float("nan")
-    >>> interval = mean_interval(values)
-    >>> both = interval, interval
-    >>> row = Comparison("cifar10", Of("kmeans"), values, *both, 1.0, 1.0, unknown, -0.34)
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> from patchinit.evidence.verdicts.comparisons import GLOROT, KMEANS, accuracy
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> row = KMEANS, accuracy(on, {KMEANS: 1, GLOROT: -1}), -0.34
     >>> ax = forest([row], ax=Figure().subplots())
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['k-means']
     """
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
-    for place, row in enumerate(comparisons):
-        color = METHOD_COLORS[row.arm.method]
-        heights = np.full(len(row.differences), place + 0.22)
-        ax.plot(row.differences, heights, ".", color=color, alpha=0.5, ms=5)
-        if np.isfinite(row.interval.low):
-            ax.hlines(place, row.joint.low, row.joint.high, color=color, lw=1)
-            ax.hlines(place, row.interval.low, row.interval.high, color=color, lw=3.5)
-        ax.plot(row.interval.estimate, place, "D", color=color, ms=6, zorder=3)
-        if row.paper is not None:
-            ax.plot(row.paper, place - 0.24, "o", mfc="white", mec="black", ms=6, zorder=3)
+    for place, (of, found, paper) in enumerate(rows):
+        color, interval = METHOD_COLORS[of.method], found.estimate.interval()
+        heights = np.full(len(found.differences), place + 0.22)
+        ax.plot(found.differences, heights, ".", color=color, alpha=0.5, ms=5)
+        if interval.shown:
+            ax.hlines(place, interval.low, interval.high, color=color, lw=2.5)
+        ax.plot(interval.estimate, place, "D", color=color, ms=6, zorder=3)
+        if paper is not None:
+            ax.plot(paper, place - 0.24, "o", mfc="white", mec="black", ms=6, zorder=3)
     ax.set(
-        ylim=(len(comparisons) - 0.4, -0.6),
-        yticks=range(len(comparisons)),
+        ylim=(len(rows) - 0.4, -0.6),
+        yticks=range(len(rows)),
         xlabel="difference from Glorot (pp)",
-        yticklabels=[row.arm.label for row in comparisons],
+        yticklabels=[of.label for of, *_ in rows],
     )
     return ax
 

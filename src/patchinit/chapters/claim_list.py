@@ -21,8 +21,8 @@ class Claim:
 
     Examples
     --------
-    >>> Claim(1, "It holds.", "Table 1", "accuracy", chapter=8, study="paper").rests_on_runs
-    True
+    >>> Claim(1, "It holds.", "Table 1", "accuracy", chapter=8, rule="It does.").runs
+    False
     """
 
     number: int
@@ -30,15 +30,11 @@ class Claim:
     place: str  #: in the paper
     group: str  #: table of the claims page that it stands in
     chapter: int  #: decides it
+    rule: str  #: by which it is decided, in a sentence
     figure: str | None = None  #: label of the figure that shows it best, in that chapter
-    study: str | None = None  #: whose runs it rests on, as `patchinit run` takes it, or several
+    runs: bool = False  #: whether training runs decide it; if not, the build computes it
     also: tuple[int, ...] = ()  #: further chapters that tell of it
     untrained: dict | None = None  #: chapter and figure of what can be said without training
-
-    @property
-    def rests_on_runs(self) -> bool:
-        """Whether training runs decide it; if not, it is computed in the build."""
-        return self.study is not None
 
 
 def read_claims(path: Path | None = None) -> dict[int, Claim]:

@@ -6,7 +6,7 @@ from IPython.core.formatters import format_display_data
 from IPython.display import display
 
 from ..data.images import Images
-from ..evidence.claims.rules import NO, OPEN, YES
+from ..evidence.verdicts.outcomes import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 
 def say(**values: object) -> None:
@@ -54,5 +54,7 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     >>> [call.args for call in kept.call_args_list]
     [('claim_12_verdict', 'supported'), ('claim_12_evidence', '0.5 pp')]
     """
-    found = OPEN if data.stand_in_for or holds is None else YES if holds else NO
+    found = SUPPORTED if holds else NOT_SUPPORTED
+    if data.stand_in_for or holds is None:
+        found = UNDECIDED
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})

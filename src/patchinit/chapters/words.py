@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import groupby
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..data.catalogue import DATASETS
-from ..evidence.claims.rules import DECIDED, FULL_RUNS, Effect, Finding
-from ..evidence.intervals import MARGIN
+from ..data.catalogue import DATASETS, PUBLISHED
+from ..evidence.stages import Stage
+from ..evidence.verdicts.claims import (
+    DECIDED,
+    DECLARED,
+    INTERIM,
+    Reading,
+    Verdict,
+)
+from ..evidence.verdicts.outcomes import LOOKS, UNDECIDED
+from ..experiments.studies import STUDIES
 
-if TYPE_CHECKING:  # a chapter that keeps a number does not depend on training
-    from ..evidence.results import Runs
+if TYPE_CHECKING:
+    from ..evidence.intervals import Interval
 
-
-def describe(runs: Runs) -> str:
-    """One sentence: which runs, how many, and whether they are reduced.
-
-    Examples
-    --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> describe(read_runs("paper-small"))[:48]  # in the book's repository
-    'Reduced runs (paper-small): 30 of 30 runs, 3 see'
-    """
-    settings = runs.arms[0].settings
-    hardware = sorted({name for manifest in runs.manifests for name in manifest["hardware"]})
-    images = (
-        "all training images"
-        if settings.n_train is None
-        else f"{settings.n_train:,} training images"
-    )
-    n_seeds = len(runs.seeds)
-    text = (
-        f"{'Reduced runs' if runs.reduced else 'Full runs'} ({' and '.join(runs.studies)}): "
-        f"{runs.n_finished} of {runs.n_planned} runs, "
-        f"{n_seeds} seed{'s'[: n_seeds > 1]}, {settings.epochs} epochs of {images}, "
-        f"made on {'; '.join(hardware)}."
-    )
-    return text + (
-        f" {runs.n_diverged} diverged and are kept as they ended." if runs.n_diverged else ""
-    )
+_STUDY_OF = {study.stage: study for study in STUDIES.values() if study.stage}
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -53,129 +35,261 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
-def needed(finding: Finding, study: str) -> str:
+def number_of(claim: str) -> int:
+    """The claim's number, without the letter of its half.
+
+    Examples
+    --------
+    >>> number_of("7a")
+    7
+    """
+    return int(re.match(r"\d+", claim)[0])
+
+
+def describe(on: Stage) -> str:
+    """Which runs a stage rests on, and how far it is.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> describe(stages_to_show({})[0])  # in the book's repository
+    'CIFAR-10, 15 epochs of 5,000 training images: reduced runs, 3 seeds. They decide nothing.'
+    """
+    settings = on.settings
+    images = "all" if settings.n_train is None else f"{settings.n_train:,}"
+    of = f"{on.label} of {images} training images"
+    n_in = sum(len(arm.seeds) for arm in on.arms)
+    if not on.letter:
+        n = len({seed for arm in on.arms for seed in arm.seeds})
+        kind = "reduced runs" if on.study.reduced else "runs outside the protocol"
+        return f"{of}: {kind}, {n} seed{'s'[: n > 1]}. They decide nothing."
+    planned = sum(len(on.study.seeds_of(arm)) for arm in on.study.arms)
+    state = "complete" if n_in >= planned else "interim"
+    return f"{of}: stage {on.letter}, {n_in} of {planned} runs, {state}."
+
+
+def place(verdict: Verdict) -> str:
+    """Data set, width, length and stage of a verdict.
+
+    Examples
+    --------
+    >>> place(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    'CIFAR-10, 10×16, 30 epochs'
+    """
+    names = PUBLISHED if verdict.dataset == "both" else (verdict.dataset,)
+    widths = _STUDY_OF[verdict.stage[0]].common["widths"]
+    where = " and ".join(DATASETS[name].label for name in names)
+    return f"{where}, {len(widths)}\u00d7{widths[0]}, {verdict.epochs} epochs"
+
+
+def said(verdict: Verdict) -> str:
+    """The outcome where it is decided, else how far the runs are.
+
+    Examples
+    --------
+    >>> said(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    'no runs yet'
+    """
+    if verdict.state == DECIDED:
+        doubt = "; the two measures disagree" if verdict.disagree else ""
+        return verdict.outcome + doubt
+    if verdict.state == DECLARED:
+        return "undecided, as declared"
+    if verdict.state == INTERIM:
+        return f"interim, {verdict.n} of {verdict.n_registered} pairs"
+    return "no runs yet"
+
+
+def effect(reading: Reading) -> str:
+    """The number of a reading with its interval and unit.
+
+    Examples
+    --------
+    >>> effect(Reading("a − b", "pp", None, 0, 6))
+    'no runs'
+    """
+    interval = reading.interval
+    return "no runs" if interval is None else _written(interval, reading.unit)
+
+
+def _written(interval: Interval, unit: str) -> str:
+    sign, pp = "" if unit == "ratio" else "+", " pp" if unit == "pp" else ""
+    if not interval.shown:
+        return f"{interval.estimate:{sign}.2f}{pp}, too few runs".replace("-", "\u2212")
+    return f"{interval:{sign}.2f}{pp}"
+
+
+def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
+    """A table of verdicts, a line for each part: what was compared, and what it says.
+
+    What a part reads is told only where its verdict is decided, or was declared undecidable;
+    between looks nothing is.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+    shown : bool
+        Leave out those without any runs.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.verdicts.claims import verdicts
+    >>> first = rows(verdicts({}), shown=False)[0]
+    >>> first["claim"], first["effect, 95 %"], first["verdict"]
+    ('1', 'no runs', 'undecided, as declared')
+    """
+    table = []
+    for verdict in verdicts:
+        if shown and not verdict.n:
+            continue
+        for reading in verdict.readings:
+            open_to_read = verdict.state in (DECIDED, DECLARED) and reading.n
+            size = ""
+            if reading.paper is not None:
+                size = signed(reading.paper)
+                if reading.compatible is not None:
+                    size += "" if reading.compatible else ", not compatible"
+            table.append(
+                {
+                    "claim": verdict.claim,
+                    "where": place(verdict),
+                    "compared": reading.what,
+                    "effect, 95 %": effect(reading),
+                    "paper": size,
+                    "n": str(reading.n),
+                    "reads": reading.outcome if open_to_read else "",
+                    "verdict": said(verdict),
+                }
+            )
+    return table
+
+
+def evidence(verdicts: Sequence[Verdict]) -> str:
+    """What all verdicts on a claim say, in one line.
+
+    Examples
+    --------
+    >>> evidence([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    'no registered runs yet'
+    """
+    texts = []
+    for verdict in verdicts:
+        if verdict.n and verdict.dataset != "both":
+            half = "" if verdict.claim.isdecimal() else f" ({verdict.claim})"
+            parts = "; ".join(
+                f"{reading.what} {effect(reading)}"
+                + (f" (paper {signed(reading.paper)})" if reading.paper is not None else "")
+                for reading in verdict.readings
+            )
+            texts.append(f"{place(verdict)}{half}: {said(verdict)}; {parts}")
+    return ". ".join(texts) or "no registered runs yet"
+
+
+def where(verdicts: Sequence[Verdict], outcome: str) -> str:
+    """The places where a claim has this outcome, in brackets; empty where nothing is decided.
+
+    Examples
+    --------
+    >>> where([Verdict("9", "cifar10", "B", 30, "supported", "decided")], "supported")
+    '(CIFAR-10, 10×16, 30 epochs)'
+    """
+    decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
+    if outcome == UNDECIDED or not decided:
+        return ""
+    names = {v.claim for v in decided}
+    texts = [
+        f"{place(v)}{f' ({v.claim})' if len(names) > 1 else ''}"
+        + ("" if v.outcome == outcome else f": {v.outcome}")
+        for v in decided
+        if v.outcome != UNDECIDED
+    ]
+    return f"({'; '.join(dict.fromkeys(texts))})"
+
+
+def needed(verdicts: Sequence[Verdict]) -> str:
     """What would decide a claim, with the command that makes it.
 
     Examples
     --------
-    >>> needed(Finding(1, "undecided", reduced=True), "paper")
-    'full runs (patchinit run paper)'
+    >>> needed([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    'stage B (patchinit run grid)'
     """
-    if finding.needed == DECIDED:
-        return finding.needed
-    if finding.needed == FULL_RUNS:
-        return f"full runs (patchinit run {study})"
-    if finding.n_seeds:
-        return f"about {finding.n_seeds:,} seeds an arm"
-    return f"more seeds (patchinit run {study} --seeds 10)"
+    texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
+    for verdict in verdicts:
+        if verdict.state == DECLARED:
+            for reading in verdict.readings:
+                if reading.needed:
+                    best, least, most = (f"{n:,}" for n in reading.needed)
+                    texts.append(
+                        f"about {best} pairs ({least} to {most}) for {reading.what}, "
+                        f"{place(verdict)}"
+                    )
+        elif verdict.state != DECIDED:
+            study = _STUDY_OF[verdict.stage]
+            rest = "the rest of " if verdict.stage in begun else ""
+            texts.append(f"{rest}stage {verdict.stage} (patchinit run {study.name})")
+    if not texts and any(verdict.state == DECLARED for verdict in verdicts):
+        return "more seeds than any stage has; the runs will say how many"
+    return "; ".join(dict.fromkeys(texts)) or "decided"
 
 
-def evidence(finding: Finding) -> str:
-    """The effects that a finding rests on, with intervals and n, in one line.
+def looked(verdict: Verdict) -> str:
+    """How far the looks at claim 2 are.
 
     Examples
     --------
-    >>> from patchinit.evidence.intervals import Interval
-    >>> effect = Effect("final accuracy", "cifar10", Interval(0.5, 0.2, 0.8, 5), "pp")
-    >>> evidence(Finding(20, "supported", reduced=False, effects=(effect,)))
-    'components minus random orthonormal filters on CIFAR-10: +0.50 [+0.20, +0.80] pp, n = 5'
+    >>> looked(Verdict("2", "fashion_mnist", "A", 250, "undecided", "no runs"))
+    'The first look is due with 4 pairs; none has been made.'
     """
-    write = _WRITERS[finding.claim]
-    groups = groupby(finding.effects, key=lambda effect: effect.dataset)
-    texts = [write(DATASETS[dataset].label, list(effects)) for dataset, effects in groups]
-    if not texts and finding.parts:
-        texts = [_ON_PARTS[finding.claim](finding.parts)]
-    return "; ".join(texts) or "no runs yet"
-
-
-def _against_glorot(dataset: str, effects: list[Effect]) -> str:
-    texts = []
-    for effect in effects:
-        ((one, _),) = effect.arms
-        paper = "not reported" if effect.paper is None else signed(effect.paper)
-        text = f"{one.label} minus Glorot on {dataset}: {_points(effect)} (paper {paper})"
-        texts.append(text + (f", within ±{MARGIN} pp" if effect.equivalent else ""))
-    return "; ".join(texts)
-
-
-def _points(effect: Effect) -> str:
-    return f"{effect.value:+.2f} pp, n = {effect.value.n}"
-
-
-def _minus(what: str) -> Callable[[str, list[Effect]], str]:
-    return lambda dataset, effects: f"{what} on {dataset}: {_points(effects[0])}"
-
-
-def _speed(dataset: str, effects: list[Effect]) -> str:
-    area, epochs = effects
+    if verdict.state == DECIDED:
+        return f"Decided at the look with {verdict.n_registered} pairs."
+    made = [n for n in LOOKS if n <= verdict.n]
+    if not made:
+        n = min(LOOKS)
+        return f"The first look is due with {n} pairs; none has been made."
     return (
-        f"components minus Glorot on {dataset}: mean accuracy "
-        f"of the first {area.epochs} epochs {area.value:+.2f} pp, "
-        f"epochs to nine tenths of Glorot's accuracy {epochs.value:+.1f}, n = {area.value.n}"
+        f"Open after the look with {made[-1]} pairs; the next is due with {verdict.n_registered}."
     )
 
 
-def _most_changed(dataset: str, effects: list[Effect]) -> str:
-    components, kmeans, *matched = (effect.value for effect in effects)
-    equal = (
-        f"at equal norms {matched[0]:.2f} times as far as both"
-        if matched
-        else "no runs at equal norms"
-    )
-    return (
-        f"{dataset}: Glorot's filters turn {components:.2f} times as far as components, "
-        f"{kmeans:.2f} as k-means, {equal} (n = {components.n})"
-    )
+def record(verdicts: Sequence[Verdict]) -> list[dict]:
+    """All of it as plain values, for a file that machines read.
+
+    Examples
+    --------
+    >>> record([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])[0]["state"]
+    'no runs'
+    """
+    return [
+        {
+            "claim": verdict.claim,
+            "dataset": verdict.dataset,
+            "stage": verdict.stage,
+            "epochs": verdict.epochs,
+            "outcome": verdict.outcome,
+            "state": verdict.state,
+            "n": verdict.n,
+            "n_registered": verdict.n_registered,
+            "measures_disagree": verdict.disagree,
+            "parts": [_part(reading, verdict.state) for reading in verdict.readings],
+        }
+        for verdict in verdicts
+    ]
 
 
-def _little_changed(dataset: str, effects: list[Effect]) -> str:
-    components, kmeans = (effect.value for effect in effects)
-    return (
-        f"{dataset}: components turn {components:.2f} times and k-means {kmeans:.2f} times "
-        f"as far as random orthonormal filters of the same norm (n = {components.n})"
-    )
-
-
-def _never_trained(dataset: str, effects: list[Effect]) -> str:
-    (gain,) = (effect.value for effect in effects)
-    return (
-        f"{dataset}: never trained, components end {gain:+.2f} pp "
-        f"from random orthonormal filters (n = {gain.n})"
-    )
-
-
-def _trend(dataset: str, effects: list[Effect]) -> str:
-    every, without = (effect.value for effect in effects)
-    return (
-        f"{dataset}: rank correlation {every:+.2f}, without the last {without:+.2f} (n = {every.n})"
-    )
-
-
-def _waves(dataset: str, effects: list[Effect]) -> str:
-    gaps = ", ".join(f"{effect.arms[0][0].label} {effect.value:+.1f}" for effect in effects)
-    n = effects[-1].value.n
-    return f"waves in a trained filter minus Glorot's on {dataset}: {gaps}, n = {n}"
-
-
-#: By claim: what writes the effects of one data set.
-_WRITERS: dict[int, Callable[[str, list[Effect]], str]] = {
-    **dict.fromkeys((1, 2, 3, 4, 5), _against_glorot),
-    6: _speed,
-    7: _most_changed,
-    8: _little_changed,
-    9: _never_trained,
-    10: _trend,
-    11: lambda dataset, effects: "",
-    20: _minus("components minus random orthonormal filters"),
-    24: _minus("components in every layer minus in the first alone"),
-    25: _minus("components minus Glorot, mean of 1, 5 and 10 % of the labels"),
-    26: _waves,
-}
-#: By claim that follows from others: what writes their readings.
-_ON_PARTS: dict[int, Callable[[dict[int, list[str]]], str]] = {
-    9: lambda parts: f"rests on claims {' and '.join(map(str, parts))}; no frozen runs yet",
-    11: lambda parts: "; ".join(
-        f"claim {claim}: {' and '.join(dict.fromkeys(readings))}"
-        for claim, readings in parts.items()
-    ),
-}
+def _part(reading: Reading, state: str) -> dict:
+    interval = reading.interval
+    shown = interval is not None and interval.shown
+    return {
+        "compared": reading.what,
+        "unit": reading.unit,
+        "estimate": interval and round(interval.estimate, 4),
+        "interval": [round(interval.low, 4), round(interval.high, 4)] if shown else None,
+        "level": reading.level,
+        "n": reading.n,
+        "n_registered": reading.n_registered,
+        "reads": reading.outcome if state in (DECIDED, DECLARED) and reading.n else None,
+        "paper": reading.paper and round(reading.paper, 2),
+        "compatible": reading.compatible,
+        "pairs_needed": list(reading.needed) or None,
+    }

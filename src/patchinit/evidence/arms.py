@@ -156,18 +156,19 @@ class Arm:
         n = self.settings.epochs + 1
         return np.stack([_to_the_end(result.distances, n) for result in self.results])
 
+    @property
+    def ends(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """First filters at the start and at the end, each (F, C, kh, kw), of every seed."""
+        return [(rows[0], rows[-1]) for rows in (_finite(r.filters) for r in self.results)]
+
     @functools.cached_property
     def final_distances(self) -> np.ndarray:
         """(S, F), at the end, from the filters themselves.
 
         The course over epochs is kept in half precision.
         """
-        return np.stack(
-            [
-                cosine_distance(*(torch.from_numpy(ends[i]) for i in (0, -1))).numpy()
-                for ends in (_finite(result.filters) for result in self.results)
-            ]
-        )
+        ends = [(torch.from_numpy(start), torch.from_numpy(end)) for start, end in self.ends]
+        return np.stack([cosine_distance(start, end).numpy() for start, end in ends])
 
     @property
     def turned(self) -> np.ndarray:

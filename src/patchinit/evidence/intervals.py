@@ -145,7 +145,7 @@ def geometric_interval(values: ArrayLike) -> Interval:
     Examples
     --------
     >>> print(f"{geometric_interval([1, 1.5, 2]):.2f}")
-    1.44 [0.61, 3.42]
+    1.44 [0.61, 3.43]
     """
     return mean_estimate(np.log(values), math.exp).interval()
 

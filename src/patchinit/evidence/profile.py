@@ -1,4 +1,4 @@
-"""How the energy of a bank is spread over the components of the patches that it sees."""
+"""What a bank is made of: its energy over the patches' components, its cosine waves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..filters.measures import cosine_terms
+from .arms import Arm
 
 
 def energy_profile(filters: Tensor, covariance: Tensor) -> Tensor:
@@ -64,3 +67,18 @@ def apart(profiles: Sequence[np.ndarray | Tensor]) -> float:
         raise ValueError(f"profiles={len(table)} should be at least 2, to lie apart")
     rows, columns = np.triu_indices(len(table), 1)
     return float(np.abs(table[rows] - table[columns]).sum(axis=1).mean() / 2)
+
+
+def mean_terms(arm: Arm, index: int) -> np.ndarray:
+    """(S,), mean `cosine_terms` of the first layer at the start (index 0) or the end (-1).
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "glorot_uniform")
+    >>> mean_terms(arm, -1).round(1).tolist()
+    [12.8, 13.9, 14.1]
+    """
+    return np.array(
+        [cosine_terms(torch.from_numpy(r.filters[index])).mean().item() for r in arm.results]
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
 
 from ...data.catalogue import PUBLISHED
 from ...experiments.studies import KERAS
 from ..arms import Of
-from ..claims.paper import paper_difference
 from ..estimates import pairs_needed, prediction_interval, welch_difference
 from ..intervals import Estimate, Interval
+from ..paper import paper_difference
 from ..results import Runs
+from ..stages import Stage, stage
 from .comparisons import (
     COMPONENTS,
     COSINE,
@@ -23,12 +26,13 @@ from .comparisons import (
     PATCHES,
     RANDOM,
     Accuracy,
-    Stage,
+    Measure,
     accuracy,
+    cosine,
     order,
     ratio,
+    response,
     speed,
-    stage,
 )
 from .outcomes import (
     ACCURACY_MARGIN,
@@ -47,6 +51,8 @@ from .outcomes import (
 )
 
 DECIDED, INTERIM, NO_RUNS, DECLARED = "decided", "interim", "no runs", "declared undecidable"
+MIXED = "mixed"
+BY_DISTANCE = ("7a", "7b", "8")  #: claims on ratios of distances
 #: Claims that no number of runs within reach could decide, said before the first run.
 UNDECIDABLE = ("1", "3", "5")
 
@@ -106,6 +112,8 @@ class Verdict:
     outcome: str  #: one of `patchinit.evidence.verdicts.outcomes.OUTCOMES`
     state: str  #: "decided", "interim", "no runs" or "declared undecidable"
     readings: tuple[Reading, ...] = ()
+    #: of 7 and 8, the same ratios of response distances, if the covariance of patches was given
+    by_response: tuple[Reading, ...] = ()
     parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -117,6 +125,12 @@ class Verdict:
     def n_registered(self) -> int:
         """Registered pairs of the part that has fewest."""
         return min((reading.n_registered for reading in self.readings), default=0)
+
+    @property
+    def disagree(self) -> bool:
+        """Whether distance and response distance read differently, in a part that is decided."""
+        pairs = zip(self.readings, self.by_response, strict=False)
+        return self.state == DECIDED and any(a.outcome != b.outcome for a, b in pairs)
 
 
 @dataclass(frozen=True)
@@ -162,8 +176,9 @@ def _verdict(claim: str, on: Stage, readings: list[Reading], parts: list[Part]) 
         outcome = UNDECIDED
         state = INTERIM if any(reading.n for reading in readings) else NO_RUNS
     return Verdict(
-        claim, on.dataset, on.letter, on.epochs, outcome, state, tuple(readings), tuple(parts)
-    )
+        claim, on.dataset, on.letter, on.epochs, outcome, state, tuple(readings),
+        parts=tuple(parts),
+    )  # fmt: skip
 
 
 def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
@@ -174,8 +189,28 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
     first = verdicts[0]
     return Verdict(
         claim, "both", "".join(dict.fromkeys(v.stage for v in verdicts)), first.epochs,
-        conjunction(parts), DECIDED, tuple(r for v in verdicts for r in v.readings), parts,
+        conjunction(parts), DECIDED, tuple(r for v in verdicts for r in v.readings),
+        tuple(r for v in verdicts for r in v.by_response), parts,
     )  # fmt: skip
+
+
+def overall(verdicts: Sequence[Verdict]) -> str:
+    """One word for all verdicts on a claim; the places that it holds for belong beside it.
+
+    Returns
+    -------
+    str
+        The outcome that all decided verdicts on single data sets share, "mixed" if they differ,
+        "undecided" if there is none. A decided "undecided" beside others does not count.
+
+    Examples
+    --------
+    >>> overall([]), overall([Verdict("8", "cifar10", "B", 30, "supported", "decided")])
+    ('undecided', 'supported')
+    """
+    found = {v.outcome for v in verdicts if v.state == DECIDED and v.dataset != "both"}
+    found -= {UNDECIDED}
+    return MIXED if len(found) > 1 else found.pop() if found else UNDECIDED
 
 
 # --- The parts of each claim ---------------------------------------------------------------------
@@ -208,15 +243,16 @@ def _above_patches(of: Of, dataset: str) -> _Rule:
     return _pair(of, PATCHES, 1, paper=paper)
 
 
-def _turns(one: Of, other: Of, bound: float, sign: int) -> _Rule:
+def _turns(one: Of, other: Of, bound: float, sign: int, measure: Measure) -> _Rule:
     return _Rule(
-        f"{one.label} / {other.label}", "ratio", (one, other), lambda on: ratio(on, one, other),
+        f"{one.label} / {other.label}", "ratio", (one, other),
+        lambda on: ratio(on, one, other, measure),
         lambda interval: beyond(interval, bound, sign),
     )  # fmt: skip
 
 
-def _rules(claim: str, dataset: str) -> list[_Rule]:
-    """The parts of a claim on one data set."""
+def _rules(claim: str, dataset: str, measure: Measure = cosine) -> list[_Rule]:
+    """The parts of a claim on one data set; `measure` is how far a filter turns."""
     first, second = _against_glorot(COMPONENTS, 1, dataset), _against_glorot(KMEANS, -1, dataset)
     trained = {FROZEN_COMPONENTS: 1, COMPONENTS: -1}
     gained = trained | {FROZEN_RANDOM: -1, RANDOM: 1}
@@ -233,9 +269,9 @@ def _rules(claim: str, dataset: str) -> list[_Rule]:
                 lambda interval: direction(interval, 1, SPEED_MARGIN),
             )
         ],
-        "7a": [_turns(GLOROT, of, 1.25, 1) for of in (COMPONENTS, KMEANS)],
-        "7b": [_turns(GLOROT_AT_1, of, 1.25, 1) for of in (COMPONENTS, KMEANS)],
-        "8": [_turns(of, RANDOM, 0.8, -1) for of in (COMPONENTS, KMEANS)],
+        "7a": [_turns(GLOROT, of, 1.25, 1, measure) for of in (COMPONENTS, KMEANS)],
+        "7b": [_turns(GLOROT_AT_1, of, 1.25, 1, measure) for of in (COMPONENTS, KMEANS)],
+        "8": [_turns(of, RANDOM, 0.8, -1, measure) for of in (COMPONENTS, KMEANS)],
         "9": [
             _Rule(
                 "what freezing gains components over random filters", "pp", tuple(gained),
@@ -308,14 +344,19 @@ JOINED = {
 }
 
 
-def verdicts(runs: Mapping[str, Runs | None]) -> list[Verdict]:
+def verdicts(
+    runs: Mapping[str, Runs | None], covariances: Mapping[str, Tensor] | None = None
+) -> list[Verdict]:
     """Every verdict that the protocol names, in the order of the claims.
 
     Parameters
     ----------
     runs : mapping of str to Runs or None
         Of the stages' studies by name (`anchor`, `grid`, `null`, `anchor-cifar10`, `beyond`), as
-        `patchinit.evidence.results.read_runs` gives them one by one. What is not in may be missing.
+        `patchinit.evidence.stages.read_stages` gives them. What is not in may be missing.
+    covariances : mapping of str to Tensor of shape (d, d), optional
+        Of the raw patches, by data set. Given, the verdicts on 7 and 8 have the readings of the
+        response distance beside them.
 
     Returns
     -------
@@ -334,9 +375,12 @@ def verdicts(runs: Mapping[str, Runs | None]) -> list[Verdict]:
         of_claim = {}
         for letter, dataset in places:
             on = stage(letter, runs, dataset)
-            judged = (
-                looks_at_claim_2(on) if claim == "2" else _judge(claim, on, _rules(claim, dataset))
-            )
+            rules = _rules(claim, dataset)
+            judged = looks_at_claim_2(on) if claim == "2" else _judge(claim, on, rules)
+            if claim in BY_DISTANCE and covariances and dataset in covariances:
+                rules = _rules(claim, dataset, response(covariances[dataset]))
+                beside = _judge(claim, on, rules).readings
+                judged = replace(judged, by_response=beside)
             of_claim[letter, dataset] = judged
         found += of_claim.values()
         for fashion, cifar in JOINED.get(claim, ()):

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ...experiments.plan import Study
-from ...experiments.studies import STUDIES
+from ...filters.measures import response_correlation
 from ..arms import Arm, Of
 from ..curves import first_epoch, mean_over_epochs
 from ..estimates import (
@@ -21,11 +22,18 @@ from ..estimates import (
     Residual,
     accuracy_estimate,
     mean_squares,
+    pair_variance,
     pooled_mean_estimate,
-    pooled_residual,
 )
-from ..intervals import Estimate, fisher, mean_estimate, rank_correlations
-from ..results import Runs, of_named
+from ..intervals import (
+    Estimate,
+    Interval,
+    fisher,
+    mean_estimate,
+    mean_interval,
+    rank_correlations,
+)
+from ..stages import Stage
 
 GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
 PATCHES, RANDOM, COSINE = Of("random_patches"), Of("random_orthonormal"), Of("cosine_basis")
@@ -38,125 +46,13 @@ THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are c
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of the protocol on one data set: the runs that are in, and what was registered.
-
-    Any study will do, registered or not.
-
-    Examples
-    --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
-    >>> on.registered(GLOROT, KMEANS), len(on.paired(GLOROT, KMEANS)[0].seeds)
-    (3, 3)
-    """
-
-    runs: Runs | None  #: None if nothing is in
-    study: Study
-    dataset: str
-    beside: Stage | None = None  #: another stage of this length, whose runs tell of the spread
-
-    @property
-    def letter(self) -> str:
-        """Of the stage; empty for a study that is none."""
-        return self.study.stage
-
-    @property
-    def epochs(self) -> int:
-        """Of every run."""
-        return self.study.common["epochs"]
-
-    def registered(self, *of: Of) -> int:
-        """Seeds that all these arms are registered for; 0 if the stage has one of them not."""
-        if self.dataset not in self.study.datasets:
-            return 0
-        seeds = {of_named(self.study, name): self.study.seeds_of(name) for name in self.study.arms}
-        return min(len(seeds.get(one, ())) for one in of)
-
-    def paired(self, *of: Of, below: int | None = None) -> tuple[Arm, ...] | None:
-        """The arms with the registered seeds that all have; None if there are none.
-
-        With `below`, the seeds below that number are taken instead of the registered ones.
-        """
-        below = self.registered(*of) if below is None else below
-        if self.runs is None or not self.runs.has(self.dataset, *of):
-            return None
-        arms = self.runs.paired(self.dataset, *of)
-        seeds = [seed for seed in arms[0].seeds if seed < below]
-        return tuple(arm.among(seeds) for arm in arms) if seeds else None
-
-    def residual(
-        self,
-        value: Callable[[Arm], np.ndarray],
-        below: int | None = None,
-        counts: Callable[[Of], bool] = lambda of: True,
-    ) -> Residual | None:
-        """Pooled residual of a value of every run but the fp32 twins; None if it has no freedom.
-
-        Parameters
-        ----------
-        value : function of an Arm, to an array of shape (S,)
-            A number of each run.
-        below : int, optional
-            Only seeds below this. Default: all that are registered.
-        counts : function of an Of
-            Whether the arm's runs count. Default: all do.
-        """
-        values = self._values(value, below, counts)
-        if self.beside:
-            values |= self.beside._values(value, below, counts)
-        try:
-            return pooled_residual(values)
-        except ValueError:
-            return None
-
-    def _values(self, value, below, counts) -> dict[tuple[str, int], float]:
-        below = max(map(len, map(self.study.seeds_of, self.study.arms))) if below is None else below
-        return {
-            (arm.of.label, seed): float(of_seed)
-            for arm in (self.runs.arms if self.runs else ())
-            if arm.dataset == self.dataset
-            if "precision" not in arm.of.settings and counts(arm.of)
-            for seed, of_seed in zip(arm.seeds, value(arm), strict=True)
-            if seed < below
-        }
-
-
-def stage(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
-    """A stage by its letter.
-
-    Parameters
-    ----------
-    letter : str
-        "A" to "E".
-    runs : mapping of str to Runs or None
-        By the study's name, as far as they are in.
-    dataset : str
-
-    Examples
-    --------
-    >>> null = stage("C", {}, "cifar10")
-    >>> null.study.name, null.epochs, null.registered(GLOROT), null.paired(GLOROT)
-    ('null', 3, 2, None)
-    """
-    stages = {study.stage: study for study in STUDIES.values() if study.stage}
-    if letter not in stages:
-        raise ValueError(f"letter={letter!r} should be one of {', '.join(sorted(stages))}")
-    # Arms that stage B has are not made again for E, which has the same length.
-    beside = stage("B", runs, dataset) if letter == "E" else None
-    return Stage(runs.get(stages[letter].name), stages[letter], dataset, beside)
-
-
-@dataclass(frozen=True)
 class Accuracy:
     """A difference of final accuracies with what its size is judged by.
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> found = accuracy(on, {COMPONENTS: 1, GLOROT: -1})
     >>> found.squares.n_seeds, found.squares.n_images, found.residual.freedom
     (3, 10000, 8)
@@ -166,6 +62,17 @@ class Accuracy:
     squares: MeanSquares
     residual: Residual  #: of the arms whose runs count
     weights: tuple[float, ...]  #: of the arms
+    differences: np.ndarray  #: (S,), the weighted sum of each seed
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a pair from seed to seed, as the interval takes it, pp."""
+        return math.sqrt(pair_variance(self.squares, self.residual, self.weights))
+
+    @property
+    def plain(self) -> Interval:
+        """Student's t interval of the pairs alone; it decides nothing."""
+        return mean_interval(self.differences)
 
 
 def accuracy(
@@ -193,19 +100,27 @@ def accuracy(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> print(f"{accuracy(on, {COMPONENTS: 1, GLOROT: -1}).estimate.interval():+.1f}")
     +2.1 [+1.4, +2.7]
     """
     arms = on.paired(*weights, below=below)
-    residual = on.residual(lambda arm: arm.final, below, counts)
-    if arms is None or residual is None:
+    if arms is None:
+        return None
+    residual = on.residual(lambda arm: arm.final, below, counts) or _of_one(arms[0])
+    if residual is None:
         return None
     of = tuple(weights.values())
     squares = mean_squares([arm.correct for arm in arms], of)
-    return Accuracy(accuracy_estimate(squares, residual, of), squares, residual, of)
+    differences = np.sum([c * arm.final for c, arm in zip(of, arms, strict=True)], axis=0)
+    estimate = accuracy_estimate(squares, residual, of)
+    return Accuracy(estimate, squares, residual, of, differences)
+
+
+def _of_one(arm: Arm) -> Residual | None:
+    """What one seed tells of the spread: that there is no telling."""
+    return Residual(math.inf, 0) if len(arm.seeds) == 1 else None
 
 
 def speed(
@@ -227,9 +142,8 @@ def speed(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> print(f"{speed(on).interval():+.1f}")
     +0.4 [−1.5, +2.2]
     """
@@ -237,8 +151,11 @@ def speed(
     def area(arm: Arm) -> np.ndarray:
         return mean_over_epochs(arm.accuracy, min(horizon, arm.accuracy.shape[1]))
 
-    arms, residual = on.paired(one, other), on.residual(area)
-    if arms is None or residual is None:
+    arms = on.paired(one, other)
+    if arms is None:
+        return None
+    residual = on.residual(area) or _of_one(arms[0])
+    if residual is None:
         return None
     return pooled_mean_estimate(area(arms[0]) - area(arms[1]), residual)
 
@@ -277,9 +194,8 @@ def epochs_saved(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> saved = epochs_saved(on)
     >>> print(f"{saved.estimate.interval():+.1f}, {saved.never} never got there")
     +0.0 [−2.5, +2.5], 0 never got there
@@ -299,6 +215,35 @@ Measure = Callable[[Arm], np.ndarray]  # (S, F) of an arm, a line a seed
 def cosine(arm: Arm) -> np.ndarray:
     """(S, F), cosine distance of each filter from its start, at the end; 0 to 2."""
     return arm.final_distances
+
+
+def response(covariance: Tensor) -> Measure:
+    """The response distance, 1 minus the correlation of a filter's responses at start and end.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (d, d)
+        Of raw patches.
+
+    Returns
+    -------
+    function of an Arm, to an array of shape (S, F)
+        0 to 2.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
+    >>> alike = response(torch.eye(27))(arm)  # of patches alike in all directions: the cosine
+    >>> bool(np.allclose(alike, arm.final_distances, atol=1e-6))
+    True
+    """
+
+    def measure(arm: Arm) -> np.ndarray:
+        ends = [(torch.from_numpy(a), torch.from_numpy(b)) for a, b in arm.ends]
+        return np.stack([1 - response_correlation(a, b, covariance).numpy() for a, b in ends])
+
+    return measure
 
 
 def ratio(
@@ -328,9 +273,8 @@ def ratio(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> print(f"{ratio(on, GLOROT, COMPONENTS).interval():.1f}")
     10.2 [8.9, 11.7]
     """
@@ -364,9 +308,8 @@ def order(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> print(f"{order(on).interval():+.2f}")
     +0.29 [+0.16, +0.41]
     """
@@ -387,9 +330,8 @@ def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> rank_of_last(on)  # of 27 filters
     [26, 26, 27]
     """
@@ -411,9 +353,8 @@ def gradient_at_the_end(on: Stage, of: Of) -> float | None:
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> print(gradient_at_the_end(on, COMPONENTS))  # these records have none
     None
     """
@@ -445,9 +386,8 @@ def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> on = Stage(runs, STUDIES["paper-small"], "cifar10")
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
     >>> turned_by_noise(on, on, COMPONENTS)  # a stage turns as far as itself
     [1.0, 1.0, 1.0]
     """

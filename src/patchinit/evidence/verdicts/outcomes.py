@@ -20,8 +20,8 @@ ADVERSE = (CONTRADICTED, NOT_SUPPORTED, NO_DIFFERENCE)
 ACCURACY_MARGIN = 0.2  #: pp; an interval wholly within it is no practical difference
 SPEED_MARGIN = 0.5  #: pp, of accuracies averaged over epochs
 FROZEN_MARGIN = 0.5  #: pp that a layer may lose by being frozen and still count as equal
-LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2
 LEAST_PAIRS = 3  #: two pairs give no verdict
+LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2
 
 Part = Callable[[float], str]  #: from the level of the interval to an outcome
 

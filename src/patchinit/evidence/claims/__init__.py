@@ -1,1 +1,0 @@
-"""The rules of the verdicts, one file for each group of claims."""
