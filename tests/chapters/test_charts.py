@@ -9,11 +9,18 @@ import torch
 from matplotlib.colors import to_rgb
 
 from patchinit import METHODS
-from patchinit.chapters.charts import forest, mark_drop, seed_curves, spectrum
+from patchinit.chapters.charts import (
+    forest,
+    mark_drop,
+    seed_curves,
+    specification_curve,
+    spectrum,
+)
 from patchinit.chapters.style import METHOD_COLORS
 from patchinit.evidence.arms import Of
 from patchinit.evidence.claims.accuracy import Comparison
 from patchinit.evidence.intervals import Interval, mean_interval
+from patchinit.evidence.specifications import Specification
 from patchinit.experiments.settings import Settings
 
 
@@ -153,3 +160,59 @@ def test_drop_is_between_two_epochs(ax, note):
 def test_no_drop_in_a_shorter_run(ax):
     mark_drop(Settings(epochs=15, drop_after=15), ax=ax)
     assert not ax.lines and not ax.texts
+
+
+# --- specification_curve ----------------------------------------------------------------------
+
+
+def specification(estimate, over, registered=False, n=3, **choices):
+    width = 0.5 if n > 1 else math.inf
+    interval = Interval(estimate, estimate - width, estimate + width, n)
+    return Specification({"over": over, "distance": "cosine"} | choices, interval, registered)
+
+
+def test_specifications_rise_above_their_choices():
+    rows = [
+        specification(3.0, "mean", which="all"),
+        specification(1.0, "median", which="last"),
+        specification(2.0, "mean", registered=True, which="last"),
+    ]
+    axes = plt.subplots(2)[1]
+    above, beneath = specification_curve(rows, axes=axes, unchanged=1)
+
+    zero, *points = above.lines
+    assert list(zero.get_ydata()) == [1, 1]
+    assert [list(point.get_xdata()) for point in points] == [[0], [1], [2]]
+    assert [list(point.get_ydata()) for point in points] == [[1.0], [2.0], [3.0]]
+    segments = [bar.get_segments()[0] for bar in above.collections]
+    np.testing.assert_allclose(segments, [[[x, x + 0.5], [x, x + 1.5]] for x in range(3)])
+
+    # The distance is the same in all, so it has no line.
+    labels = [label.get_text() for label in beneath.get_yticklabels()]
+    assert labels == ["mean", "median", "all", "last"]
+    *dots, between = beneath.lines
+    places = [[(d.get_xdata()[0], labels[int(y)]) for y in d.get_ydata()] for d in dots]
+    assert places == [
+        [(0, "median"), (0, "last")],
+        [(1, "mean"), (1, "last")],
+        [(2, "mean"), (2, "all")],
+    ]
+    assert list(between.get_ydata()) == [1.5, 1.5]
+    assert beneath.get_ylim()[0] > beneath.get_ylim()[1]
+    assert above.get_xlim() == beneath.get_xlim()
+
+    marked = [points[1], dots[1]]
+    assert {point.get_marker() for point in marked} == {"D"}
+    others = [points[0], points[2], dots[0], dots[2]]
+    assert not colors(marked) & colors(others) and len(colors(marked)) == 1
+    # At 390 of 1037 pixels, as on a phone, these are 9 high.
+    assert {label.get_fontsize() for label in beneath.get_yticklabels()} == {12}
+    plt.close("all")
+
+
+def test_a_specification_of_one_seed_has_no_interval():
+    axes = plt.subplots(2)[1]
+    specification_curve([specification(2.0, "mean", n=1)], axes=axes)
+    assert not axes[0].collections and len(axes[0].lines) == 2
+    assert not axes[1].get_yticklabels()
+    plt.close("all")

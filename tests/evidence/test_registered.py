@@ -5,6 +5,7 @@ import pytest
 
 from patchinit.evidence.arms import Of
 from patchinit.evidence.results import read_runs
+from patchinit.evidence.stages import stage
 from patchinit.evidence.verdicts.claims import (
     DECIDES,
     DECLARED,
@@ -14,7 +15,6 @@ from patchinit.evidence.verdicts.claims import (
     unlike_data_sets,
     verdicts,
 )
-from patchinit.evidence.stages import stage
 from patchinit.evidence.verdicts.comparisons import (
     COMPONENTS,
     GLOROT,

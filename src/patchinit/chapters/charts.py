@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from .style import METHOD_COLORS, METHOD_LABELS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
     from ..evidence.arms import Of
+    from ..evidence.specifications import Specification
     from ..evidence.stages import Stage
     from ..evidence.verdicts.comparisons import Accuracy
     from ..experiments.settings import Settings
@@ -257,3 +259,70 @@ def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
                 color="0.4",
             )
     return ax
+
+
+def specification_curve(
+    rows: Sequence[Specification], *, axes: tuple[Axes, Axes], unchanged: float = 0.0
+) -> tuple[Axes, Axes]:
+    """Every specification of an effect by rising estimate, and beneath what was chosen in it.
+
+    Registered ones are blue diamonds. A choice that is the same in all has no line beneath.
+
+    Parameters
+    ----------
+    rows : sequence of Specification
+        At least one. One of a single seed has no interval.
+    axes : tuple of two Axes
+        The curve above, and the choices beneath.
+    unchanged : float
+        Where the line of no effect is; 1 for a ratio.
+
+    Returns
+    -------
+    tuple of two Axes
+        Those given.
+
+    References
+    ----------
+    Simonsohn, Simmons and Nelson (2020), "Specification curve analysis".
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from patchinit.evidence.intervals import Interval
+    >>> from patchinit.evidence.specifications import Specification
+    >>> rows = [
+    ...     Specification({"over filters": "mean"}, Interval(2.0, 1.5, 2.7, 3), registered=True),
+    ...     Specification({"over filters": "median"}, Interval(1.5, 0.9, 2.5, 3), registered=False),
+    ... ]
+    >>> above, beneath = specification_curve(rows, axes=Figure().subplots(2), unchanged=1)
+    >>> [label.get_text() for label in beneath.get_yticklabels()]
+    ['mean', 'median']
+    """
+    above, beneath = axes
+    options = {
+        name: list(dict.fromkeys(row.choices[name] for row in rows)) for name in rows[0].choices
+    }
+    lines = [(name, o) for name, several in options.items() if len(several) > 1 for o in several]
+    above.axhline(unchanged, color="0.5", lw=1, zorder=1)
+    for place, row in enumerate(sorted(rows, key=lambda row: row.interval.estimate)):
+        color, marker, size = ("#0072B2", "D", 7) if row.registered else ("0.35", "o", 4)
+        if np.isfinite(row.interval.low):
+            width = 2.5 if row.registered else 1.2
+            above.vlines(place, row.interval.low, row.interval.high, color=color, lw=width)
+        above.plot(place, row.interval.estimate, marker, color=color, ms=size, zorder=3)
+        chosen = [y for y, (name, option) in enumerate(lines) if row.choices[name] == option]
+        beneath.plot([place] * len(chosen), chosen, marker, color=color, ms=size)
+    for y, ((name, _), (after, _)) in enumerate(itertools.pairwise(lines)):
+        if name != after:  # between one choice and the next
+            beneath.axhline(y + 0.5, color="0.8", lw=1)
+    sides = (-0.6, len(rows) - 0.4)
+    above.set(xlim=sides, xticks=[])
+    beneath.set(xlim=sides, xticks=[], ylim=(len(lines) - 0.4, -0.6), yticks=range(len(lines)))
+    beneath.set_yticklabels([option for _, option in lines])
+    for ax in axes:
+        ax.tick_params(labelsize=12)
+        ax.spines["bottom"].set_visible(False)
+    beneath.tick_params(length=0)
+    beneath.spines["left"].set_visible(False)
+    return axes
