@@ -23,7 +23,7 @@ def when(date, commit):
     if not commit:
         return "in the newest commit"
     time = datetime.fromisoformat(date)
-    return f"{time.day} {time:%B %Y, %H:%M} (`{commit[:7]}`)"
+    return f"{time.day} {time:%b %Y, %H:%M} (`{commit[:7]}`)"
 
 
 def named(row):
@@ -42,9 +42,11 @@ def table(rows):
     lines = []
     for (date, commit, study, results_date, results_commit, older, why), names in groups.items():
         results = f"`{study}`, {when(results_date, results_commit)}" if study else "none yet"
-        verdict = {"yes": "the rules", "no": f"**the results.** {why}", "": "the rules"}[older]
+        exception = f"\n\n    **Exception.** {why}" if older == "no" else ""
+        verdict = "**the results**" if older == "no" else "the rules"
         lines.append(
-            f"* - {'; '.join(names)}\n  - {when(date, commit)}\n  - {results}\n  - {verdict}\n"
+            f"* - {'; '.join(names)}{exception}\n  - {when(date, commit)}\n  - {results}\n"
+            f"  - {verdict}\n"
         )
     return HEAD + "".join(lines) + "```"
 

@@ -202,6 +202,7 @@ def test_the_command(repository, monkeypatch, capsys):
 def test_the_page_marks_exceptions(repository):
     repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
     shown = rules_table.table(repository.table("a slip").values())
-    assert shown.count("**the results.**") == 1 and "**the results.** a slip" in shown
-    assert "* - Words\n  - 1 January 2026, 12:01 (`" in shown
+    assert shown.count("**the results**") == 1
+    assert "* - `evidence/verdicts/outcomes.py`\n\n    **Exception.** a slip\n" in shown
+    assert "* - Words\n  - 1 Jan 2026, 12:01 (`" in shown
     assert "none yet" in shown  # of the reduced runs
