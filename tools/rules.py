@@ -45,6 +45,7 @@ NO_RULES = ("What every run records", "What is shown beside the verdicts", "Chan
 # What carries the rules out, as patterns: a module that is not there has no line.
 CODE = {
     "src/patchinit/evidence/precision.py": ("precision",),
+    "src/patchinit/evidence/intervals.py": STAGES,
     "src/patchinit/evidence/estimates.py": STAGES,
     "src/patchinit/evidence/verdicts/*.py": STAGES,
 }
