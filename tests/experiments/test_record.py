@@ -256,4 +256,5 @@ print(*(file.relative_to(package) for file in files if file.name != "__init__.py
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert set(said.stdout.split()) == set(MAKES_RUNS)
+    # needs.py looks for packages and is no part of a run.
+    assert set(said.stdout.split()) - {"needs.py"} == set(MAKES_RUNS)

@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "filters": {"patches", "moments"},
     "init": {"patches", "moments", "layers", "filters"},
     "__init__": {"init", "filters"},
-    "data": set(),
-    "experiments": {"patches", "moments", "layers", "filters", "init", "data"},
-    "evidence": {"patches", "moments", "filters", "data", "experiments"},
-    "chapters": {"patches", "moments", "filters", "data", "experiments", "evidence"},
-    "__main__": {"experiments"},
+    "needs": set(),
+    "data": {"needs"},
+    "experiments": {"needs", "patches", "moments", "layers", "filters", "init", "data"},
+    "evidence": {"needs", "patches", "moments", "filters", "data", "experiments"},
+    "chapters": {"needs", "patches", "moments", "filters", "data", "experiments", "evidence"},
+    "__main__": {"needs", "experiments"},
 }
 #: Packages that stay in one room. scipy and statsmodels in the method would slow every import.
 ONLY_IN = {

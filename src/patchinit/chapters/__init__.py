@@ -1,1 +1,5 @@
 """What the book's chapters share: pictures, charts, and numbers for the text."""
+
+from ..needs import require
+
+require("chapters")

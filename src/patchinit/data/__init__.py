@@ -1,5 +1,9 @@
 """Images with their labels: published sets, offline stand-ins, a folder of one's own."""
 
+from ..needs import require
+
+require("data")
+
 from .catalogue import DATASETS, PUBLISHED, DataSet
 from .images import Images
 from .load import load_images

@@ -33,6 +33,9 @@ def available_processors(mount: Path = _MOUNT, own: Path = _OWN) -> int:
     >>> 1 <= available_processors() <= os.cpu_count()
     True
     """
+    # joblib.cpu_count sees the affinity too, but of the quotas only that at the mount's root, and
+    # none of a group below it (a service of systemd's, say). The Makefile asks before joblib is
+    # there.
     found = [float(len(os.sched_getaffinity(0)))] if hasattr(os, "sched_getaffinity") else []
     return max(1, math.ceil(min([*found, float(os.cpu_count() or 1), *_quotas(mount, own)])))
 

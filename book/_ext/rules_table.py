@@ -1,0 +1,66 @@
+"""The directive `rules-table`: which is older, a rule or the results, from book/rules.csv."""
+
+import csv
+from datetime import datetime
+from pathlib import Path
+
+from sphinx.util.docutils import SphinxDirective
+
+HEAD = """```{list-table}
+:header-rows: 1
+:widths: 46 18 18 18
+:class: rules
+
+* - rules
+  - as they are since
+  - first results that they judge
+  - which is older
+"""
+
+
+def when(date, commit):
+    """The day, the time and the commit; a commit cannot name itself, and may be left out."""
+    if not commit:
+        return "in the newest commit"
+    time = datetime.fromisoformat(date)
+    return f"{time.day} {time:%b %Y, %H:%M} (`{commit[:7]}`)"
+
+
+def named(row):
+    """A section of the protocol by its heading, a module by its path."""
+    if row["file"].endswith(".py"):
+        return f"`{row['file'].removeprefix('src/patchinit/')}`"
+    return row["rule"]
+
+
+def table(rows):
+    """The rows in MyST, one line for rules that share both commits and the reason."""
+    groups = {}
+    for row in rows:
+        shared = ("date", "commit", "results", "results_date", "results_commit", "older", "why")
+        groups.setdefault(tuple(row[key] for key in shared), []).append(named(row))
+    lines = []
+    for (date, commit, study, results_date, results_commit, older, why), names in groups.items():
+        results = f"`{study}`, {when(results_date, results_commit)}" if study else "none yet"
+        exception = f"\n\n    **Exception.** {why}" if older == "no" else ""
+        verdict = "**the results**" if older == "no" else "the rules"
+        lines.append(
+            f"* - {'; '.join(names)}{exception}\n  - {when(date, commit)}\n  - {results}\n"
+            f"  - {verdict}\n"
+        )
+    return HEAD + "".join(lines) + "```"
+
+
+class RulesTable(SphinxDirective):
+    """The whole table, with exceptions marked."""
+
+    def run(self):
+        path = Path(self.env.srcdir) / "book" / "rules.csv"
+        self.env.note_dependency(str(path))
+        with path.open(encoding="utf-8", newline="") as file:
+            return self.parse_text_to_nodes(table(csv.DictReader(file)))
+
+
+def setup(app):
+    app.add_directive("rules-table", RulesTable)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

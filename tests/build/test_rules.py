@@ -1,0 +1,208 @@
+"""A rule that changes after results is noticed, unless a reason is entered."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from book._ext import rules_table
+from tools import rules
+
+ROOT = Path(__file__).parents[2]
+PAGE = "# Protocol\n\n## Words\n\nA bound is\n0.2.\n\n## Changes\n\nNone.\n"
+VERDICTS = "src/patchinit/evidence/verdicts/outcomes.py"
+CODE = '"""Rules."""\n\nBOUND = 0.2\n'
+
+
+def test_every_rule_is_the_one_in_the_table():
+    assert not rules.changed(ROOT)
+    assert not rules.without_entry(rules.read(ROOT))
+
+
+def test_the_history_bears_the_table_out():
+    try:
+        assert not rules.contradicted(ROOT)
+    except rules.NoHistory as reason:
+        pytest.skip(f"{rules.TABLE} is not held against the history: {reason}")
+
+
+class Repository:
+    """A made-up history: a page and its code, results of stage B, and what comes after."""
+
+    def __init__(self, folder):
+        self.folder, self.minute = folder, 0
+        folder.mkdir()
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.commit({rules.PAGE: PAGE, VERDICTS: CODE})
+        self.commit({"results/grid/manifest.json": "{}"})
+
+    def git(self, *arguments):
+        date = f"2026-01-01T12:{self.minute:02}:00Z"
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=self.folder, check=True, capture_output=True, text=True,
+            env=environment | {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
+        ).stdout.strip()  # fmt: skip
+
+    def write(self, files):
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def commit(self, files):
+        self.write(files)
+        self.minute += 1
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "x")
+        return self.git("rev-parse", "HEAD")
+
+    def table(self, why="", files=()):
+        """Makes the table, keeps it, and returns its rows by rule."""
+        rows = rules.table(self.folder, rules.read(self.folder), why, files)
+        with (self.folder / rules.TABLE).open("w", newline="") as file:
+            writer = csv.DictWriter(file, rules.COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        return {row["rule"]: row for row in rows}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return Repository(tmp_path / "repository")
+
+
+def test_rules_that_came_first_need_no_entry(repository):
+    rows = repository.table()
+    assert {row["older"] for row in rows.values()} == {"yes", ""}  # none judged the reduced runs
+    assert rows["Words"]["commit"] == repository.git("rev-parse", "HEAD~1")
+    assert rows["Words"]["results_commit"] == repository.git("rev-parse", "HEAD")
+    assert rows["Words"]["date"] == "2026-01-01T12:01:00Z"
+    assert not rules.without_entry(list(rows.values()))
+    assert not rules.changed(repository.folder) and not rules.contradicted(repository.folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "rule"),
+    [(rules.PAGE, PAGE.replace("0.2", "0.1"), "Words"),
+     (VERDICTS, CODE.replace("0.2", "0.1"), "outcomes")],
+)  # fmt: skip
+def test_a_rule_changed_after_results_needs_a_reason(repository, file, text, rule):
+    repository.table()
+    repository.commit({file: text})
+    assert any(f"{file}, {rule}: not as in" in line for line in rules.changed(repository.folder))
+    row = repository.table()[rule]
+    assert row["older"] == "no" and row["results"] == "grid"
+    (problem,) = rules.without_entry(rules.read(repository.folder))
+    assert problem.startswith(f"{file}, {rule}: changed after the first results")
+    assert not rules.without_entry(list(repository.table("a slip").values()))
+    repository.commit({"unrelated": ""})
+    assert repository.table()[rule]["why"] == "a slip", "kept while the rule stays"
+    assert not rules.contradicted(repository.folder)
+    repository.commit({file: text.replace("0.1", "0.15")})
+    assert repository.table()[rule]["why"] == "", "a second change needs a second reason"
+
+
+def test_a_rule_changed_and_changed_back_is_younger(repository):
+    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    last = repository.commit({VERDICTS: CODE})
+    row = repository.table()["outcomes"]
+    assert (row["commit"], row["older"]) == (last, "no")
+
+
+def test_a_reason_is_for_the_files_that_it_names(repository):
+    repository.commit({rules.PAGE: PAGE.replace("0.2", "1"), VERDICTS: CODE.replace("0.2", "1")})
+    rows = repository.table("a slip", [VERDICTS])
+    assert (rows["outcomes"]["why"], rows["Words"]["why"]) == ("a slip", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (rules.PAGE, PAGE.replace("is\n0.2", "is 0.2")),
+        (rules.PAGE, PAGE.replace("None", "Seeds")),  # what is entered there is no rule
+        (VERDICTS, '"""The rules."""\n\nfrom math import pi  # noqa\n\nBOUND = (0.2)  # pp\n'),
+    ],
+)
+def test_what_is_no_change(repository, file, text):
+    before = repository.table()
+    repository.commit({file: text})
+    assert not rules.changed(repository.folder)
+    assert repository.table() == before
+
+
+def test_a_moved_module_is_as_old_as_it_was(repository):
+    moved = VERDICTS.replace("outcomes", "looks")
+    first = repository.git("rev-parse", "HEAD~1")
+    repository.git("mv", VERDICTS, moved)
+    repository.commit({})
+    assert repository.table()["looks"]["commit"] == first
+    assert repository.table()["looks"]["older"] == "yes"
+
+
+def test_a_table_that_says_otherwise_is_contradicted(repository):
+    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    repository.table("a slip")
+    path = repository.folder / rules.TABLE
+    path.write_text(path.read_text().replace(",no,a slip", ",yes,"))
+    assert not rules.changed(repository.folder), "without the history nothing is wrong with it"
+    (problem,) = rules.contradicted(repository.folder)
+    assert "outcomes: the history has other older" in problem
+
+
+def test_a_table_may_come_with_what_it_lists(repository):
+    """A commit can't name itself: its row is left open, and still says which is older."""
+    repository.write({VERDICTS: CODE.replace("0.2", "0.1")})
+    row = repository.table("a slip")["outcomes"]
+    assert (row["commit"], row["date"], row["older"]) == ("", "", "no")
+    last = repository.commit({})
+    assert not rules.contradicted(repository.folder)
+    assert repository.table()["outcomes"]["commit"] == last
+
+
+def test_results_without_a_row_are_noticed(repository):
+    repository.table()
+    repository.commit({"results/paper-small/manifest.json": "{}"})
+    (problem,) = rules.contradicted(repository.folder)
+    assert "for the reduced runs: the history has other results" in problem
+
+
+def test_a_shallow_clone_says_so(repository, tmp_path):
+    address = f"file://{repository.folder}"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, tmp_path / "c"], check=True)
+    with pytest.raises(rules.NoHistory, match="shallow"):
+        rules.contradicted(tmp_path / "c")
+
+
+def test_an_archive_says_so_too(repository):
+    """Unpacked anywhere, or inside another repository."""
+    inside = repository.folder / "unpacked"
+    (inside / "book").mkdir(parents=True)
+    (inside / rules.PAGE).write_text(PAGE)
+    with pytest.raises(rules.NoHistory, match="not in its repository"):
+        rules.contradicted(inside)
+
+
+def test_the_command(repository, monkeypatch, capsys):
+    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    monkeypatch.chdir(repository.folder)
+    monkeypatch.setattr(sys, "argv", ["rules"])
+    with pytest.raises(SystemExit, match="outcomes: changed after the first results"):
+        rules.main()
+    monkeypatch.setattr(sys, "argv", ["rules", "--why", "a slip"])
+    rules.main()
+    assert "1 of them younger than results" in capsys.readouterr().out
+    assert not rules.contradicted(repository.folder)
+
+
+def test_the_page_marks_exceptions(repository):
+    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    shown = rules_table.table(repository.table("a slip").values())
+    assert shown.count("**the results**") == 1
+    assert "* - `evidence/verdicts/outcomes.py`\n\n    **Exception.** a slip\n" in shown
+    assert "* - Words\n  - 1 Jan 2026, 12:01 (`" in shown
+    assert "none yet" in shown  # of the reduced runs

@@ -1,0 +1,78 @@
+"""The paper's figures and ours: small pictures that lead to the figures of the chapters."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from book._ext import thumbnails
+
+ROOT = Path(__file__).parents[2]
+EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
+PAGE = (ROOT / "book/figures.md").read_text(encoding="utf-8")
+
+
+def test_every_figure_of_the_paper_has_a_card():
+    cards = re.findall(r"\{grid-item-card\} (\w+ \d)", PAGE)
+    assert cards == [*(f"Figure {n}" for n in range(1, 10)), "Table 1"]
+
+
+@pytest.mark.parametrize("label", re.findall(r"\{thumbnail\} (\S+)", PAGE))
+def test_every_picture_is_a_figure_of_a_chapter(label):
+    notebooks = [json.loads(path.read_text()) for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert sum(thumbnails.cell_of(notebook, label) is not None for notebook in notebooks) == 1
+    assert f"{{numref}}`{label}`" in PAGE, "the words lead there too"
+
+
+@pytest.mark.parametrize(("size", "small"), [((1360, 500), (680, 250)), ((300, 200), (300, 200))])
+def test_a_picture_is_made_small_and_never_larger(size, small):
+    content = io.BytesIO()
+    Image.new("RGBA", size, "orange").save(content, "PNG")
+    image = Image.open(io.BytesIO(thumbnails.smaller(content.getvalue())))
+    assert image.size == small and image.convert("RGB").getpixel((9, 9)) == (255, 165, 0)
+
+
+def build(folder, label, notebook):
+    """The page that a book with one chapter makes of a thumbnail, and what Sphinx says."""
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
+    (folder / "conf.py").write_text(
+        f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
+        "extensions = ['myst_nb', 'thumbnails']\nnb_execution_mode = 'off'\n"
+        "numfig = True\nhtml_theme = 'basic'\n"
+    )
+    (folder / "index.md").write_text(
+        f"# Book\n\n```{{thumbnail}} {label}\n```\n\n```{{toctree}}\nnotebooks/01-dot\n```\n"
+    )
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", folder, folder / "html"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    page = folder / "html/index.html"
+    return page.read_text() if page.exists() else "", done
+
+
+def test_a_thumbnail_leads_to_its_figure(tmp_path):
+    page, done = build(tmp_path, "fig-dot", json.loads(EXECUTED.read_text()))
+    assert done.returncode == 0, done.stderr
+    link = re.search(
+        r'href="notebooks/01-dot.html#fig-dot"><img alt="A dot."[^>]*src="(.*?)"', page
+    )
+    assert link and (tmp_path / "html" / link[1]).stat().st_size > 0
+
+
+def test_before_a_chapter_is_executed_there_is_a_line(tmp_path):
+    notebook = json.loads(EXECUTED.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+    page, done = build(tmp_path, "fig-dot", notebook)
+    assert done.returncode == 0 and "draws the figure here" in page
+
+
+def test_an_unknown_figure_stops_the_build(tmp_path):
+    _, done = build(tmp_path, "fig-no", json.loads(EXECUTED.read_text()))
+    assert done.returncode and "no cell of a chapter has a figure named 'fig-no'" in done.stderr
