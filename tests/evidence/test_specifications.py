@@ -16,19 +16,19 @@ from patchinit.evidence.specifications import (
     finals,
     ordering,
     reach,
-    response,
     saved,
     speeds,
     turning,
 )
+from patchinit.evidence.stages import Stage
 from patchinit.evidence.verdicts.comparisons import (
     COMPONENTS,
     GLOROT,
-    Stage,
     accuracy,
     epochs_saved,
     order,
     ratio,
+    response,
     speed,
 )
 from patchinit.experiments.studies import STUDIES

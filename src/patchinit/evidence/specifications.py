@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..filters.measures import response_correlation
 from .arms import Arm, Of
 from .curves import mean_over_epochs
 from .intervals import Estimate, Interval
+from .stages import Stage
 from .verdicts.comparisons import (
     COMPONENTS,
     GLOROT,
@@ -28,12 +27,12 @@ from .verdicts.comparisons import (
     RANDOM,
     THRESHOLD,
     Measure,
-    Stage,
     accuracy,
     cosine,
     epochs_saved,
     order,
     ratio,
+    response,
     speed,
 )
 
@@ -81,39 +80,6 @@ def _kept(
     ]
 
 
-def response(covariance: Tensor) -> Measure:
-    """A distance as `cosine`: 1 minus the correlation of a filter's responses at start and end.
-
-    Parameters
-    ----------
-    covariance : Tensor of shape (d, d)
-        Of raw patches; order as in ``filter.flatten()``.
-
-    Returns
-    -------
-    function of an Arm, to an array of shape (S, F)
-        0 to 2. For a run that diverged the last finite filters stand for the end.
-
-    Examples
-    --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
-    >>> alike = response(torch.eye(27))(arm)  # patches without any pattern, all values alike
-    >>> bool(np.allclose(alike, arm.final_distances))
-    True
-    """
-
-    def distances(arm: Arm) -> np.ndarray:
-        correlations = []
-        for result in arm.results:
-            finite = np.isfinite(result.filters).all(axis=(1, 2, 3, 4))
-            start, end = (torch.from_numpy(result.filters[finite][i]) for i in (0, -1))
-            correlations.append(response_correlation(start, end, covariance).numpy())
-        return 1 - np.stack(correlations)
-
-    return distances
-
-
 def _measures(covariance: Tensor) -> dict[str, Measure]:
     return {"cosine": cosine, "response": response(covariance)}
 
@@ -153,10 +119,10 @@ def turning(
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> from patchinit.experiments.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> rows = turning(Stage(runs, STUDIES["paper-small"], "cifar10"), torch.eye(27))
+    >>> import torch
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = turning(on, torch.eye(27))
     >>> len(rows), [f"{row.interval:.1f}" for row in rows if row.registered]
     (24, ['10.2 [8.9, 11.7]', '3.5 [2.4, 5.2]'])
     """
@@ -197,10 +163,10 @@ def ordering(on: Stage, covariance: Tensor, of: Of = COMPONENTS) -> list[Specifi
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> from patchinit.experiments.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> rows = ordering(Stage(runs, STUDIES["paper-small"], "cifar10"), torch.eye(27))
+    >>> import torch
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = ordering(on, torch.eye(27))
     >>> [f"{row.interval:+.2f}" for row in rows if row.registered]
     ['+0.29 [+0.16, +0.41]', '+0.21 [+0.04, +0.37]']
     """
@@ -226,10 +192,9 @@ def speeds(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specific
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> from patchinit.experiments.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # of 15 epochs; in the book's repository
-    >>> rows = speeds(Stage(runs, STUDIES["paper-small"], "cifar10"))
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # of 15 epochs; in the book's repository
+    >>> rows = speeds(on)
     >>> [(row.choices["horizon"], row.registered) for row in rows]
     [('10 epochs', False), ('all epochs', True)]
     """
@@ -255,10 +220,10 @@ def saved(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specifica
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> from patchinit.experiments.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> rows = saved(Stage(runs, STUDIES["paper-small"], "cifar10"))
+    >>> import torch
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = saved(on)
     >>> [f"{row.interval:+.1f}" for row in rows if row.registered]
     ['+0.0 [−2.5, +2.5]']
     """
@@ -290,10 +255,10 @@ def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Sp
 
     Examples
     --------
-    >>> from patchinit.evidence.results import read_runs
-    >>> from patchinit.experiments.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> rows = finals(Stage(runs, STUDIES["paper-small"], "cifar10"))
+    >>> import torch
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = finals(on)
     >>> [f"{row.interval:+.1f}" for row in rows if row.choices["arm"] == "components"]
     ['+2.1 [+1.4, +2.7]', '+1.0 [−1.1, +3.1]']
     """
