@@ -50,6 +50,18 @@ def test_a_cpu_passes(capsys):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("has_it", [True, False])
+def test_slow_bf16_is_said(monkeypatch, has_it):
+    monkeypatch.setattr(check, "computes_in_bf16", lambda: has_it)
+    rates = {"fp32": 300.0, "bf16": 50.0}
+    monkeypatch.setattr(check, "_images_a_second", lambda d, precision, w: (rates[precision], True))
+    fine, text = check._training_rate("cpu", "bf16", 2)
+    assert fine and text.startswith("50 images/s")
+    assert ("fp32 is 6.0 times as fast: this processor has no bf16" in text) is not has_it
+    assert check._training_rate("cpu", "fp32", 2) == (True, "300 images/s")
+    assert ("oneDNN: yes" in check._versions("cpu")[1]) is has_it
+
+
 def test_no_time_left_skips_and_says_so(capsys):
     assert check.check_device("cpu", seconds=0)
     text = capsys.readouterr().out

@@ -20,9 +20,9 @@ import torch
 from patchinit.evidence.arms import Of
 from patchinit.evidence.results import read_runs
 from patchinit.experiments import collect as collecting
+from patchinit.experiments import cost, studies
 from patchinit.experiments import local as running
 from patchinit.experiments import run as runs_module
-from patchinit.experiments import studies
 from patchinit.experiments.cli import main
 from patchinit.experiments.cost import forward_flops
 from patchinit.experiments.files import StorageError, only_here
@@ -453,6 +453,107 @@ def test_wrong_values(tiny, capsys):
     assert "should be among digits, photos" in capsys.readouterr().err
     assert main(["collect", "tiny"]) == 1
     assert "patchinit run tiny" in capsys.readouterr().err
+
+
+def test_arms_of_a_study(tiny, capsys):
+    """Only what was named is planned, made and told of; the parts are those of the whole study."""
+    arms = ["--arm", "PC at norm 2"]
+    assert main(["run", "tiny", *arms, "--dry-run", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "4 runs, 0 of them finished" in said
+    assert "PC at norm 2" in said and "glorot_uniform" not in said
+    assert main(["run", "tiny", *arms, "--seeds", "1", "--quiet", "--device", "cpu"]) == 0
+    made = {path.name for path in (tiny / "runs/tiny").iterdir()}
+    assert made == {"digits--PC-at-norm-2--seed-0", "photos--PC-at-norm-2--seed-0"}
+    capsys.readouterr()
+    assert main(["status", "tiny", *arms, "--quiet"]) == 0
+    assert capsys.readouterr().out == "tiny: 2 finished, 2 waiting\n"
+    assert main(["status", "tiny", *arms, "--part", "1/2", "--quiet"]) == 0
+    assert capsys.readouterr().out == "tiny: 1 finished, 1 waiting\n"
+    assert main(["status", "tiny", *arms, "--arm", "glorot_uniform", "--quiet"]) == 0
+    assert capsys.readouterr().out == "tiny: 2 finished, 6 waiting\n"
+
+
+def test_arms_with_commas_in_their_names(tmp_path, capsys):
+    """The fp32 twins of stage B, which a processor without bfloat16 arithmetic can make."""
+    twins = ["--arm", "glorot_uniform, fp32", "--arm", "principal_components, fp32"]
+    nowhere = ["--folder", str(tmp_path), "--results", str(tmp_path)]
+    assert main(["status", "grid", *twins, "--datasets", "cifar10", *nowhere]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == [
+        f"cifar10--{method}-fp32--seed-{seed}"
+        for seed in range(3) for method in ("glorot_uniform", "principal_components")
+    ]  # fmt: skip
+    assert lines[-1] == "grid (stage B): 6 waiting"
+
+
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_an_unknown_arm_is_refused(tiny, capsys, command):
+    assert main([command, "tiny", "--arm", "glorot_uniform", "--arm", "kmeans"]) == 1
+    assert (
+        "--arm 'kmeans' should be one of 'glorot_uniform', 'PC at norm 2'"
+        in capsys.readouterr().err
+    )
+    assert not (tiny / "runs").exists()
+
+
+# --- bf16 on a CPU that has no arithmetic for it -----------------------------------------------
+
+
+@pytest.fixture
+def mixed(tiny, monkeypatch):
+    """Arms in both precisions, as in stage B; steps are timed at 6 and 1.5 operations a second."""
+    arms = TINY.arms | {"bf16": {"precision": "bf16"}}
+    monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, arms=arms, n_seeds=1))
+    rates = {"fp32": 6.0, "bf16": 1.5}
+    monkeypatch.setattr(cost, "_rate", lambda settings, device: rates[settings.precision])
+    return tiny
+
+
+def test_slow_bf16_is_said_before_a_run(mixed, monkeypatch, capsys):
+    monkeypatch.setattr(cost, "computes_in_bf16", lambda: False)
+    line = "2 of these runs are in bf16, for which this processor has no arithmetic"
+    command = ["run", "tiny", "--quiet", "--device", "cpu"]
+    assert main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert line in said and "about 4.0 times as long as in fp32" in said
+    assert said.index(line) < said.index("minutes on cpu")
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert said.count(line) == 1 and said.index(line) < said.index("done")
+    # They are made in bf16 all the same, and once they are there nothing is left to be said.
+    assert read_result(mixed / "runs/tiny/digits--bf16--seed-0/result.npz").settings.precision == (
+        "bf16"
+    )
+    assert main([*command, "--dry-run"]) == 0
+    assert "bf16, for which" not in capsys.readouterr().out
+
+
+def test_runs_in_fp32_hear_nothing_of_bf16(mixed, monkeypatch, capsys):
+    monkeypatch.setattr(cost, "computes_in_bf16", lambda: False)
+    only = ["--arm", "glorot_uniform", "--dry-run", "--device", "cpu"]
+    assert main(["run", "tiny", *only]) == 0
+    assert "bf16" not in capsys.readouterr().out
+
+
+def test_a_processor_with_bf16_has_nothing_to_be_told(mixed, monkeypatch, capsys):
+    monkeypatch.setattr(cost, "computes_in_bf16", lambda: True)
+    assert main(["run", "tiny", "--dry-run", "--device", "cpu"]) == 0
+    assert "for which" not in capsys.readouterr().out
+    assert cost.slow_bf16(plan(STUDIES["tiny"]), "cuda") == ""
+
+
+def test_what_the_processor_computes_is_asked_of_torch(monkeypatch):
+    for supported in (False, True):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda s=supported: s)
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+        assert cost.computes_in_bf16() is supported
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not cost.computes_in_bf16()
+    # The name is torch's own and may go.
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert not cost.computes_in_bf16()
 
 
 def test_help_names_every_study(capsys):

@@ -14,7 +14,7 @@ import torch
 
 from .check import check_device
 from .collect import collect
-from .cost import minutes
+from .cost import minutes, slow_bf16
 from .files import StorageError
 from .local import EXPECTED, WorkerFailed, run_here, run_side_by_side
 from .plan import PlannedRun, Study, UsageError, plan, share
@@ -54,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         which.add_argument(flag, type=Path, default=name, help=f"{text} (default: {name})")
     part.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
     part.add_argument("--datasets", type=_names, help="some of the studies', by commas")
+    part.add_argument(
+        "--arm", action="append", dest="arms", metavar="NAME",
+        help="one of the studies' arms, as --dry-run prints it; may be given several times",
+    )  # fmt: skip
     part.add_argument(
         "--part", type=_part, default=(1, 1), metavar="I/N",
         help="only the I-th of N parts; all arms of a seed are in one",
@@ -120,12 +124,18 @@ def _planned(options: argparse.Namespace) -> list[tuple[Study, list[PlannedRun]]
         raise UsageError(
             f"--datasets {','.join(sorted(unknown))} should be among {', '.join(known)}"
         )
+    arms = dict.fromkeys(arm for study in studies for arm in study.arms)
+    if strange := [arm for arm in options.arms or () if arm not in arms]:
+        raise UsageError(
+            f"--arm {strange[0]!r} should be one of {', '.join(repr(arm) for arm in arms)}"
+        )
     planned = []
     for study in studies:
         datasets = tuple(
             d for d in study.datasets if options.datasets is None or d in options.datasets
         )
-        planned.append((study, share(plan(study, options.seeds, datasets), *options.part)))
+        runs = share(plan(study, options.seeds, datasets), *options.part)
+        planned.append((study, [r for r in runs if options.arms is None or r.arm in options.arms]))
     return planned
 
 
@@ -176,6 +186,8 @@ def _run(options: argparse.Namespace) -> None:
             ).items():
                 print(f"  {dataset:14} {arm:45} x {n}")
         left |= ours
+    if not options.ray and (line := slow_bf16(left, device)):
+        print(line, flush=True)
     if options.dry_run:
         if left:
             print(

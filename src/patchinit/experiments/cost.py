@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import time
+from collections.abc import Iterable
 
 import torch
 
@@ -51,6 +54,57 @@ def minutes(left: dict[PlannedRun, int], device: str) -> float:
     return seconds / 60
 
 
+def computes_in_bf16() -> bool:
+    """Whether torch finds bfloat16 arithmetic in this CPU.
+
+    It is the question by which `SimpleConv.fits_onednn` chooses how bf16 is computed. It is private
+    to torch; where it is gone, the answer is no.
+
+    Examples
+    --------
+    >>> computes_in_bf16() in (True, False)
+    True
+    """
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return torch.backends.mkldnn.is_available() and ask is not None and ask()
+
+
+def slow_bf16(runs: Iterable[PlannedRun], device: str) -> str:
+    """What a person should know before runs in bf16 begin on a CPU that lacks its arithmetic.
+
+    Parameters
+    ----------
+    runs : iterable of PlannedRun
+        To be made.
+    device : str
+        "cpu", "cuda" or "cuda:1".
+
+    Returns
+    -------
+    str
+        A line that says how much slower they are than in fp32, from a few steps of the first of
+        them; empty if no run is in bf16, on a GPU, or if the CPU has the arithmetic.
+
+    Examples
+    --------
+    >>> from patchinit.experiments.plan import plan
+    >>> from patchinit.experiments.studies import STUDIES
+    >>> slow_bf16(plan(STUDIES["paper-small"]), "cpu")  # in fp32
+    ''
+    """
+    ours = [run.settings for run in runs if run.settings.precision == "bf16"]
+    if not ours or device != "cpu" or computes_in_bf16():
+        return ""
+    fp32 = dataclasses.replace(ours[0], precision="fp32")
+    return (
+        f"{len(ours)} of these runs are in bf16, for which this processor has no arithmetic: they "
+        f"take about {_rate(fp32, device) / _rate(ours[0], device):.1f} times as long as in fp32, "
+        "from a few steps just timed. Precision is a setting of the study and is not changed; "
+        "runs in fp32 are not affected"
+    )
+
+
+@functools.cache  # of settings, and not timed again for the next thing that is said of them
 def _rate(settings: Settings, device: str) -> float:
     """Operations a second of training on noise."""
     n = (2 if device == "cpu" else 20) * settings.batch_size
@@ -59,9 +113,9 @@ def _rate(settings: Settings, device: str) -> float:
     images = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (n,), generator=generator)
     few = Images(images, labels, tuple("0123456789"), "noise", "train")
-    trainer = Trainer(
-        SimpleConv(channels, 10, widths=settings.widths), few, few, settings, device=device
-    )
+    with torch.random.fork_rng(devices=[]):  # the runs that follow find it as it was
+        model = SimpleConv(channels, 10, widths=settings.widths)
+    trainer = Trainer(model, few, few, settings, device=device)
     trainer.train_epoch()  # warms up
     start = time.perf_counter()
     trainer.train_epoch()
