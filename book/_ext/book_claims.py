@@ -1,11 +1,14 @@
 """The claims of book/claims.yml on the pages, with what the executed chapters found of them.
 
-The directive `claims-tally` counts the verdicts, `claims-table` makes the table of one group, the
-role `verdict` gives one claim's verdict, and the substitution `n_claims` their number. A build in
-which a chapter keeps a verdict on a claim that is not in the list, or none on one that the list
-gives to it, fails.
+The directive `claims-tally` counts the verdicts, `claims-table` makes the table of one group,
+the role `verdict` gives one claim's verdict, and the substitution
+`n_claims` their number. A build in which a chapter keeps a verdict on a claim that is not in the
+list, or none on one that the list gives to it, fails. Beside the pages stand claims.json, for
+machines, and a badge for each claim.
 """
 
+import ast
+import html
 import json
 import re
 from collections import Counter
@@ -16,8 +19,17 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from patchinit.chapters.claim_list import read_claims
 
-NAME = re.compile(r"claim_(\d+)_verdict")
-WORDS = ("supported", "not supported", "undecided")
+NAME = re.compile(r"claim_(\d+)_(verdict|where|evidence|needed|record)")
+#: Every word for a claim, with the sign and the colour of its badge (white text, 4.5 to 1 or more).
+WORDS = {
+    "supported": ("✓", "#1a6b3c"),
+    "contradicted": ("✗", "#a3242b"),
+    "not supported": ("✗", "#a3242b"),
+    "no practical difference": ("=", "#6b4b00"),
+    "mixed": ("±", "#6a3d9a"),
+    "undecided": ("?", "#555555"),
+    "described": ("i", "#24578f"),
+}
 HEAD = """```{list-table}
 :header-rows: 1
 :widths: 6 28 14 52
@@ -30,29 +42,27 @@ HEAD = """```{list-table}
 """
 
 
-def glued_verdicts(notebook):
-    """{claim: verdict} of one executed notebook, from what its cells have glued."""
+def glued_claims(notebook):
+    """{claim: {what: text}} of one executed notebook, from what its cells have glued."""
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     found = {}
     for output in outputs:
         match = NAME.fullmatch(output.get("metadata", {}).get("scrapbook", {}).get("name", ""))
-        text = "".join(
-            output.get("data", {}).get("application/papermill.record/text/plain", "")
-        ).strip("'\"")
+        text = output.get("data", {}).get("application/papermill.record/text/plain", "")
         if match and text:
-            found[int(match[1])] = text
+            found.setdefault(int(match[1]), {})[match[2]] = ast.literal_eval("".join(text))
     return found
 
 
 def decided(claims, found):
-    """({claim: verdict of the chapter that decides it}, what is wrong with them).
+    """({claim: what its chapter keeps of it}, what is wrong).
 
-    `found` has the verdicts of each chapter, by its number.
+    `found` has what each chapter keeps, by its number.
     """
-    verdicts = {
+    kept = {
         number: found[claim.chapter][number]
         for number, claim in claims.items()
-        if number in found.get(claim.chapter, {})
+        if "verdict" in found.get(claim.chapter, {}).get(number, {})
     }
     problems = [
         f"chapter {chapter} keeps a verdict on claim {number}, which is not in claims.yml"
@@ -63,16 +73,96 @@ def decided(claims, found):
     problems += [
         f"chapter {claim.chapter} keeps no verdict on claim {number}, which claims.yml gives to it"
         for number, claim in claims.items()
-        if number not in verdicts
+        if number not in kept
     ]
-    return verdicts, problems
+    problems += [
+        f"chapter {claims[number].chapter} keeps {of_claim['verdict']!r} on claim {number}, which "
+        "is no verdict"
+        for number, of_claim in kept.items()
+        if of_claim["verdict"] not in WORDS
+    ]
+    return kept, problems
 
 
-def tally(verdicts):
-    """One sentence that counts them."""
-    counts = Counter(verdicts.values())
-    parts = [f"{counts[word]} {word}" for word in WORDS]
-    return f"**Of {len(verdicts)} claims, {parts[0]}, {parts[1]} and {parts[2]} in this build.**"
+def tally(kept):
+    """One sentence that counts the verdicts."""
+    counts = Counter(of_claim["verdict"] for of_claim in kept.values())
+    *parts, last = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
+    return f"**Of {len(kept)} claims: {', '.join(parts)} and {last} in this build.**"
+
+
+def badge(number, word):
+    """The badge of a claim, as SVG."""
+    sign, color = WORDS[word]
+    left, right = f"claim {number}", f"{sign} {word}"
+    widths = [10 + 7 * len(text) for text in (left, right)]
+    total, label = sum(widths), html.escape(f"{left}: {word}")
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" \
+aria-label="{label}">
+<title>{label}</title>
+<rect width="{total}" height="20" rx="3" fill="#333333"/>
+<rect x="{widths[0]}" width="{widths[1]}" height="20" rx="3" fill="{color}"/>
+<g fill="#ffffff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+<text x="{widths[0] / 2}" y="14">{left}</text>
+<text x="{widths[0] + widths[1] / 2}" y="14">{html.escape(right)}</text>
+</g>
+</svg>
+"""
+
+
+def as_json(claims, kept, pages):
+    """All claims with what was found of them, as plain values."""
+    return [
+        {
+            "number": number,
+            "statement": claim.statement,
+            "place": claim.place,
+            "rule": claim.rule,
+            "verdict": kept[number]["verdict"],
+            "where": kept[number].get("where", ""),
+            "evidence": kept[number]["evidence"],
+            "to_decide": kept[number].get("needed"),
+            "verdicts": json.loads(kept[number].get("record", "[]")),
+            "page": f"notebooks/{pages[claim.chapter]}.html"
+            + (f"#{claim.figure}" if claim.figure else ""),
+            "badge": f"badges/claim-{number}.svg",
+        }
+        for number, claim in claims.items()
+    ]
+
+
+def write_claims(app, exception):
+    """claims.json and the badges, where every chapter kept its verdicts."""
+    if exception is not None or app.builder.format != "html":
+        return
+    source, target = Path(app.srcdir), Path(app.outdir)
+    claims = read_claims(source / "book" / "claims.yml")
+    kept, problems = decided(claims, _found(source))
+    if problems:
+        return  # the tally says so, or this build has no executed chapters
+    text = json.dumps(as_json(claims, kept, _pages(source)), indent=1, ensure_ascii=False)
+    (target / "claims.json").write_text(text + "\n", encoding="utf-8")
+    (target / "badges").mkdir(exist_ok=True)
+    for number, of_claim in kept.items():
+        path = target / "badges" / f"claim-{number}.svg"
+        path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
+
+
+def _chapters(source):
+    """{number: path} of the chapters."""
+    paths = sorted((source / "notebooks").glob("[0-9]*.ipynb"))
+    return {int(path.stem.split("-")[0]): path for path in paths}
+
+
+def _pages(source):
+    return {number: path.stem for number, path in _chapters(source).items()}
+
+
+def _found(source):
+    return {
+        number: glued_claims(json.loads(path.read_text(encoding="utf-8")))
+        for number, path in _chapters(source).items()
+    }
 
 
 def row(claim, chapters):
@@ -90,9 +180,10 @@ def row(claim, chapters):
     page, saw = chapters[claim.chapter], shown(claim.chapter, claim.figure)
     if claim.untrained:
         saw = f"Untrained: {shown(**claim.untrained)} Trained: {saw}"
-    if claim.rests_on_runs:
-        saw += f". To decide: {glue(page=page, number=claim.number, what='needed')}."
     verdict = glue(page=page, number=claim.number, what="verdict")
+    if claim.runs:
+        saw += f". To decide: {glue(page=page, number=claim.number, what='needed')}."
+        verdict += " " + glue(page=page, number=claim.number, what="where")
     return f"* - {claim.number}\n  - {claim.statement}\n  - {verdict}\n  - {saw}\n"
 
 
@@ -104,31 +195,26 @@ class Listed:
         self.env.note_dependency(str(path))
         return read_claims(path)
 
-    def chapters(self):
-        """{number: path} of the chapters."""
-        paths = sorted((Path(self.env.srcdir) / "notebooks").glob("[0-9]*.ipynb"))
-        return {int(path.stem.split("-")[0]): path for path in paths}
-
     def pages(self):
-        return {number: path.stem for number, path in self.chapters().items()}
+        return _pages(Path(self.env.srcdir))
 
 
 class ClaimsTally(SphinxDirective, Listed):
     """One sentence, or a line that says why there is none."""
 
     def run(self):
-        found = {}
-        for number, path in self.chapters().items():
+        source = Path(self.env.srcdir)
+        for path in _chapters(source).values():
             self.env.note_dependency(str(path))
-            found[number] = glued_verdicts(json.loads(path.read_text(encoding="utf-8")))
+        found = _found(source)
         if not any(found.values()):
             return self.parse_text_to_nodes(
                 "This build did not count the verdicts; `make book` does."
             )
-        verdicts, problems = decided(self.claims(), found)
+        kept, problems = decided(self.claims(), found)
         if problems:
             raise self.error("; ".join(problems))
-        return self.parse_text_to_nodes(tally(verdicts))
+        return self.parse_text_to_nodes(tally(kept))
 
 
 class ClaimsTable(SphinxDirective, Listed):
@@ -165,6 +251,7 @@ def count(app, config):
 
 def setup(app):
     app.connect("config-inited", count)
+    app.connect("build-finished", write_claims)
     app.add_directive("claims-tally", ClaimsTally)
     app.add_directive("claims-table", ClaimsTable)
     app.add_role("verdict", Verdict())

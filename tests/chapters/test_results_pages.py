@@ -1,21 +1,22 @@
-"""Pages that read results: the list of claims, the words, and chapters 8 to 10."""
+"""Pages that read results: the list of claims, what is made of it, and chapters 8 to 10."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import papermill
 import pytest
 
 from patchinit.chapters import telling
 from patchinit.chapters.claim_list import NoClaims, read_claims
-from patchinit.chapters.words import describe, evidence, needed
-from patchinit.evidence.arms import Of
-from patchinit.evidence.claims.findings import findings
-from patchinit.evidence.claims.rules import OPEN, Effect, Finding
-from patchinit.evidence.intervals import Interval
-from patchinit.evidence.results import read_runs
-from patchinit.experiments.studies import STUDIES
+from patchinit.chapters.words import number_of
+from patchinit.evidence.results import NoResults, read_runs
+from patchinit.evidence.stages import read_stages, stages_to_show
+from patchinit.evidence.verdicts.claims import DECIDES, Verdict, verdicts
+from patchinit.evidence.verdicts.outcomes import OUTCOMES
+from tests.evidence import test_registered as worlds
 from tests.synthetic import write_study
 from tools.execute import kernel_settings
 from tools.portable import glued
@@ -23,7 +24,6 @@ from tools.portable import glued
 ROOT = Path(__file__).parents[2]
 CHAPTERS = {int(path.stem[:2]): path for path in (ROOT / "notebooks").glob("*.ipynb")}
 CLAIMS = read_claims(ROOT / "book/claims.yml")
-ON_RUNS = [number for number, claim in CLAIMS.items() if claim.rests_on_runs]
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,15 @@ def book_claims():
 
 def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
     tables = re.findall(r"{claims-table} (\w+)", (ROOT / "book/claims.md").read_text())
-    assert list(CLAIMS) == sorted(CLAIMS) and len(set(tables)) == len(tables)
+    assert list(CLAIMS) == list(range(1, 31)) and len(set(tables)) == len(tables)
     assert {claim.group for claim in CLAIMS.values()} == set(tables)
     for claim in CLAIMS.values():
         labels = CHAPTERS[claim.chapter].read_text()
         assert claim.figure is None or f'"name": "{claim.figure}"' in labels, claim.number
-        for study in re.findall(r"\w+", (claim.study or "").replace(" and ", " ")):
-            assert study in STUDIES, claim.number
 
 
-def test_every_listed_claim_on_runs_has_a_rule_and_words():
-    found = findings(None)
-    assert list(found) == ON_RUNS
-    assert {evidence(finding) for finding in found.values()} == {"no runs yet"}
+def test_the_list_says_which_claims_the_protocol_decides():
+    assert {n for n, claim in CLAIMS.items() if claim.runs} == {number_of(c) for c in DECIDES}
 
 
 def test_a_list_that_is_not_there_or_has_another_field(tmp_path, monkeypatch):
@@ -67,10 +63,10 @@ def test_a_list_that_is_not_there_or_has_another_field(tmp_path, monkeypatch):
 def test_a_chapter_tells_what_the_list_gives_to_it(monkeypatch):
     said = {}
     monkeypatch.setattr(telling, "say", lambda **values: said.update(values))
-    found = findings(None)
+    found = verdicts({})
     for chapter, numbers in {
-        8: {1, 2, 3, 4, 5, 6, 20, 24, 25},
-        9: {7, 8, 9, 10, 11, 26},
+        8: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30},
+        9: {7, 8, 9, 10},
         10: {7, 8, 9},
     }.items():
         said.clear()
@@ -78,29 +74,72 @@ def test_a_chapter_tells_what_the_list_gives_to_it(monkeypatch):
         assert said.keys() == {
             f"claim_{number}_{part}"
             for number in numbers
-            for part in ("verdict", "reading", "evidence", "needed")
+            for part in ("verdict", "where", "evidence", "needed", "record")
         }
-    with pytest.raises(ValueError, match="claims 99 have findings and are not in book/claims.yml"):
-        telling.tell(found | {99: Finding(99, OPEN, reduced=False)}, 8)
-    del found[24]
-    with pytest.raises(ValueError, match="claims 24 are in book/claims.yml and have no finding"):
-        telling.tell(found, 8)
+    unlisted = Verdict("99", "cifar10", "B", 30, "undecided", "no runs")
+    with pytest.raises(ValueError, match="claims 99 have verdicts and are not in book/claims.yml"):
+        telling.tell([*found, unlisted], 8)
+    without = [verdict for verdict in found if verdict.claim != "24"]
+    with pytest.raises(ValueError, match="claims 24 are in book/claims.yml and have no verdict"):
+        telling.tell(without, 8)
 
 
-def test_the_build_knows_unlisted_and_undecided_claims(book_claims):
+# --- What the build makes of it -------------------------------------------------------------------
+
+
+def everything(verdict="undecided"):
+    """What chapters keep if all of their claims have one verdict."""
     found = {}
     for number, claim in CLAIMS.items():
-        found.setdefault(claim.chapter, {})[number] = "undecided"
-    found[3][20] = "supported"  # the untrained part; chapter 8 decides
-    verdicts, problems = book_claims.decided(CLAIMS, found)
-    assert not problems and verdicts[20] == "undecided" and list(verdicts) == list(CLAIMS)
-    assert book_claims.tally(verdicts).startswith(f"**Of {len(CLAIMS)} claims, 0 supported, 0 not")
-    found[4][99] = "supported"
-    del found[10][7]
+        of_chapter = found.setdefault(claim.chapter, {})
+        of_chapter[number] = {"verdict": verdict, "evidence": "as seen"}
+    return found
+
+
+def test_the_build_knows_unlisted_missing_and_unknown_verdicts(book_claims):
+    found = everything()
+    found[3][20] = {"verdict": "supported"}  # the untrained part; chapter 8 decides
+    kept, problems = book_claims.decided(CLAIMS, found)
+    assert not problems and kept[20]["verdict"] == "undecided" and list(kept) == list(CLAIMS)
+    found[4][99] = {"verdict": "supported"}
+    del found[10][9]
+    found[1][12]["verdict"] = "surely"
     assert book_claims.decided(CLAIMS, found)[1] == [
         "chapter 4 keeps a verdict on claim 99, which is not in claims.yml",
-        "chapter 10 keeps no verdict on claim 7, which claims.yml gives to it",
+        "chapter 10 keeps no verdict on claim 9, which claims.yml gives to it",
+        "chapter 1 keeps 'surely' on claim 12, which is no verdict",
     ]
+
+
+def test_the_tally_counts_every_outcome_that_there_is(book_claims):
+    found = everything()
+    found[1][12]["verdict"], found[3][16]["verdict"] = "supported", "contradicted"
+    kept, _ = book_claims.decided(CLAIMS, found)
+    text = book_claims.tally(kept)
+    assert text == "**Of 30 claims: 1 supported, 1 contradicted and 28 undecided in this build.**"
+    assert set(OUTCOMES) < set(book_claims.WORDS)
+
+
+def test_a_badge_is_a_picture_with_a_text(book_claims):
+    for word, (_, color) in book_claims.WORDS.items():
+        image = ElementTree.fromstring(book_claims.badge(27, word))
+        assert image.attrib["aria-label"] == f"claim 27: {word}"
+        channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        assert 1.05 / (luminance + 0.05) >= 4.5, word  # WCAG 2, white text
+
+
+def test_claims_for_machines(book_claims):
+    found = everything()
+    found[8][2] |= {"where": "(there)", "needed": "stage A", "record": '[{"n": 4}]'}
+    kept, _ = book_claims.decided(CLAIMS, found)
+    entries = book_claims.as_json(CLAIMS, kept, {n: path.stem for n, path in CHAPTERS.items()})
+    assert [entry["number"] for entry in entries] == list(CLAIMS)
+    assert all(entry["rule"] and entry["statement"] for entry in entries)
+    assert entries[1]["verdicts"] == [{"n": 4}] and entries[1]["to_decide"] == "stage A"
+    assert entries[1]["page"] == "notebooks/08-full-training-runs.html#fig-forest"
+    json.dumps(entries, allow_nan=False)
 
 
 def test_rows_of_the_page(book_claims):
@@ -112,110 +151,27 @@ def test_rows_of_the_page(book_claims):
     assert book_claims.row(CLAIMS[24], pages).endswith("claim_24_needed:s`.\n")
     both = book_claims.row(CLAIMS[20], pages)
     assert both.index("Untrained: ") < both.index("03-principal") < both.index("Trained: ")
-
-
-# --- Words ----------------------------------------------------------------------------------------
-
-
-def finding(claim, *effects, **values):
-    return Finding(claim, OPEN, reduced=False, effects=effects, **values)
-
-
-def effect(estimate, low, high, *, dataset="cifar10", method="kmeans", **values):
-    arms = ((Of(method), Of("glorot_uniform")),)
-    return Effect("made up", dataset, Interval(estimate, low, high, 3), "", arms, **values)
-
-
-@pytest.mark.parametrize(
-    "found, text",
-    [
-        (
-            finding(
-                3,
-                effect(-0.27, -0.94, 0.41, paper=-0.34),
-                effect(0.01, -0.1, 0.1, dataset="fashion_mnist", equivalent=True),
-            ),
-            "k-means minus Glorot on CIFAR-10: −0.27 [−0.94, +0.41] pp, n = 3 (paper −0.34); "
-            "k-means minus Glorot on Fashion-MNIST: +0.01 [−0.10, +0.10] pp, n = 3 "
-            "(paper not reported), within ±0.2 pp",
-        ),
-        (
-            finding(6, effect(0.4, -2.7, 3.5, epochs=50), effect(0, -2.5, 2.5)),
-            "components minus Glorot on CIFAR-10: mean accuracy of the first 50 epochs "
-            "+0.40 [−2.70, +3.50] pp, epochs to nine tenths of Glorot's accuracy "
-            "+0.0 [−2.5, +2.5], n = 3",
-        ),
-        (
-            finding(7, effect(12, 8, 19), effect(9, 4, 17)),
-            "CIFAR-10: Glorot's filters turn 12.00 [8.00, 19.00] times as far as components, "
-            "9.00 [4.00, 17.00] as k-means, no runs at equal norms (n = 3)",
-        ),
-        (
-            finding(9, effect(3.4, 1.7, 5.1)),
-            "CIFAR-10: never trained, components end +3.40 [+1.70, +5.10] pp "
-            "from random orthonormal filters (n = 3)",
-        ),
-        (
-            finding(9, parts={7: [OPEN], 8: [OPEN]}),
-            "rests on claims 7 and 8; no frozen runs yet",
-        ),
-        (
-            finding(11, parts={7: ["supported", OPEN], 8: ["supported", "supported"]}),
-            "claim 7: supported and undecided; claim 8: supported",
-        ),
-        (
-            finding(25, effect(5, 4, 6)),
-            "components minus Glorot, mean of 1, 5 and 10 % of the labels on CIFAR-10: "
-            "+5.00 [+4.00, +6.00] pp, n = 3",
-        ),
-        (
-            finding(26, effect(-3, -4, -2), effect(-1, -2, 0, method="kmedoids")),
-            "waves in a trained filter minus Glorot's on CIFAR-10: k-means −3.0 [−4.0, −2.0], "
-            "k-medoids −1.0 [−2.0, +0.0], n = 3",
-        ),
-    ],
-)
-def test_sentences(found, text):
-    assert evidence(found) == text
-
-
-def test_what_would_decide_a_claim():
-    one = effect(0, -1, 1)
-    assert needed(finding(1, one), "paper") == "more seeds (patchinit run paper --seeds 10)"
-    assert needed(finding(1, one, n_seeds=1234), "paper") == "about 1,234 seeds an arm"
-    assert needed(finding(1), "layers") == "full runs (patchinit run layers)"
-    assert needed(Finding(1, "supported", reduced=False), "paper") == "decided"
-
-
-def test_runs_are_described(tmp_path):
-    folder = write_study(
-        tmp_path, "paper-small", seeds=range(3), keep=lambda settings: settings.method == "kmeans"
-    )
-    runs = read_runs("paper-small", folder=folder.parent)
-    text = describe(runs)
-    assert text.startswith(
-        "Reduced runs (paper-small): 6 of 30 runs, 3 seeds, 15 epochs of 5,000 training images"
-    )
-    assert text.endswith("made on a machine that is not.")
-    box = telling.show(runs).data
-    assert "admonition" in box and text in box and "no verdict is drawn from them" in box
+    assert both.count("claim_20_where") == 1
 
 
 # --- Chapters 8 to 10 -----------------------------------------------------------------------------
 
+REGISTERED = ("anchor", "grid", "null", "anchor-cifar10")
+
 
 @pytest.fixture(scope="module")
-def opposite_results(tmp_path_factory):
-    """Full results of the paper study that bear its first claim out, and ones that refute it."""
-    folders = {}
-    for outcome, lead in (("supported", 1.0), ("not supported", -1.0)):
-        root = tmp_path_factory.mktemp(outcome.replace(" ", "-"))
-        write_study(
-            root, "paper", seeds=range(4),
-            accuracy=lambda dataset, of, lead=lead: 80 + lead * (of == Of("principal_components")),
-        )  # fmt: skip
-        folders[outcome] = root / "results"
-    return folders
+def results(tmp_path_factory):
+    """All stages where the claims hold, where they do not, and the beginnings of two of them."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("true", "false", "begun")}
+    for name in ("true", "false"):
+        ways = [getattr(worlds, f"{name}_{what}") for what in ("accuracy", "distance", "slowness")]
+        for study in REGISTERED:
+            write_study(folders[name], study, accuracy=ways[0], distance=ways[1], slowness=ways[2])
+    write_study(folders["begun"], "anchor", seeds=range(1))
+    write_study(folders["begun"], "grid", seeds=range(2), keep=lambda s: s.dataset == "cifar10")
+    for study in ("paper-small", "norms-small", "frozen-small"):
+        write_study(folders["begun"], study)
+    return {name: folder / "results" for name, folder in folders.items()}
 
 
 # As little as each chapter can do with: its start and its figures then take most of the time.
@@ -235,23 +191,56 @@ def run_chapter(number, results, folder, **parameters):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("outcome", ["supported", "not supported"])
+@pytest.mark.parametrize("world", ["true", "false", "begun"])
 @pytest.mark.parametrize("number", [8, 9, 10])
-def test_pages_follow_the_results(number, outcome, opposite_results, tmp_path, monkeypatch):
-    """Full runs, other data, no norm-matched runs: pages build, with the verdicts of the data."""
+def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch):
+    """On stand-in images: pages build, with the verdicts of the data."""
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    executed = run_chapter(number, opposite_results[outcome], tmp_path)
-    said = {name: value.strip("'\"") for name, value in glued(executed).items()}
-    assert said["kind"] == "full"
+    executed = run_chapter(number, results[world], tmp_path)
+    said = {name: str(value).strip("'\"") for name, value in glued(executed).items()}
+    verdict = {name[:-8]: value for name, value in said.items() if name.endswith("_verdict")}
+    decided = {"true": {"supported"}, "false": {"contradicted", "not supported"}, "begun": set()}
+    undecidable = {"claim_1", "claim_3", "claim_5", "claim_24", "claim_25"}
+    for claim in verdict.keys() - undecidable - {"claim_11", "claim_26", "claim_28"}:
+        assert verdict[claim] in decided[world] | ({"undecided"} if world == "begun" else set())
+    assert all(verdict[claim] == "undecided" for claim in undecidable & verdict.keys())
     if number == 8:
-        assert said["claim_1_verdict"] == said["claim_2_verdict"] == outcome
-        assert said["claim_1_needed"] == "decided" and (
-            "−" in said["claim_1_evidence"].split("[")[0]
-        ) == (outcome != "supported")
-        assert said["conclusion"] == "that is the verdict"
+        assert said["progress"].startswith("21 of 21" if world != "begun" else "5 of 21")
+        assert said["look"].startswith("Decided" if world != "begun" else "The first look is due")
+        assert said["claim_1_needed"].startswith("about" if world != "begun" else "more seeds")
+        record = json.loads(said["claim_2_record"])
+        assert record[0]["state"] == ("decided" if world != "begun" else "interim")
     if number == 9:  # the images of the runs are not there, but their records have what they need
-        assert said["n_recomputed"] == said["n_component_runs"] == "8"
+        assert said["n_recomputed"] == said["n_component_runs"]
+        unlike = "no registered runs on both" if world == "begun" else "Of 18 effects"
+        assert said["claim_11_evidence"].startswith(unlike)
     if number == 10:
-        assert said["equal"] == "(no runs yet)" and said["claim_9_verdict"] != "supported"
-        assert said["lost_kmeans"] == said["ahead"] == "no runs yet"
+        assert ("no such runs" in said["null_reading"]) == (world == "begun")
+        assert said["slope_sgd_pc"] == "no runs yet" or world == "begun"
+        assert said["spec_effects"] == "5"
+
+
+def test_without_any_runs_the_way_out_is_named(tmp_path):
+    write_study(tmp_path, "anchor", seeds=range(1), keep=lambda s: s.method == "kmeans")
+    folder = tmp_path / "results"
+    with pytest.raises(NoResults, match="no runs of components and Glorot .* patchinit run grid"):
+        stages_to_show(read_stages(folder), folder)
+
+
+def test_runs_are_described(tmp_path):
+    folder = write_study(tmp_path, "paper-small", seeds=range(3)).parent
+    write_study(tmp_path, "grid", seeds=range(1), keep=lambda s: s.dataset == "cifar10")
+    box = telling.show(stages_to_show(read_stages(folder), folder)).data
+    assert "CIFAR-10, 30 epochs of all training images: stage B, 13 of 52 runs, interim." in box
+    assert "15 epochs of 5,000 training images: reduced runs, 3 seeds. They decide nothing." in box
+    assert "a machine that is not" in box
+
+
+def test_every_decided_verdict_on_the_books_runs_was_written_down():
+    """The table of looks: a verdict that was decided has its line, by claim and stage."""
+    looks = (ROOT / "results/looks.csv").read_text()
+    for verdict in verdicts({name: read_runs(name) for name in read_stages()}):
+        if verdict.state == "decided" and verdict.dataset != "both":
+            line = f"claim {verdict.claim}, stage {verdict.stage}, {verdict.dataset}"
+            assert line in looks, f"write down the look at {line} in results/looks.csv"

@@ -17,15 +17,17 @@ def noise_distance(
     """Expected cosine distance of a filter that only noise has moved: the null without information.
 
     Behind batch normalisation the loss does not depend on a filter's norm, so its gradient is
-    at right angles to it, and each random step turns it and makes it longer. Under Adam a
-    coordinate's step has the size of the learning rate whatever the gradient's; then, with d
-    weights, the squared norm grows by d lr^2 a step and the angle diffuses at d lr^2 / norm^2:
+    at right angles to it, and each random step turns it and makes it longer. Under Adam every
+    coordinate's steps add up as if each had the size of the learning rate. With d weights the
+    squared norm grows by d lr^2 a step; d - 1 of the coordinates turn the filter, so that the
+    cosine's expectation falls by the share (d - 1) lr^2 / (2 norm^2):
 
-        distance = 1 - (1 + d sum(lr^2) / norm^2)^(-1/2).
+        distance = 1 - (1 + d sum(lr^2) / norm^2)^(-(d - 1) / 2d).
 
-    Under SGD the gradient itself falls with the norm, as s / norm in each coordinate, and
+    Under SGD the step is the gradient, which has d - 1 coordinates at right angles to the filter
+    and falls with the norm, as s / norm in each of them:
 
-        distance = 1 - (1 + 2 d s^2 sum(lr^2) / norm^4)^(-1/4).
+        distance = 1 - (1 + 2 (d - 1) s^2 sum(lr^2) / norm^4)^(-1/4).
 
     Parameters
     ----------
@@ -54,14 +56,16 @@ def noise_distance(
     Examples
     --------
     >>> [round(noise_distance(norm, 0.01, 27), 3) for norm in (0.5, 1, 2)]
-    [0.307, 0.113, 0.032]
+    [0.297, 0.109, 0.031]
     """
     if not norm > 0 or n_weights < 2:
         raise ValueError(f"norm={norm} should be > 0 and n_weights={n_weights} at least 2")
     if optimizer == "adam":
-        return 1 - (1 + n_weights * squared_rates / norm**2) ** -0.5
+        turning = (n_weights - 1) / n_weights
+        return 1 - (1 + n_weights * squared_rates / norm**2) ** (-turning / 2)
     if optimizer == "sgd":
-        return 1 - (1 + 2 * n_weights * gradient_noise**2 * squared_rates / norm**4) ** -0.25
+        growth = 2 * (n_weights - 1) * gradient_noise**2 * squared_rates / norm**4
+        return 1 - (1 + growth) ** -0.25
     raise ValueError(f"optimizer={optimizer!r} should be 'adam' or 'sgd'")
 
 

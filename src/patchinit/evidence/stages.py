@@ -15,7 +15,14 @@ from ..experiments.settings import Settings
 from ..experiments.studies import STUDIES
 from .arms import Arm, Of
 from .estimates import Residual, pooled_residual
-from .results import Runs, full_or_reduced_runs, of_named, read_runs
+from .results import (
+    NoResults,
+    Runs,
+    find_results,
+    full_or_reduced_runs,
+    of_named,
+    read_runs,
+)
 from .verdicts.outcomes import LEAST_PAIRS
 
 _MAIN = Of("principal_components"), Of("glorot_uniform")
@@ -192,6 +199,11 @@ def stages_to_show(
     folder : path, optional
         Of the results.
 
+    Raises
+    ------
+    NoResults
+        No runs of both, registered or not.
+
     Examples
     --------
     >>> [on.study.name for on in stages_to_show({})]  # in the book's repository
@@ -204,4 +216,9 @@ def stages_to_show(
         if explored and all(on.n(*_MAIN) < LEAST_PAIRS for on in stages):
             stages.append(Stage(explored, STUDIES[explored.studies[0]], dataset))
         found += [on for on in stages if on.n(*_MAIN)]
+    if not found:
+        raise NoResults(
+            f"{find_results(folder)} has no runs of components and Glorot that can be compared; "
+            "make some: patchinit run grid, and collect them: patchinit collect grid"
+        )
     return found
