@@ -225,6 +225,7 @@ def test_the_response_distance_is_read_beside_and_decides_nothing(worlds, judged
         )
         assert theirs == pytest.approx(ours, rel=1e-4) and not verdict.disagree
         assert not found[claim, "B", "cifar10"].by_response  # its covariance was not given
+    assert not found["8", "B", "both"].by_response
     assert not found["10", "B", "fashion_mnist"].by_response
     assert not judged["true"]["7a", "B", "fashion_mnist"].by_response
 
@@ -233,11 +234,15 @@ def test_measures_that_disagree_are_said_to(worlds):
     """Of patches that vary in nearly one weight alone, the rest of a filter may turn unseen."""
     flat = torch.zeros(9, 9)
     flat[4, 4] = 1.0
-    found = by_place(verdicts(worlds["true"], {"fashion_mnist": flat + 1e-3 * torch.eye(9)}))
+    covariances = {"fashion_mnist": flat + 1e-3 * torch.eye(9), "cifar10": torch.eye(27)}
+    found = by_place(verdicts(worlds["true"], covariances))
     verdict = found["8", "B", "fashion_mnist"]
     outcomes = {reading.outcome for reading in verdict.by_response}
     assert verdict.outcome == SUPPORTED and outcomes != {SUPPORTED}
     assert verdict.disagree
+    together, other = (found["8", "B", dataset] for dataset in ("both", "cifar10"))
+    assert together.by_response == verdict.by_response + other.by_response
+    assert together.disagree and not other.disagree
     open_still = replace(verdict, state=INTERIM)
     assert not open_still.disagree  # between looks nothing is read
 

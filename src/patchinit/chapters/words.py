@@ -109,7 +109,7 @@ def said(verdict: Verdict) -> str:
 
 
 def effect(reading: Reading) -> str:
-    """The number of a reading with its interval and unit.
+    """The number of a reading with its interval and unit, and the level if that is not 95 %.
 
     Examples
     --------
@@ -117,7 +117,10 @@ def effect(reading: Reading) -> str:
     'no runs'
     """
     interval = reading.interval
-    return "no runs" if interval is None else _written(interval, reading.unit)
+    if interval is None:
+        return "no runs"
+    level = f" at {reading.level:.1%}".replace("%", " %") if reading.level != 0.95 else ""
+    return _written(interval, reading.unit) + level * interval.shown
 
 
 def _written(interval: Interval, unit: str) -> str:
@@ -251,7 +254,8 @@ def looked(verdict: Verdict) -> str:
     """
     if verdict.state == DECIDED:
         return f"Decided at the look with {verdict.n_registered} pairs."
-    made = [n for n in LOOKS if n <= verdict.n]
+    # A later seed may be in before an earlier one, so the pairs at hand do not tell.
+    made = [n for n in LOOKS if n < verdict.n_registered]
     if not made:
         n = min(LOOKS)
         return f"The first look is due with {n} pairs; none has been made."
