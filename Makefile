@@ -97,7 +97,7 @@ executed: $(EXECUTED)
 
 # Offline: what can be had was downloaded for the stamp, and a dead network is waited for once, not
 # once a chapter.
-_build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py .venv/.locked _build/data-state
+_build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py tools/pictures.py .venv/.locked _build/data-state
 	@$(THREADS) PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@
 
 # These tell what the list of claims gives to them.

@@ -22,6 +22,7 @@ from traitlets.config import Config
 
 from tools.environment import adopt
 from tools.files import write_whole
+from tools.pictures import lighten
 
 
 def kernel_settings(folder: str) -> Config:
@@ -76,7 +77,7 @@ def execute(source: Path, target: Path) -> dict[str, float]:
         )
     cost = {"seconds": round(time.time() - began, 1), "peak_memory": peak_memory()}
     write_whole(target.with_suffix(".json"), json.dumps(cost) + "\n")
-    write_whole(target, nbformat.writes(cleaned(executed)))
+    write_whole(target, nbformat.writes(lighten(cleaned(executed))))
     # As old as its start: an edit made while the chapter ran is newer, and Make sees it.
     os.utime(target, (began, began))
     return cost
