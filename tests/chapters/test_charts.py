@@ -15,12 +15,16 @@ from patchinit.chapters.charts import (
     seed_curves,
     specification_curve,
     spectrum,
+    stage_panels,
 )
 from patchinit.chapters.style import METHOD_COLORS
 from patchinit.evidence.arms import Of
-from patchinit.evidence.claims.accuracy import Comparison
-from patchinit.evidence.intervals import Interval, mean_interval
+from patchinit.evidence.estimates import MeanSquares, Residual
+from patchinit.evidence.intervals import Estimate, Interval, mean_estimate, mean_interval
 from patchinit.evidence.specifications import Specification
+from patchinit.evidence.stages import stage
+from patchinit.evidence.verdicts.comparisons import Accuracy
+from patchinit.evidence.verdicts.outcomes import ACCURACY_MARGIN
 from patchinit.experiments.settings import Settings
 
 
@@ -99,19 +103,21 @@ def test_one_seed_has_no_band(ax):
 # --- forest -----------------------------------------------------------------------------------
 
 
-def comparison(arm, differences, paper=None):
-    differences = np.array(differences)
-    found = mean_interval(differences)
-    joint = Interval(found.estimate, found.low - 0.1, found.high + 0.1, found.n)
-    return Comparison("cifar10", Of(arm), differences, found, joint, 1.0, 1.0, math.nan, paper)
+def difference(values, error=0.1):
+    """An `Accuracy` of these pairs; `forest` asks it for nothing else."""
+    values = np.array(values)
+    n = len(values)
+    found = Estimate(values.mean(), error, 8, n) if n > 1 else mean_estimate(values)
+    squares = MeanSquares(found.value, 900.0, 600.0, n, 10_000)
+    return Accuracy(found, squares, Residual(0.1, 8), (1, -1), values)
 
 
 def test_forest(ax):
-    first = comparison("principal_components", [0.3, 0.5, 0.7], paper=0.09)
-    second = comparison("random_patches", [-0.6, -0.4])
-    assert forest([first, second], ax=ax, margin=0.2) is ax
+    components, frozen = Of("principal_components"), Of("random_patches", frozen=True)
+    first, second = difference([0.3, 0.5, 0.7]), difference([-0.6, -0.4])
+    assert forest([(components, first, 0.09), (frozen, second, None)], ax=ax, margin=0.2) is ax
 
-    labels = [row.arm.label for row in (first, second)]
+    labels = [components.label, frozen.label]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == labels
     assert ax.get_yticks().tolist() == [0, 1] and ax.get_ylim()[0] > ax.get_ylim()[1]
     assert "(pp)" in ax.get_xlabel()
@@ -121,29 +127,63 @@ def test_forest(ax):
 
     zero, dots, mean, paper, other_dots, other_mean = ax.lines
     assert list(zero.get_xdata()) == [0, 0]
-    for place, row, its_dots, its_mean in (
-        (0, first, dots, mean),
-        (1, second, other_dots, other_mean),
+    for place, of, found, its_dots, its_mean in (
+        (0, components, first, dots, mean),
+        (1, frozen, second, other_dots, other_mean),
     ):
-        np.testing.assert_allclose(its_dots.get_xdata(), row.differences)
-        assert list(its_mean.get_xdata()) == [row.interval.estimate]
+        np.testing.assert_allclose(its_dots.get_xdata(), found.differences)
+        assert list(its_mean.get_xdata()) == [found.estimate.value]
         assert list(its_mean.get_ydata()) == [place]
-        assert colors([its_dots, its_mean]) == {color_of(row.arm.method)}
+        assert colors([its_dots, its_mean]) == {color_of(of.method)}
 
     assert list(paper.get_xdata()) == [0.09] and abs(paper.get_ydata()[0]) < 0.5
     assert to_rgb(paper.get_markerfacecolor()) == to_rgb("white"), "the paper's value is hollow"
 
-    thin, thick = ax.collections[:2]
-    for bar, interval in ((thin, first.joint), (thick, first.interval)):
-        (segment,) = bar.get_segments()
-        np.testing.assert_allclose(segment, [[interval.low, 0], [interval.high, 0]])
-        assert to_rgb(bar.get_color()[0]) == color_of(first.arm.method)
-    assert thick.get_linewidth()[0] > thin.get_linewidth()[0]
+    (bar,) = ax.collections  # two pairs have none that is worth drawing
+    interval = first.estimate.interval()
+    np.testing.assert_allclose(bar.get_segments(), [[[interval.low, 0], [interval.high, 0]]])
+    assert to_rgb(bar.get_color()[0]) == color_of("principal_components")
 
 
 def test_forest_of_one_seed_has_no_interval(ax):
-    forest([comparison("kmeans", [0.3])], ax=ax)
+    forest([(Of("kmeans"), difference([0.3]), None)], ax=ax)
     assert not ax.collections and len(ax.lines) == 3
+
+
+def test_the_band_is_what_the_rules_take_for_no_difference(ax):
+    forest([(Of("kmeans"), difference([0.3]), None)], ax=ax)
+    assert ax.patches[0].get_width() == pytest.approx(2 * ACCURACY_MARGIN)
+
+
+# --- stage_panels -----------------------------------------------------------------------------
+
+
+def stages(n):
+    """So many stages; their panels need no runs."""
+    letters = [("D", "cifar10"), ("B", "cifar10"), ("A", "fashion_mnist"), ("B", "fashion_mnist")]
+    return [stage(letter, {}, dataset) for letter, dataset in letters[:n]]
+
+
+@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2)])
+def test_a_panel_for_each_stage_two_side_by_side(n, rows, columns):
+    figure, axes = stage_panels(stages(n), height=2.0)
+    assert [ax.get_title() for ax in axes] == [on.label for on in stages(n)]
+    assert axes == figure.axes  # none is left empty
+    grid = axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (rows, columns)
+    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 2.0 * rows])
+    plt.close("all")
+
+
+def test_rows_of_panels_have_the_stages_in_columns():
+    figure, axes = stage_panels(stages(3), rows=2, height=2.0, sharex=True)
+    assert len(axes) == 6 and axes == figure.axes
+    titles = [ax.get_title() for ax in axes]
+    assert titles == [*(on.label for on in stages(3)), "", "", ""]
+    axes[0].set_xlim(0, 7)
+    assert axes[-1].get_xlim() == (0, 7)
+    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 4.0])
+    plt.close("all")
 
 
 # --- mark_drop --------------------------------------------------------------------------------

@@ -122,6 +122,26 @@ def test_the_formula_by_hand():
     assert found.interval(0.978).high == pytest.approx(0.5 + half)
 
 
+def test_where_images_do_not_matter_it_is_the_paired_t_interval():
+    """Each seed right on a share of the images that is its own, and no arms but the two."""
+    shares = np.array([[0.2, 0.9, 0.4, 0.5], [0.3, 0.6, 0.2, 0.1]])
+    z = 100 * (shares[0] - shares[1])
+    residual = pooled_residual({(str(a), s): 100 * shares[a, s] for a in (0, 1) for s in range(4)})
+    squares = MeanSquares(z.mean(), images=0.0, rest=0.0, n_seeds=4, n_images=50)
+    low, high = stats.ttest_rel(*(100 * shares)).confidence_interval()
+    found = accuracy_estimate(squares, residual).interval()
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_where_seeds_agree_it_is_the_t_interval_of_the_images():
+    """All seeds right on the same images: with s squared 0, only images vary."""
+    one, other = (np.tile(arm[:1], (3, 1)) for arm in drawn())
+    squares = mean_squares([one, other], [1, -1])
+    low, high = stats.ttest_rel(100.0 * one[0], 100.0 * other[0]).confidence_interval()
+    found = accuracy_estimate(squares, Residual(0.0, 2)).interval()
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
 def test_the_images_alone_prove_a_noise():
     """Seeds that agree by luck do not make the interval shorter than independent errors would."""
     squares = MeanSquares(0.5, 900.0, 3_000.0, 3, 10_000)

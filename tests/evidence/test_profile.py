@@ -1,10 +1,12 @@
-"""Energy profiles against closed forms."""
+"""Energy profiles and cosine waves of a bank, against closed forms."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from patchinit.evidence.profile import apart, energy_profile
+from patchinit.evidence.profile import apart, energy_profile, mean_terms
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.moments import patch_moments
 
@@ -51,3 +53,18 @@ def test_apart():
     assert apart([one, one, other]) == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="at least 2"):
         apart([one])
+
+
+def test_terms_of_banks_of_known_waves():
+    """A constant filter is one wave; the sum of two equally strong ones, in one channel, is two."""
+    cosines = np.cos(np.pi * (np.arange(3) + 0.5) * np.arange(3)[:, None] / 3)  # (frequency, x)
+    cosines /= np.linalg.norm(cosines, axis=1, keepdims=True)
+    one, two = (np.einsum("i,j->ij", a, b) for a, b in ((cosines[0], cosines[0]),
+                                                       (cosines[1], cosines[2])))  # fmt: skip
+    alone, sum_of_two = one[None, None], (one + two)[None, None]  # (F, C, kh, kw) of F = C = 1
+    banks = [np.stack([alone, sum_of_two]), np.stack([alone, alone])]  # start and end of two seeds
+    arm = SimpleNamespace(
+        results=[SimpleNamespace(filters=bank.astype(np.float32)) for bank in banks]
+    )
+    assert mean_terms(arm, 0) == pytest.approx([1, 1])
+    assert mean_terms(arm, -1) == pytest.approx([2, 1], rel=1e-5)

@@ -1,7 +1,10 @@
 """The registered verdicts on worlds that bear a claim out, refute it, or are not finished."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from patchinit.evidence.arms import Of
 from patchinit.evidence.results import read_runs
@@ -10,17 +13,26 @@ from patchinit.evidence.verdicts.claims import (
     DECIDES,
     DECLARED,
     INTERIM,
+    MIXED,
     NO_RUNS,
     UNDECIDABLE,
+    Verdict,
+    overall,
     unlike_data_sets,
     verdicts,
 )
 from patchinit.evidence.verdicts.comparisons import (
     COMPONENTS,
     GLOROT,
+    KMEANS,
+    RANDOM,
     accuracy,
     epochs_saved,
+    gradient_at_the_end,
+    order,
     rank_of_last,
+    ratio,
+    speed,
     turned_by_noise,
 )
 from patchinit.evidence.verdicts.outcomes import (
@@ -95,6 +107,12 @@ def by_place(found):
     return {(verdict.claim, verdict.stage, verdict.dataset): verdict for verdict in found}
 
 
+@pytest.fixture(scope="module")
+def judged(worlds):
+    """The verdicts of both, by claim, stage and data set."""
+    return {name: by_place(verdicts(runs)) for name, runs in worlds.items()}
+
+
 PLACES = [
     (claim, letter, dataset)
     for claim, places in DECIDES.items()
@@ -104,21 +122,21 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("claim", "letter", "dataset"), PLACES)
-def test_every_claim_can_be_borne_out(worlds, claim, letter, dataset):
-    verdict = by_place(verdicts(worlds["true"]))[claim, letter, dataset]
+def test_every_claim_can_be_borne_out(judged, claim, letter, dataset):
+    verdict = judged["true"][claim, letter, dataset]
     assert verdict.outcome == SUPPORTED and verdict.n >= verdict.n_registered >= 3
 
 
 @pytest.mark.parametrize(("claim", "letter", "dataset"), PLACES)
-def test_every_claim_can_be_refuted(worlds, claim, letter, dataset):
-    verdict = by_place(verdicts(worlds["false"]))[claim, letter, dataset]
+def test_every_claim_can_be_refuted(judged, claim, letter, dataset):
+    verdict = judged["false"][claim, letter, dataset]
     assert verdict.outcome in (CONTRADICTED, NOT_SUPPORTED)
 
 
 @pytest.mark.parametrize("world", ["true", "false"])
-def test_some_claims_were_declared_undecidable(worlds, world):
+def test_some_claims_were_declared_undecidable(judged, world):
     """Whatever the runs show: the reading stands beside, and how many pairs would decide."""
-    for verdict in verdicts(worlds[world]):
+    for verdict in judged[world].values():
         if verdict.claim in UNDECIDABLE:
             assert (verdict.outcome, verdict.state) == (UNDECIDED, DECLARED)
             for reading in verdict.readings:
@@ -127,15 +145,15 @@ def test_some_claims_were_declared_undecidable(worlds, world):
                 assert least <= reading.needed[0] <= most
 
 
-def test_two_data_sets_are_joined_at_one_length(worlds):
-    found = by_place(verdicts(worlds["true"]))
+def test_two_data_sets_are_joined_at_one_length(judged):
+    found = judged["true"]
     assert found["6", "AD", "both"].outcome == SUPPORTED
     assert found["20", "B", "both"].outcome == SUPPORTED
     assert len(found["20", "B", "both"].readings) == 4
     assert {stages for _, stages, dataset in found if dataset == "both"} == {"AD", "B", "E"}
 
 
-def test_one_data_set_against_a_claim_is_enough(worlds, tmp_path):
+def test_one_data_set_against_a_claim_is_enough(tmp_path):
     def mixed(dataset, of):
         return (true_accuracy if dataset == "cifar10" else false_accuracy)(dataset, of)
 
@@ -143,6 +161,10 @@ def test_one_data_set_against_a_claim_is_enough(worlds, tmp_path):
     found = by_place(verdicts({"grid": read_runs("grid", folder=tmp_path / "results")}))
     assert found["20", "B", "cifar10"].outcome == SUPPORTED
     assert found["20", "B", "both"].outcome == CONTRADICTED
+    # One word for the claim: that of both together is none of the places that it holds for.
+    of_claim = [verdict for (claim, *_), verdict in found.items() if claim == "20"]
+    assert overall(of_claim) == MIXED
+    assert overall([v for v in of_claim if v.dataset != "fashion_mnist"]) == SUPPORTED
 
 
 def test_no_practical_difference(tmp_path):
@@ -155,8 +177,25 @@ def test_no_practical_difference(tmp_path):
 
 
 def test_nothing_is_said_without_runs():
-    assert all(v.outcome == UNDECIDED for v in verdicts({}))
-    assert {v.state for v in verdicts({})} == {NO_RUNS, DECLARED}
+    found = verdicts({})
+    assert overall(found) == UNDECIDED and all(v.outcome == UNDECIDED for v in found)
+    assert {v.state for v in found} == {NO_RUNS, DECLARED}
+    assert not unlike_data_sets({})
+
+
+def test_the_word_for_a_claim():
+    """What all decided places share; those that are open, or decided to be, do not count."""
+
+    def word(*outcomes, state="decided"):
+        places = [Verdict("7a", "cifar10", "B", 30, outcome, state) for outcome in outcomes]
+        return overall(places)
+
+    assert word(SUPPORTED, SUPPORTED) == word(SUPPORTED, UNDECIDED) == SUPPORTED
+    assert word(SUPPORTED, CONTRADICTED) == word(NOT_SUPPORTED, NO_DIFFERENCE) == MIXED
+    assert word(UNDECIDED) == word(SUPPORTED, state=INTERIM) == UNDECIDED
+    together = Verdict("7a", "both", "B", 30, CONTRADICTED, "decided")
+    alone = Verdict("7a", "cifar10", "B", 30, SUPPORTED, "decided")
+    assert overall([alone, together]) == SUPPORTED and overall([together]) == UNDECIDED
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
@@ -170,6 +209,42 @@ def test_an_unfinished_stage_is_interim(tmp_path, n):
     assert interval.estimate == pytest.approx(-3, abs=1.5) and interval.shown == (n > 2)
     # Four pairs are all that claim 20 has.
     assert (found["20", "B", "cifar10"].outcome == SUPPORTED) == (n == 4)
+
+
+# --- Two measures of change ----------------------------------------------------------------------
+
+
+def test_the_response_distance_is_read_beside_and_decides_nothing(worlds, judged):
+    """Of patches alike in all directions it is the cosine distance, and reads the same."""
+    found = by_place(verdicts(worlds["true"], {"fashion_mnist": torch.eye(9)}))
+    for claim in ("7a", "7b", "8"):
+        verdict = found[claim, "B", "fashion_mnist"]
+        ours, theirs = (
+            [reading.estimate.value for reading in of]
+            for of in (verdict.readings, verdict.by_response)
+        )
+        assert theirs == pytest.approx(ours, rel=1e-4) and not verdict.disagree
+        assert not found[claim, "B", "cifar10"].by_response  # its covariance was not given
+    assert not found["8", "B", "both"].by_response
+    assert not found["10", "B", "fashion_mnist"].by_response
+    assert not judged["true"]["7a", "B", "fashion_mnist"].by_response
+
+
+def test_measures_that_disagree_are_said_to(worlds):
+    """Of patches that vary in nearly one weight alone, the rest of a filter may turn unseen."""
+    flat = torch.zeros(9, 9)
+    flat[4, 4] = 1.0
+    covariances = {"fashion_mnist": flat + 1e-3 * torch.eye(9), "cifar10": torch.eye(27)}
+    found = by_place(verdicts(worlds["true"], covariances))
+    verdict = found["8", "B", "fashion_mnist"]
+    outcomes = {reading.outcome for reading in verdict.by_response}
+    assert verdict.outcome == SUPPORTED and outcomes != {SUPPORTED}
+    assert verdict.disagree
+    together, other = (found["8", "B", dataset] for dataset in ("both", "cifar10"))
+    assert together.by_response == verdict.by_response + other.by_response
+    assert together.disagree and not other.disagree
+    open_still = replace(verdict, state=INTERIM)
+    assert not open_still.disagree  # between looks nothing is read
 
 
 # --- Claim 2 -------------------------------------------------------------------------------------
@@ -234,6 +309,51 @@ def test_twins_in_fp32_are_no_part_of_the_residual(worlds):
     assert on.registered(Of("glorot_uniform", precision="fp32")) == 3
 
 
+def test_ratios_and_orders_are_what_was_put_in(worlds):
+    on = stage("A", worlds["true"], "fashion_mnist")
+    for pair, wanted in (((GLOROT, KMEANS), 10), ((KMEANS, RANDOM), 0.2)):
+        found = ratio(on, *pair).interval()
+        assert found.estimate == pytest.approx(wanted, rel=0.05) and found.low < wanted < found.high
+    assert order(on).interval().estimate > 0.99 and order(on).n == 6
+    refuted = stage("A", worlds["false"], "fashion_mnist")
+    assert order(refuted, with_last=False).interval().estimate < -0.99
+    # The median is the mean where all filters of an arm turn alike.
+    middle = ratio(on, GLOROT, KMEANS, over_filters=np.median)
+    assert middle.value == pytest.approx(ratio(on, GLOROT, KMEANS).value, abs=1e-4)
+
+
+def test_speed_is_the_area_between_the_curves(worlds):
+    """Curves that rise as 1 - exp(-t / slowness), to ends 2 pp apart; of 50 epochs."""
+    times = np.arange(1, 51)
+    fast, slow = (
+        end * (1 - np.exp(-times / tau)) / (1 - np.exp(-250 / tau))
+        for end, tau in ((82.0, 4.0), (80.0, 12.0))
+    )
+    found = speed(stage("A", worlds["true"], "fashion_mnist"))
+    assert found.value == pytest.approx((fast - slow).mean(), abs=0.1) and found.n == 6
+
+
+def with_gradients(arm, *, start, end):
+    """The arm, with gradients of these norms for each filter."""
+    norms = np.stack([np.broadcast_to(start, 27), np.full(27, 99.0), np.broadcast_to(end, 27)])
+    results = tuple(replace(result, gradient_norms=norms) for result in arm.results)
+    return replace(arm, results=results)
+
+
+def test_gradient_at_the_end_over_that_at_the_start(worlds):
+    """The geometric mean over the filters, from the first and the last record."""
+    on = stage("B", worlds["true"], "cifar10")
+    assert gradient_at_the_end(on, GLOROT) is None  # no gradients in these records
+    glorot, components = (on.runs.arm("cifar10", of) for of in (GLOROT, COMPONENTS))
+    spread = np.geomspace(0.5, 2.0, 27)  # of geometric mean 1
+    made = with_gradients(glorot, start=0.4, end=0.1 * spread)
+    runs = replace(on.runs, arms=(made, components))
+    found = replace(on, runs=runs)
+    assert gradient_at_the_end(found, GLOROT) == pytest.approx(0.25)
+    assert gradient_at_the_end(found, COMPONENTS) is None
+    assert gradient_at_the_end(stage("B", {}, "cifar10"), GLOROT) is None
+
+
 def test_epochs_saved_and_never(worlds):
     saved = epochs_saved(stage("A", worlds["true"], "fashion_mnist"))
     assert saved.estimate.value < -5 and saved.never == 0
@@ -254,19 +374,22 @@ def test_data_sets_that_do_not_differ(worlds):
     assert np.mean(holds) > 0.7
 
 
-def test_claim_30_has_the_verdict_of_claim_6(worlds):
-    for world in worlds.values():
-        found = by_place(verdicts(world))
+def test_claim_30_has_the_verdict_of_claim_6(judged):
+    for found in judged.values():
         for place in (("A", "fashion_mnist"), ("D", "cifar10"), ("AD", "both")):
             assert found["30", *place].outcome == found["6", *place].outcome
 
 
-def test_the_spread_of_claims_24_and_25_is_that_of_their_own_arms(worlds):
+def test_the_spread_of_claims_24_and_25_is_that_of_their_own_arms(worlds, judged):
     """24: all runs of B and E with PyTorch's defaults and all labels; 25: its six arms."""
     runs = worlds["true"]
     grid = stage("B", runs, "cifar10")
     alone = grid.residual(lambda arm: arm.final).freedom
-    found = {v.claim: v for v in verdicts(runs) if v.stage == "E" and v.dataset == "cifar10"}
+    found = {
+        claim: verdict
+        for (claim, *place), verdict in judged["true"].items()
+        if place == ["E", "cifar10"]
+    }
     on = stage("E", runs, "cifar10")
     every = {Of("principal_components", layers="all"): 1, COMPONENTS: -1}
     pooled = accuracy(

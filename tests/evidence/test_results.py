@@ -10,7 +10,11 @@ import pytest
 import torch
 
 from patchinit.data import load_images
+from patchinit.evidence.intervals import rank_correlations
 from patchinit.evidence.matching import match
+from patchinit.evidence.results import read_runs
+from patchinit.evidence.stages import Stage
+from patchinit.evidence.verdicts.comparisons import GLOROT, accuracy
 from patchinit.experiments.plan import plan
 from patchinit.experiments.prepare import prepare
 from patchinit.experiments.record import read_result
@@ -147,28 +151,24 @@ def test_differences_and_ranks_by_plain_numpy(folder):
 
     Nothing of the module's statistics is used.
     """
-    from patchinit.evidence.claims.accuracy import compare
-    from patchinit.evidence.intervals import rank_correlations
-    from patchinit.evidence.results import read_runs
-
     runs = read_runs(folder.name, folder=folder.parent)
     name_of = {arm.of: STUDIES[folder.name].run_of(arm.settings).arm for arm in runs.arms}
     table = {
         (row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")
     }
     finals = {key: 100 * float(row["final_accuracy"]) for key, row in table.items()}
-    for row in compare(runs):
-        base = name_of[runs.arm(row.dataset, "glorot_uniform").of]
-        seeds = sorted(
-            s
-            for d, a, s in finals
-            if (d, a) == (row.dataset, name_of[row.arm]) and (d, base, s) in finals
+    for arm in runs.arms:
+        on = Stage(runs, STUDIES[folder.name], arm.dataset)
+        found = accuracy(on, {arm.of: 1, GLOROT: -1})
+        if arm.of == GLOROT or found is None:  # frozen ones have no trained Glorot beside them
+            continue
+        seeds = on.paired(arm.of, GLOROT)[0].seeds
+        ours, base = (
+            [finals[arm.dataset, name_of[of], seed] for seed in seeds] for of in (arm.of, GLOROT)
         )
-        differences = [
-            finals[row.dataset, name_of[row.arm], s] - finals[row.dataset, base, s] for s in seeds
-        ]
-        np.testing.assert_allclose(row.differences, differences, atol=2e-4)
-        assert row.interval.estimate == pytest.approx(sum(differences) / len(differences), abs=2e-4)
+        differences = np.subtract(ours, base)
+        np.testing.assert_allclose(found.differences, differences, atol=2e-4)
+        assert found.estimate.value == pytest.approx(differences.mean(), abs=2e-4)
     for arm in runs.arms:
         again, name, dataset = [], name_of[arm.of], arm.dataset
         for seed in arm.seeds:

@@ -85,7 +85,7 @@ def test_imports_run_one_way(path):
         ("patches.py", "from .moments import PatchMoments"),
         ("filters/bank.py", "from ..experiments.settings import Settings"),
         ("evidence/results.py", "from ..chapters import style"),
-        ("evidence/claims/rules.py", "from ...chapters.style import use_style"),
+        ("evidence/verdicts/claims.py", "from ...chapters.style import use_style"),
         ("data/images.py", "def f():\n    from ..patches import check_images"),
         ("filters/measures.py", "import scipy.stats"),
         ("experiments/local.py", "def f():\n    import ray"),

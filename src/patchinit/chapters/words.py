@@ -58,14 +58,22 @@ def describe(on: Stage) -> str:
     settings = on.settings
     images = "all" if settings.n_train is None else f"{settings.n_train:,}"
     of = f"{on.label} of {images} training images"
-    n_in = sum(len(arm.seeds) for arm in on.arms)
+    made = [result for arm in on.arms for result in arm.results]
+    broken = sum(result.diverged for result in made)
+    # Registered: a run that diverges is reported.
+    ended = f" {broken} of them ended early: the loss was not finite." if broken else ""
     if not on.letter:
-        n = len({seed for arm in on.arms for seed in arm.seeds})
+        n = len({result.settings.seed for result in made})
         kind = "reduced runs" if on.study.reduced else "runs outside the protocol"
-        return f"{of}: {kind}, {n} seed{'s'[: n > 1]}. They decide nothing."
-    planned = sum(len(on.study.seeds_of(arm)) for arm in on.study.arms)
-    state = "complete" if n_in >= planned else "interim"
-    return f"{of}: stage {on.letter}, {n_in} of {planned} runs, {state}."
+        return f"{of}: {kind}, {n} seed{'s'[: n > 1]}. They decide nothing.{ended}"
+    planned = {
+        on.study.settings(arm, on.dataset, seed)
+        for arm in on.study.arms
+        for seed in on.study.seeds_of(arm)
+    }
+    n_in = sum(result.settings in planned for result in made)
+    state = "complete" if n_in == len(planned) else "interim"
+    return f"{of}: stage {on.letter}, {n_in} of {len(planned)} runs, {state}.{ended}"
 
 
 def place(verdict: Verdict) -> str:
@@ -101,7 +109,7 @@ def said(verdict: Verdict) -> str:
 
 
 def effect(reading: Reading) -> str:
-    """The number of a reading with its interval and unit.
+    """The number of a reading with its interval and unit, and the level if that is not 95 %.
 
     Examples
     --------
@@ -109,7 +117,10 @@ def effect(reading: Reading) -> str:
     'no runs'
     """
     interval = reading.interval
-    return "no runs" if interval is None else _written(interval, reading.unit)
+    if interval is None:
+        return "no runs"
+    level = f" at {reading.level:.1%}".replace("%", " %") if reading.level != 0.95 else ""
+    return _written(interval, reading.unit) + level * interval.shown
 
 
 def _written(interval: Interval, unit: str) -> str:
@@ -243,7 +254,8 @@ def looked(verdict: Verdict) -> str:
     """
     if verdict.state == DECIDED:
         return f"Decided at the look with {verdict.n_registered} pairs."
-    made = [n for n in LOOKS if n <= verdict.n]
+    # A later seed may be in before an earlier one, so the pairs at hand do not tell.
+    made = [n for n in LOOKS if n < verdict.n_registered]
     if not made:
         n = min(LOOKS)
         return f"The first look is due with {n} pairs; none has been made."

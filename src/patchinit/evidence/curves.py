@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 
 def smooth(curves: ArrayLike, window: int = 3) -> np.ndarray:
@@ -53,34 +50,6 @@ def first_epoch(
     above = smooth(curves, window) >= threshold
     reached = above.any(axis=1)
     return np.where(reached, above.argmax(axis=1) + 1, above.shape[1]), reached
-
-
-def log_rank_p(
-    epochs: ArrayLike, reached: ArrayLike, other_epochs: ArrayLike, other_reached: ArrayLike
-) -> float:
-    """Log-rank test that two arms reach the threshold equally fast, censored runs counted as such.
-
-    References
-    ----------
-    Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its
-    consideration".
-
-    Examples
-    --------
-    >>> log_rank_p([3, 3], [True, True], [3, 3], [True, True])
-    1.0
-    """
-    one, other = (
-        stats.CensoredData.right_censored(
-            np.asarray(times, dtype=float), ~np.asarray(event, dtype=bool)
-        )
-        for times, event in ((epochs, reached), (other_epochs, other_reached))
-    )
-    if not (np.any(reached) or np.any(other_reached)):
-        return 1.0  # nobody got there: nothing to compare
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = float(stats.logrank(one, other).pvalue)
-    return 1.0 if math.isnan(p) else p  # all at the same epoch: no variance, no difference
 
 
 def mean_over_epochs(curves: ArrayLike, n_epochs: int) -> np.ndarray:

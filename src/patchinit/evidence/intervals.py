@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-MARGIN = 0.2  #: pp; differences within +-MARGIN are taken for no difference
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -150,74 +148,6 @@ def geometric_interval(values: ArrayLike) -> Interval:
     return mean_estimate(np.log(values), math.exp).interval()
 
 
-def joint_interval(
-    correct: np.ndarray, baseline: np.ndarray | None = None, *, level: float = 0.95
-) -> Interval:
-    """Mean accuracy or paired difference, when other seeds and another test set could be drawn.
-
-    A t interval over seeds takes the test images as given; here both are random. What resampling
-    seeds and images together estimates is worked out exactly: with the mean squares of seeds,
-    images and their interaction, the variance of the mean is (MS_seeds + MS_images -
-    MS_interaction) / (S N), and Satterthwaite's formula gives its degrees of freedom. If images
-    made no difference, this would be the t interval.
-
-    Parameters
-    ----------
-    correct : bool array of shape (S, N)
-        Whether each test image was classified correctly, a line a seed.
-    baseline : bool array of shape (S, N), optional
-        Of the same seeds and images; given, the difference is returned.
-
-    Returns
-    -------
-    Interval
-        In percent, or percentage points.
-
-    Raises
-    ------
-    ValueError
-        The two arrays differ in shape.
-
-    References
-    ----------
-    Owen (2007), "The pigeonhole bootstrap", on resampling both, which counts the interaction three
-    times; Satterthwaite (1946), "An approximate distribution of estimates of variance components".
-
-    Examples
-    --------
-    >>> correct = np.array([[1, 1, 0, 1], [1, 0, 0, 1]], dtype=bool)
-    >>> joint_interval(correct).estimate
-    62.5
-    """
-    values = np.asarray(correct, dtype=float)
-    if baseline is not None:
-        if np.shape(baseline) != values.shape:
-            raise ValueError(
-                f"correct has shape {values.shape}, baseline {np.shape(baseline)}; "
-                "they should agree"
-            )
-        values = values - np.asarray(baseline, dtype=float)
-    n_seeds, n_images = values.shape
-    estimate = 100 * float(values.mean())
-    if n_seeds == 1:
-        return Interval(estimate, -math.inf, math.inf, 1)
-    by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
-    rest = values - by_seed - by_image + values.mean()
-    # Each term is an estimate of a variance of the mean, with its degrees of freedom.
-    seeds, images = by_seed.var(ddof=1) / n_seeds, by_image.var(ddof=1) / n_images
-    interaction = np.square(rest).sum() / ((n_seeds - 1) * (n_images - 1)) / (n_seeds * n_images)
-    variance = max(seeds + images - interaction, seeds, images)
-    if variance == 0:
-        return Interval(estimate, estimate, estimate, n_seeds)
-    freedom = variance**2 / (
-        seeds**2 / (n_seeds - 1)
-        + images**2 / (n_images - 1)
-        + interaction**2 / ((n_seeds - 1) * (n_images - 1))
-    )
-    half = float(100 * stats.t.ppf(0.5 + level / 2, freedom) * math.sqrt(variance))
-    return Interval(estimate, estimate - half, estimate + half, n_seeds)
-
-
 def rank_correlations(values: ArrayLike, order: ArrayLike | None = None) -> np.ndarray:
     """Spearman's rank correlation of each seed's values with an order.
 
@@ -253,14 +183,3 @@ def fisher(correlations: ArrayLike) -> np.ndarray:
     [0.0, 3.8]
     """
     return np.arctanh(np.clip(correlations, -0.999, 0.999))
-
-
-def correlation_interval(correlations: ArrayLike) -> Interval:
-    """Mean of the seeds' correlations with a t interval on Fisher's scale, turned back.
-
-    Examples
-    --------
-    >>> print(f"{correlation_interval([0.2, 0.4, 0.3]):+.2f}")
-    +0.30 [+0.04, +0.53]
-    """
-    return mean_estimate(fisher(correlations), math.tanh).interval()

@@ -42,14 +42,7 @@ class Runs:
     studies: tuple[str, ...]
     arms: tuple[Arm, ...]  #: by study, data set and the study's order
     manifests: tuple[dict, ...]
-    n_planned: int
-    n_diverged: int  #: kept as they ended
     registration: Registration = Registration()  #: says which versions of the code train alike
-
-    @property
-    def reduced(self) -> bool:
-        """Too small to decide a claim about full runs."""
-        return any(manifest["reduced"] for manifest in self.manifests)
 
     @property
     def n_finished(self) -> int:
@@ -60,16 +53,6 @@ class Runs:
         """Data sets with runs, CIFAR-10 first."""
         present = {arm.dataset for arm in self.arms}
         return [name for name in DATASETS if name in present]
-
-    @property
-    def kinds(self) -> list[Of]:
-        """Every arm once, whatever its data set."""
-        return list(dict.fromkeys(arm.of for arm in self.arms))
-
-    @property
-    def seeds(self) -> list[int]:
-        """Every seed that some arm has."""
-        return sorted({seed for arm in self.arms for seed in arm.seeds})
 
     def find(self, dataset: str, of: Of | str) -> Arm | None:
         """The arm on a data set; None without runs.
@@ -229,7 +212,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     if not present:
         return None
     found: dict[Settings, dict[int, Result]] = {}  # by the arm's settings with seed 0
-    manifests, n_diverged = [], 0
+    manifests = []
     for name in present:
         manifest = read_manifest(root / name)
         manifests.append(manifest)
@@ -243,7 +226,6 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
                     f"{path} has the settings of no arm of {name!r}; give the study its arm back, "
                     "or take the record out of the folder and out of manifest.json"
                 )
-            n_diverged += result.diverged
             of_arm = found.setdefault(replace(result.settings, seed=0), {})
             of_arm[result.settings.seed] = result
     arms = {
@@ -255,15 +237,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     }
     if not arms:
         return None
-    n_planned = sum(manifest["runs_planned"] for manifest in manifests)
-    return Runs(
-        tuple(present),
-        tuple(arms.values()),
-        tuple(manifests),
-        n_planned,
-        n_diverged,
-        read_registration(root),
-    )
+    return Runs(tuple(present), tuple(arms.values()), tuple(manifests), read_registration(root))
 
 
 def of_named(study: Study, name: str) -> Of:

@@ -1,4 +1,4 @@
-"""Tests of a few paired differences: p, equivalence, Holm's adjustment, power."""
+"""Tests of a few paired differences: p, Holm's adjustment, power."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
-from statsmodels.stats.weightstats import DescrStatsW
-
-from .intervals import MARGIN
 
 
 def p_value(differences: ArrayLike) -> float:
@@ -29,34 +25,6 @@ def p_value(differences: ArrayLike) -> float:
     if np.ptp(differences) == 0:  # no spread: the statistic is 0/0 or infinite
         return 1.0 if differences[0] == 0 else 0.0
     return float(stats.ttest_1samp(differences, 0).pvalue)
-
-
-def equivalence_p(differences: ArrayLike, margin: float = MARGIN) -> float:
-    """Two one-sided t-tests (TOST): small if the mean difference lies within +-margin.
-
-    Parameters
-    ----------
-    differences : array of shape (S,)
-    margin : float
-        > 0, in the unit of the differences.
-
-    References
-    ----------
-    Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power approach".
-
-    Examples
-    --------
-    >>> round(equivalence_p([-0.05, 0.0, 0.05], margin=0.2), 4)
-    0.0101
-    """
-    differences = np.asarray(differences, dtype=float)
-    if not margin > 0:
-        raise ValueError(f"margin={margin} should be > 0")
-    if differences.size < 2:
-        return 1.0
-    if np.ptp(differences) == 0:
-        return 0.0 if abs(differences[0]) < margin else 1.0
-    return float(DescrStatsW(differences).ttost_mean(-margin, margin)[0])
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -115,20 +83,3 @@ def seeds_needed(difference: float, spread: float, wanted: float = 0.8, most: in
         middle = (low + high) // 2
         low, high = (low, middle) if power(difference, spread, middle) >= wanted else (middle, high)
     return high
-
-
-def smallest_detectable(spread: float, n: int, wanted: float = 0.8) -> float:
-    """The difference that n pairs find with the power wanted, in the unit of the spread.
-
-    Infinite for n = 1.
-
-    Examples
-    --------
-    >>> round(smallest_detectable(0.4, 16), 2)
-    0.3
-    """
-    if n < 2:
-        return math.inf
-    return spread * float(
-        TTestPower().solve_power(nobs=n, alpha=0.05, power=wanted, alternative="two-sided")
-    )

@@ -187,10 +187,13 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
         return None
     parts = tuple(at for verdict in verdicts for at in verdict.parts)
     first = verdicts[0]
+    # Those of one data set alone would stand beside the readings of the other.
+    beside = [v.by_response for v in verdicts]
+    by_response = tuple(r for of in beside for r in of) if all(beside) else ()
     return Verdict(
         claim, "both", "".join(dict.fromkeys(v.stage for v in verdicts)), first.epochs,
         conjunction(parts), DECIDED, tuple(r for v in verdicts for r in v.readings),
-        tuple(r for v in verdicts for r in v.by_response), parts,
+        by_response, parts,
     )  # fmt: skip
 
 

@@ -1,0 +1,126 @@
+"""Stages: which runs count, and which stages can be shown."""
+
+import pytest
+
+from patchinit.evidence.arms import Of
+from patchinit.evidence.results import NoResults, read_runs
+from patchinit.evidence.stages import Stage, read_stages, stage, stages_to_show
+from patchinit.evidence.verdicts.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS
+from patchinit.experiments.studies import STUDIES
+from tests.synthetic import write_study
+
+
+def main_pair(settings):
+    """Components and Glorot as they are."""
+    as_they_are = (settings.norm, settings.precision, settings.frozen) == ("own", "bf16", False)
+    return as_they_are and settings.method in ("glorot_uniform", "principal_components")
+
+
+def on_cifar10(settings):
+    return settings.dataset == "cifar10"
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """Stage B on CIFAR-10, with more seeds than are registered; what else it has stays away."""
+    root = tmp_path_factory.mktemp("grid")
+    write_study(
+        root, "grid", seeds=range(8),
+        keep=lambda s: on_cifar10(s) and s.method in ("glorot_uniform", "cosine_basis"),
+    )  # fmt: skip
+    return stage("B", {"grid": read_runs("grid", folder=root / "results")}, "cifar10")
+
+
+def test_only_registered_seeds_are_compared(grid):
+    assert grid.registered(GLOROT, COSINE) == 4 and grid.n(GLOROT, COSINE) == 4
+    assert [arm.seeds for arm in grid.paired(GLOROT, COSINE)] == [[0, 1, 2, 3]] * 2
+    assert grid.n(GLOROT) == 6 and grid.arm(GLOROT).seeds == list(range(8))
+    assert grid.paired(GLOROT, COSINE, below=2)[1].seeds == [0, 1]
+    # Glorot has 6 seeds; cosine waves too, those beyond their own 4 being runs like others.
+    assert grid.residual(lambda arm: arm.final, counts={GLOROT, COSINE}.__contains__).freedom == 5
+    assert grid.residual(lambda arm: arm.final, below=3).freedom > 0
+    assert grid.residual(lambda arm: arm.final, below=1) is None
+
+
+def test_what_is_not_in_has_no_pairs(grid):
+    assert grid.registered(COMPONENTS) == 6 and grid.n(COMPONENTS) == 0
+    assert grid.arm(COMPONENTS) is grid.paired(COMPONENTS, GLOROT) is None
+    nothing = stage("B", {}, "cifar10")
+    assert nothing.arms == () and nothing.n(GLOROT) == 0 and nothing.arm(GLOROT) is None
+    assert nothing.residual(lambda arm: arm.final) is None
+    other = stage("B", {"grid": grid.runs}, "fashion_mnist")
+    assert other.arms == () and other.n(GLOROT) == 0
+
+
+def test_a_study_that_is_no_stage_takes_all_its_seeds(tmp_path):
+    """It has registered nothing, so no seed is one too many."""
+    write_study(tmp_path, "paper-small", seeds=range(5))
+    on = Stage(read_runs("paper-small", folder=tmp_path / "results"), STUDIES["paper-small"],
+               "fashion_mnist")  # fmt: skip
+    assert (on.letter, on.label) == ("", "Fashion-MNIST, 15 epochs")
+    assert {arm.dataset for arm in on.arms} == {"fashion_mnist"} and len(on.arms) == 5
+    assert on.n(GLOROT, KMEANS) == 5 and on.n(GLOROT, KMEANS) > on.registered(GLOROT, KMEANS) == 3
+    assert on.residual(lambda arm: arm.final).freedom == 4 * 4
+    assert on.registered(Of("kmedoids")) == 0 and on.paired(Of("kmedoids")) is None
+
+
+def test_stage_e_has_stage_b_beside():
+    assert stage("E", {}, "cifar10").beside.letter == "B"
+    assert stage("B", {}, "cifar10").beside is None
+
+
+# --- What can be shown ---------------------------------------------------------------------------
+
+
+def shown(root):
+    folder = root / "results"
+    stages = stages_to_show(read_stages(folder), folder)
+    return [(on.study.name, on.dataset, on.n(COMPONENTS, GLOROT)) for on in stages]
+
+
+@pytest.mark.parametrize(
+    ("n", "wanted"),
+    [
+        (0, [("paper-small", 2)]),
+        (1, [("grid", 1), ("paper-small", 2)]),
+        (3, [("grid", 3)]),
+    ],
+)
+def test_exploratory_runs_stand_behind_until_a_stage_has_three_pairs(tmp_path, n, wanted):
+    write_study(tmp_path, "paper-small", seeds=range(2), keep=main_pair_of_reduced)
+    if n:
+        write_study(tmp_path, "grid", seeds=range(n), keep=lambda s: on_cifar10(s) and main_pair(s))
+    else:  # without Glorot there is nothing to compare
+        write_study(tmp_path, "grid", seeds=range(3), keep=lambda s: s.method == "kmeans")
+    assert shown(tmp_path) == [
+        *((name, "cifar10", pairs) for name, pairs in wanted), ("paper-small", "fashion_mnist", 2),
+    ]  # fmt: skip
+
+
+def main_pair_of_reduced(settings):
+    return settings.method in ("glorot_uniform", "principal_components")
+
+
+def test_the_longest_runs_come_first_on_each_data_set(tmp_path):
+    for study in ("anchor", "grid", "anchor-cifar10"):
+        write_study(tmp_path, study, seeds=range(3), keep=main_pair)
+    write_study(tmp_path, "paper", seeds=range(1), keep=main_pair_of_reduced)
+    assert shown(tmp_path) == [
+        ("anchor-cifar10", "cifar10", 3), ("grid", "cifar10", 3),
+        ("anchor", "fashion_mnist", 3), ("grid", "fashion_mnist", 3),
+    ]  # fmt: skip
+
+
+def test_full_exploratory_runs_stand_before_reduced_ones(tmp_path):
+    for study in ("paper", "paper-small"):
+        write_study(tmp_path, study, seeds=range(1), keep=main_pair_of_reduced)
+    assert [name for name, *_ in shown(tmp_path)] == ["paper", "paper"]
+
+
+def test_pairs_of_unlike_conditions_show_nothing(tmp_path):
+    write_study(
+        tmp_path, "grid", seeds=range(1), keep=main_pair,
+        about=lambda s: {"device": "cuda"} if s.method == "glorot_uniform" else {},
+    )  # fmt: skip
+    with pytest.raises(NoResults, match="no runs of components and Glorot that can be compared"):
+        shown(tmp_path)
