@@ -95,7 +95,8 @@ def make(tmp_path):
     for name, text in (
         ("notebooks/01-a.ipynb", chapter), ("src/patchinit/__init__.py", ""),
         ("src/patchinit/a.py", "from . import b"), ("src/patchinit/b.py", ""),
-        ("tools/execute.py", ""), ("data/x", ""), ("requirements.lock", ""), ("pyproject.toml", ""),
+        ("tools/execute.py", ""), ("tools/pictures.py", ""), ("data/x", ""),
+        ("requirements.lock", ""), ("pyproject.toml", ""),
         (".venv/.locked", ""), (".venv/.installed", ""),  # the environment is there
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
