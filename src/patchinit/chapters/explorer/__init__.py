@@ -117,7 +117,7 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, *curves)
     >>> page = explorer_html([bank], still_alt="nine filters, twice")
     >>> page[:40], "http" in page
-    ('<div class="book-widget filter-explorer" ', False)
+    ('<div class="book-widget filter-explorer"', False)
     """
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
