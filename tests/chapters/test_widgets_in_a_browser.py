@@ -405,7 +405,7 @@ def test_two_on_a_page(show, window, lloyd):
     browser = show(window[2] + lloyd[2])
     assert browser.run("document.querySelectorAll('.drag .app:not([hidden])').length") == 2
     browser.click(".step")
-    assert browser.text(".lloyd .summary").startswith("After 1 step:")
+    assert browser.text(".drag-lloyd .summary").startswith("After 1 step:")
 
 
 def test_the_focus_is_seen(show, window):

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ..pictures import filter_grid
-from ..widgets.fragment import as_base64, fragment, still_picture
+from ..widgets.fragment import as_base64, fragment, source, still_picture
 
 APP = """
 <div class="menus"><label>Data set <select data-key="dataset" autocomplete="off"></select></label>
@@ -131,8 +131,8 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
         APP,
         {"banks": [_packed(bank) for bank in banks]},
         still=_still(banks[0], still_alt),
-        package=__package__,
-        name="explorer",
+        css=source(__package__, "explorer.css"),
+        js=source(__package__, "explorer.js"),
         uid=uid,
     )
 

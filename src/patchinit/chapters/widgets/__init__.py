@@ -1,7 +1,7 @@
 """Things to drag: small interactive figures, each one piece of HTML that fetches nothing.
 
-`widgets.js` and `widgets.css` beside this module draw all of them; here the data are checked and
-packed.
+The scripts beside this module draw them, each with what is in `common.js`; here the data are
+checked and packed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import math
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...evidence.matching import match, principal_angles
-from .fragment import as_base64, fragment, still_picture
+from .fragment import as_base64, fragment, source
 
 MOST_CENTRES = 8
 
@@ -183,7 +182,7 @@ def sample_size_html(
         "angles": angles,
         "order": order,
         "agreement": agreement,
-        "bank": _packed(every),
+        "bank": _packed(every, bits=8),
     }
     return _widget("sample", "Components by sample size", SAMPLE, data, _text(still), uid)
 
@@ -302,20 +301,21 @@ def your_image_html(
     elif tuple(reference.shape) != (27, 3, 3, 3):
         raise ValueError(f"reference has shape {tuple(reference.shape)}; (27, 3, 3, 3) is wanted")
     else:
-        data["bank"] = _packed(reference[None])
+        data["bank"] = _packed(reference[None], bits=16)
     still = _text("This page computes in your browser, and its scripts are off.")
     return _widget("own", "Components of your photograph", note + OWN, data, still, uid)
 
 
 def _widget(kind: str, label: str, app: str, data: dict, still: str, uid: str) -> str:
+    scripts = "\n".join(source(__package__, f"{name}.js") for name in ("common", kind))
     return fragment(
-        f"drag {kind}",
+        f"drag drag-{kind}",
         label,
         app,
-        {"kind": kind} | data,
+        data,
         still=still,
-        package=__package__,
-        name="widgets",
+        css=source(__package__, "widgets.css"),
+        js=f"(() => {{\n'use strict';\n{scripts}}})();",
         uid=uid,
     )
 
@@ -324,24 +324,24 @@ def _text(still: str) -> str:
     return f"<p>{html.escape(still)}</p>"
 
 
-def _packed(banks: Tensor) -> dict:
-    """Banks of one shape as int16, in steps of one common size."""
-    banks = banks.detach().numpy()
-    step = float(f"{np.abs(banks).max() / 32767:.6g}") or 1.0
-    values = np.rint(banks / step).clip(-32767, 32767)
-    return {"shape": banks.shape, "step": step, "values": as_base64(values, "<i2")}
+def _packed(banks: Tensor, bits: int) -> dict:
+    """Banks of one shape as integers of so many bits, in steps of one common size."""
+    banks, most = banks.detach().numpy(), 2 ** (bits - 1) - 1
+    step = float(f"{np.abs(banks).max() / most:.6g}") or 1.0
+    values = as_base64(np.rint(banks / step).clip(-most, most), f"<i{bits // 8}")
+    return {"shape": banks.shape, "step": step, "bits": bits, "values": values}
 
 
 def _turn_still(low: float, high: float, step: float) -> str:
-    """Angle by norm, both axes logarithmic."""
-    figure = Figure(figsize=(4.2, 3.0), dpi=100)
-    ax, norms = figure.subplots(), np.geomspace(low, high, 50)
-    for name, power, color in (("SGD", 2, "#D55E00"), ("Adam", 1, "#0072B2")):
-        ax.plot(norms, np.rad2deg(np.arctan(step / norms**power)), color=color, label=name)
-    ax.set(xscale="log", yscale="log", xlabel="norm of the filter", ylabel="angle (degrees)")
-    ax.legend()
-    return still_picture(
-        figure,
-        alt="Two falling lines that cross at norm 1; SGD's is twice as steep as Adam's.",
-        caption=f"Angle by which one step turns a filter, if it is {step:g} long at norm 1.",
+    """A table of the angles."""
+    rows = [
+        "<tr><td>{:g}</td><td>{:.1f}°</td><td>{:.1f}°</td></tr>".format(
+            norm, *(math.degrees(math.atan(step / norm**power)) for power in (2, 1))
+        )
+        for norm in np.geomspace(low, high, 5).tolist()
+    ]
+    return (
+        f"<table><caption>Angle by which one step turns a filter, if it is {step:g} long at norm 1"
+        "</caption><thead><tr><th>norm</th><th>SGD</th><th>Adam</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )

@@ -22,8 +22,19 @@ FRAGMENT = """<div class="book-widget {kind}" id="{uid}"><style>{css}</style>\
 <script type="application/json">{data}</script><script>{js}</script></div>"""
 
 
+def source(package: str, name: str) -> str:
+    """The text of a script or style that lies in a package.
+
+    Examples
+    --------
+    >>> source("patchinit.chapters.widgets", "controls.css")[:2]
+    '/*'
+    """
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
 def fragment(
-    kind: str, label: str, app: str, data: dict, *, still: str, package: str, name: str, uid: str
+    kind: str, label: str, app: str, data: dict, *, still: str, css: str, js: str, uid: str
 ) -> str:
     """An app with its data, its script and style, and what stands in where scripts are off.
 
@@ -37,28 +48,23 @@ def fragment(
         HTML, with every text from outside escaped.
     data : dict
         What JSON can hold; the stops of the colours are added.
-    package, name : str
-        Where NAME.css and NAME.js are.
+    css, js : str
+        Of this kind; the style of the controls is added.
     uid : str
         Id of the fragment on its page.
 
     Examples
     --------
-    >>> where = {"package": "patchinit.chapters.widgets", "name": "widgets", "uid": "one"}
-    >>> page = fragment("kind", "A figure", "<p>Drag.</p>", {"n": 3}, still="No scripts.", **where)
+    >>> how = {"still": "It needs scripts.", "css": "", "js": "", "uid": "one"}
+    >>> page = fragment("kind", "A figure", "<p>Drag.</p>", {"n": 3}, **how)
     >>> page[:40], '{"n": 3, ' in page
     ('<div class="book-widget kind" id="one"><', True)
     """
     text = json.dumps(data | {"colors": [list(bytes.fromhex(c[1:])) for c in BLUE_TO_RED]})
-    controls = files(__package__).joinpath("controls.css").read_text(encoding="utf-8")
-    css, js = (
-        files(package).joinpath(f"{name}.{suffix}").read_text(encoding="utf-8")
-        for suffix in ("css", "js")
-    )
     return FRAGMENT.format(
         kind=kind,
         uid=html.escape(uid),
-        css=controls + css,
+        css=source(__package__, "controls.css") + css,
         still=still,
         label=html.escape(label),
         app=app,
