@@ -110,7 +110,7 @@ def test_window_by_mouse_finger_and_keyboard(show, window):
 def test_window_shows_the_numbers(show, window):
     image, filters, page = window
     browser = show(page)
-    shown = browser.run("[...document.querySelectorAll('.table span')].map(e => e.textContent)")
+    shown = browser.run("[...document.querySelectorAll('.values span')].map(e => e.textContent)")
     patch = image[:, 5:8, 7:10] / 255
     wanted = torch.stack([patch, filters["one"], patch * filters["one"]], 1).flatten()
     values = [float(text.replace("\u2212", "-")) for text in shown]

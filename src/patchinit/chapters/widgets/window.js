@@ -29,10 +29,10 @@ begin('drag-window', (root, {shape: [channels, height, width], image, side, filt
       cells.push(element('b', {textContent: name}));
       [patch, weights, product].forEach((values, i) => {
         const mine = values.slice(c * area, (c + 1) * area);
-        const table = element('div', {className: 'table'});
+        const table = element('div', {className: 'values'});
         table.setAttribute('role', 'img');
         table.setAttribute('aria-label', `${parts[i]}, ${name}: ${mine.map(v => fixed(v)).join(', ')}`);
-        table.style.gridTemplateColumns = `repeat(${side}, 1fr)`;
+        table.style.gridTemplateColumns = `repeat(${side}, minmax(0, 1fr))`;
         table.append(...mine.map(v => {
           const rgb = color([v / peak / 1.6], colors), cell = element('span', {textContent: fixed(v)});
           cell.style.cssText = `background: rgb(${rgb.map(Math.round)}); color: ${bright(rgb) ? '#000' : '#fff'}`;
