@@ -48,6 +48,10 @@ class ChapterCosts(SphinxDirective):
 # --- Values of other pages ------------------------------------------------------------------------
 
 
+# By a role, and by a directive.
+GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$", re.MULTILINE)
+
+
 def dependants(app, env, added, changed, removed):
     """Pages to write again when a chapter has changed: those that show its glued values.
 
@@ -59,7 +63,7 @@ def dependants(app, env, added, changed, removed):
     return [
         name
         for name in env.found_docs
-        if ".ipynb::" in Path(env.doc2path(name)).read_text(encoding="utf-8")
+        if GLUED.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))
     ]
 
 

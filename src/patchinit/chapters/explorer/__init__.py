@@ -6,27 +6,16 @@ written into it, with a still picture for readers without scripts.
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import json
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from ..pictures import filter_grid
+from ..widgets.fragment import as_base64, fragment, source, still_picture
 
-# ColorBrewer's RdBu from blue to red: the stops of matplotlib's RdBu_r.
-BLUE_TO_RED = [
-    *("#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7"),
-    *("#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f"),
-]
-FRAGMENT = """<div class="filter-explorer" id="{uid}"><style>{css}</style>\
-<noscript>{still}</noscript>
-<div class="app" role="group" aria-label="Filter explorer" hidden>
+APP = """
 <div class="menus"><label>Data set <select data-key="dataset" autocomplete="off"></select></label>
 <label>Method <select data-key="method" autocomplete="off"></select></label>
 <label>Norm at the start <select data-key="norm" autocomplete="off"></select></label></div>
@@ -37,8 +26,7 @@ FRAGMENT = """<div class="filter-explorer" id="{uid}"><style>{css}</style>\
 <div class="right"><svg class="plot" role="img" viewBox="0 0 360 276"></svg>
 <label class="log"><input type="checkbox" autocomplete="off" checked>\
  logarithmic distance axis</label></div></div>
-<p class="summary" role="status"></p></div>
-<script type="application/json">{data}</script><script>{js}</script></div>"""
+<p class="summary" role="status"></p>"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +117,7 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, *curves)
     >>> page = explorer_html([bank], still_alt="nine filters, twice")
     >>> page[:40], "http" in page
-    ('<div class="filter-explorer" id="explore', False)
+    ('<div class="book-widget filter-explorer"', False)
     """
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -137,15 +125,16 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
         raise ValueError(
             f"two banks are called {twice}; tell them apart by dataset, method or norm"
         )
-    data = json.dumps(
-        {"colors": [_rgb(c) for c in BLUE_TO_RED], "banks": [_packed(bank) for bank in banks]}
+    return fragment(
+        "filter-explorer",
+        "Filter explorer",
+        APP,
+        {"banks": [_packed(bank) for bank in banks]},
+        still=_still(banks[0], still_alt),
+        css=source(__package__, "explorer.css"),
+        js=source(__package__, "explorer.js"),
+        uid=uid,
     )
-    data = data.replace("<", "\\u003c")  # no label ends the script
-    css, js = (
-        files(__package__).joinpath(f"explorer.{kind}").read_text(encoding="utf-8")
-        for kind in ("css", "js")
-    )
-    return FRAGMENT.format(uid=uid, css=css, js=js, data=data, still=_still(banks[0], still_alt))
 
 
 def _packed(bank: ExplorerBank) -> dict:
@@ -162,30 +151,18 @@ def _packed(bank: ExplorerBank) -> dict:
         "epochs": bank.epochs.tolist(),
         "shape": bank.filters.shape[1:],
         "steps": steps.tolist(),
-        "filters": _base64(np.rint(bank.filters / steps[:, None, None, None, None]), "int8"),
-        "curves": _base64(np.rint(np.sqrt(curves / 2) * 65535), "<u2"),
+        "filters": as_base64(np.rint(bank.filters / steps[:, None, None, None, None]), "int8"),
+        "curves": as_base64(np.rint(np.sqrt(curves / 2) * 65535), "<u2"),
     }
-
-
-def _base64(values: np.ndarray, dtype: str) -> str:
-    return base64.b64encode(values.astype(dtype).tobytes()).decode()
-
-
-def _rgb(color: str) -> list[int]:
-    return list(bytes.fromhex(color[1:]))
 
 
 def _still(bank: ExplorerBank, alt: str) -> str:
     """The bank at its first and last snapshot, one above the other."""
     figure = Figure(figsize=(4.2, 4.2 * -(-len(bank.filters[0]) // 9) * 2 / 9 + 1.2), dpi=100)
-    scale, picture = float(np.abs(bank.filters[0]).max()), io.BytesIO()
+    scale = float(np.abs(bank.filters[0]).max())
     for ax, filters, epoch in zip(figure.subplots(2), bank.filters[[0, -1]], (0, -1), strict=True):
         title = f"after epoch {bank.epochs[epoch]}" if epoch else "start"
         filter_grid(torch.as_tensor(filters), ax=ax, n_cols=9, scale=scale, title=title)
-    figure.savefig(picture, format="png", bbox_inches="tight")
-    caption = html.escape(f"{bank.dataset}, {bank.method}, norm {bank.norm}")
-    data = base64.b64encode(picture.getvalue()).decode()
-    return (
-        f'<figure class="still"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+    return still_picture(
+        figure, alt=alt, caption=f"{bank.dataset}, {bank.method}, norm {bank.norm}"
     )
