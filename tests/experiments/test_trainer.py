@@ -148,8 +148,10 @@ def test_bfloat16_leaves_the_first_block_and_the_head_in_float32(widths):
     assert {place for place, *_ in seen} == set(range(len(modules)))
     n_features = len(model.features)
     for place, given, out in seen:
-        in_bf16 = 3 <= place < n_features
-        assert (given, out) == ((torch.bfloat16,) * 2 if in_bf16 else (torch.float32,) * 2), place
+        wanted = torch.bfloat16 if 3 <= place < n_features else torch.float32
+        assert out == wanted, place
+        # Without oneDNN's bfloat16 the first convolution in it casts its maps itself.
+        assert given == wanted or (place == 3 and given == torch.float32), place
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert {parameter.grad.dtype for parameter in model.parameters()} == {torch.float32}
 

@@ -20,7 +20,7 @@ def over_noise(arm: Arm) -> Interval:
     >>> from patchinit.evidence.results import read_runs
     >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
     >>> print(f"{over_noise(arm):.1f}")
-    0.6 [0.3, 1.0]
+    0.6 [0.4, 1.1]
     """
     return geometric_interval(arm.final_distances.mean(axis=1) / arm.noise()[-1])
 
