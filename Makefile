@@ -83,6 +83,7 @@ book-alone:
 	@$(MAKE) --no-print-directory chapters
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
+	@$(PY) -m tools.browser_gates
 	@$(PY) -m tools.report
 
 # Two makes, since the first writes what the second reads: what each chapter imports, itself or
@@ -113,6 +114,7 @@ _build/data-state: FORCE | .venv/.installed
 
 check: .venv/.installed
 	@$(PY) -m tools.gates
+	@$(PY) -m tools.browser_gates
 
 links: .venv/.installed
 	@$(PY) -m tools.pages --builder linkcheck
