@@ -27,10 +27,11 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
+.PHONY: help book pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
+	@echo 'make pdf         print the built book as one PDF (needs Chromium)'
 	@echo 'make test        run the tests'
 	@echo 'make lint        style, notebooks without outputs, types of the method'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
@@ -83,6 +84,7 @@ book-alone:
 	@$(MAKE) --no-print-directory chapters
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
+	@$(PY) -m tools.browser_gates
 	@$(PY) -m tools.report
 
 # Two makes, since the first writes what the second reads: what each chapter imports, itself or
@@ -113,6 +115,12 @@ _build/data-state: FORCE | .venv/.installed
 
 check: .venv/.installed
 	@$(PY) -m tools.gates
+	@$(PY) -m tools.browser_gates
+
+# Where no browser is there, it says so, and `make release` goes without.
+pdf: book
+	@rm -rf _build/pdf
+	@$(PY) -m tools.pdf
 
 links: .venv/.installed
 	@$(PY) -m tools.pages --builder linkcheck
@@ -120,12 +128,13 @@ links: .venv/.installed
 data: .venv/.installed
 	@$(PY) -m tools.data
 
-# What a release consists of: the module as a wheel, the site, and checksums of both.
-release: book
+# What a release consists of: the module as a wheel, the site, its PDF, and checksums of them.
+release: pdf
 	@rm -rf _build/release
 	@$(PY) -m uv build --wheel --quiet --no-build-isolation --python $(PY) --out-dir _build/release
 	@$(PY) -c 'import shutil; shutil.make_archive("_build/release/site", "gztar", "_build/html")'
-	@cd _build/release && sha256sum *.whl *.gz > SHA256SUMS && cat SHA256SUMS
+	@for pdf in _build/pdf/*.pdf; do test ! -f $$pdf || cp $$pdf _build/release; done
+	@cd _build/release && sha256sum $$(ls | grep -v SHA256SUMS) > SHA256SUMS && cat SHA256SUMS
 
 # --- Everything else ---------------------------------------------------------------------------
 

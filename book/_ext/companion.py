@@ -133,7 +133,8 @@ def set_repository(app, config):
     address, branch = repository(app.srcdir)
     if address:
         options |= {"repository_url": address, "repository_branch": branch}
-        options |= {"path_to_docs": "", "use_repository_button": True}
+        buttons = ("use_repository_button", "use_edit_page_button", "use_issues_button")
+        options |= {"path_to_docs": "", **dict.fromkeys(buttons, True)}
     else:
         for key in ("repository_url", "repository_branch", "launch_buttons"):
             options.pop(key, None)

@@ -45,6 +45,17 @@ def test_what_is_published_is_never_made_from_stand_ins(name):
     assert setting in ("1", "${{ github.event_name != 'pull_request' && '1' || '' }}")
 
 
+@pytest.mark.parametrize("name", ["book", "release", "weekly"])
+def test_pages_are_looked_at_wherever_they_are_built(name):
+    """Without the switch, a runner without a browser would pass the gate over."""
+    for job in yaml.safe_load(FILES[name].read_text())["jobs"].values():
+        for step in job["steps"]:
+            if step.get("run") in ("make book", "make release"):
+                file = yaml.safe_load(FILES[name].read_text())
+                set_for = file.get("env", {}) | job.get("env", {}) | step.get("env", {})
+                assert set_for["PATCHINIT_REQUIRE_BROWSER"] == "1"
+
+
 def test_the_weekly_run_keeps_itself_alive():
     jobs = yaml.safe_load(FILES["weekly"].read_text())["jobs"]
     assert jobs["stay"]["permissions"] == {"actions": "write"}

@@ -1,0 +1,184 @@
+"""Look at every page in a browser: python -m tools.browser_gates
+
+On a wide screen and on a phone, light and dark: no violation of WCAG 2.1's levels A and AA that
+axe-core can find, and nothing to scroll sideways but boxes of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+from tools.browser import NAMES, Browser, BrowserError, Page, executable
+from tools.files import write_whole
+from tools.gates import SITE
+from tools.page_gates import pages, parse
+
+PASSED = Path("_build/looked-at.json")  # pages that passed, and what they looked like
+WIDTHS = (1300, 390)
+HEIGHT = 900
+# All rules of the two levels but those on colours, and these: the dark scheme changes nothing else.
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+STRUCTURE = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
+    "rules": {rule: {"enabled": False} for rule in COLOURS["runOnly"]},
+}
+
+# What lies under a word is asked of the browser, which takes minutes for a long page's thousands.
+# Text of the same colour, size and weight on the same grounds is therefore looked at three times,
+SAMPLE = """(() => {
+  const grounds = new Map(), seen = new Map();
+  const ground = e => {
+    if (!e) return "";
+    if (!grounds.has(e)) {
+      const s = getComputedStyle(e);
+      const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.position].join();
+      const above = ground(e.parentElement);
+      grounds.set(e, own === "rgba(0, 0, 0, 0),none,1,none,static" ? above : above + "/" + own);
+    }
+    return grounds.get(e);
+  };
+  for (const e of document.body.querySelectorAll("*")) {
+    const text = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!text && !e.matches("input, select, textarea") || !e.checkVisibility()) continue;
+    const s = getComputedStyle(e), link = e.closest("a") !== null;
+    const key = [s.color, s.fontSize, s.fontWeight, s.textShadow, link, ground(e)].join("|");
+    seen.set(key, (seen.get(key) || 0) + 1);
+    if (seen.get(key) <= 3) e.setAttribute("data-sample", "");
+  }
+})()"""
+# on a page that has nothing else. Before that, words of code that are no sample lose their colour.
+PLAIN = """(() => {
+  for (const e of document.querySelectorAll(":is(.highlight, dt.sig) :is(span, em, code)"))
+    if ([...e.attributes].every(a => a.name === "class")) e.replaceWith(...e.childNodes);
+})()"""
+THIN = """(() => {
+  const kept = new Set();
+  for (let e of document.querySelectorAll("[data-sample], link, style"))
+    for (; e && !kept.has(e); e = e.parentElement) kept.add(e);
+  const prune = e => { for (const c of [...e.children]) kept.has(c) ? prune(c) : c.remove(); };
+  prune(document.body);
+})()"""
+
+AXE = """axe.run(document, {...%s, resultTypes: ["violations"], preload: false}).then(found =>
+  found.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html)]))
+"""
+
+# What reaches beyond the screen though no box around it scrolls or cuts it: the innermost first.
+SIDEWAYS = """(() => {
+  const wide = innerWidth, beyond = [];
+  if (document.scrollingElement.scrollWidth <= wide) return beyond;
+  for (const e of document.body.querySelectorAll("*")) {
+    if (e.getBoundingClientRect().right <= wide + 1) continue;
+    let box = e.parentElement;
+    while (box && box !== document.body && getComputedStyle(box).overflowX === "visible")
+      box = box.parentElement;
+    if (!box || box === document.body) beyond.push(e);
+  }
+  const inner = beyond.filter(e => !beyond.some(other => other !== e && e.contains(other)));
+  const name = e => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "")
+    + [...e.classList].map(c => "." + c).join("");
+  return [...new Set(inner.map(name))].slice(0, 3).concat(inner.length ? [] : ["something"]);
+})()"""
+
+
+def script() -> str:
+    """axe-core, from a package that would ask for playwright if it were imported."""
+    package = distribution("axe-playwright-python")
+    return Path(str(package.locate_file("axe_playwright_python/axe.min.js"))).read_text("utf-8")
+
+
+def violations(page: Page, rules: dict) -> list[str]:
+    """One line for each rule that the page breaks, with the first three places."""
+    found = []
+    for rule, help_text, nodes in page.run(AXE % json.dumps(rules)):
+        places = "; ".join(html[:100].replace("\n", " ") for html in nodes[:3])
+        found.append(f"{rule} ({help_text.lower()}), {len(nodes)} times: {places}")
+    return found
+
+
+def look(page: Page, address: str, axe: str) -> list[str]:
+    """What is wrong with the page at `address`, in both widths and schemes."""
+    found = []
+    for width in WIDTHS:
+        page.show(width, HEIGHT, "light")
+        page.open(address)
+        page.run(axe)
+        if beyond := page.run(SIDEWAYS):
+            found.append(f"{width} px wide: scrolls sideways for {', '.join(beyond)}")
+        page.run(SAMPLE)
+        page.show(width, HEIGHT, "dark")
+        page.run(SAMPLE)
+        page.show(width, HEIGHT, "light")
+        page.run(PLAIN)
+        found += [f"{width} px wide: {one}" for one in violations(page, STRUCTURE)]
+        page.run(THIN)
+        for scheme in ("light", "dark"):
+            page.show(width, HEIGHT, scheme)
+            found += [f"{width} px wide, {scheme}: {one}" for one in violations(page, COLOURS)]
+    return found
+
+
+def fingerprint(page: Path, shared: bytes) -> str:
+    return hashlib.sha256(shared + page.read_bytes()).hexdigest()
+
+
+def problems(site: Path, passed: dict[str, str]) -> list[str]:
+    """Everything that a browser shows to be wrong with the pages of `site`.
+
+    `passed` has the fingerprints of pages that need not be looked at again, and is brought up to
+    date. A page that only leads on to another one is passed over.
+    """
+    axe = script()
+    static = [p for p in sorted((site / "_static").rglob("*")) if p.suffix in (".css", ".js")]
+    shared = hashlib.sha256(axe.encode() + Path(__file__).read_bytes())
+    for path in static:
+        shared.update(path.read_bytes())
+    now = {
+        str(page.relative_to(site)): fingerprint(page, shared.digest())
+        for page in pages(site)
+        if not parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
+    }
+    new = [name for name in now if passed.get(name) != now[name]]
+    found = {}
+    if new:
+        with Browser() as browser:
+            page = browser.page()
+            for name in new:
+                found[name] = look(page, (site / name).resolve().as_uri(), axe)
+    passed.clear()
+    passed.update({name: mark for name, mark in now.items() if not found.get(name)})
+    return [f"{name}, {problem}" for name in found for problem in found[name]]
+
+
+def main() -> None:
+    if not SITE.is_dir():
+        print("The book is not built: there is nothing to look at")
+        return
+    if executable() is None:
+        reason = f"no browser is there (none of {', '.join(NAMES)})"
+        if os.environ.get("PATCHINIT_REQUIRE_BROWSER"):
+            sys.exit(f"PATCHINIT_REQUIRE_BROWSER is set, and {reason}")
+        print(f"The pages are not looked at: {reason}")
+        return
+    passed = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.is_file() else {}
+    print("Looking at the pages in a browser", flush=True)
+    try:
+        found = problems(SITE, passed)
+    except BrowserError as error:
+        sys.exit(f"The pages could not be looked at: {error}")
+    write_whole(PASSED, json.dumps(passed, indent=1))
+    if found:
+        sys.exit(
+            "\n".join(["In a browser, the book has problems:", *(f"  {one}" for one in found)])
+        )
+    print(f"In a browser: {len(passed)} pages passed")
+
+
+if __name__ == "__main__":
+    main()
