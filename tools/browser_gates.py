@@ -15,6 +15,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from tools.browser import NAMES, Browser, BrowserError, Page, executable
+from tools.environment import adopt
 from tools.files import write_whole
 from tools.gates import SITE
 from tools.page_gates import pages, parse
@@ -166,6 +167,7 @@ def main() -> None:
             sys.exit(f"PATCHINIT_REQUIRE_BROWSER is set, and {reason}")
         print(f"The pages are not looked at: {reason}")
         return
+    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
     passed = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.is_file() else {}
     print("Looking at the pages in a browser", flush=True)
     try:

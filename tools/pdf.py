@@ -17,6 +17,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NullObject
 
 from tools.browser import NAMES, Browser, BrowserError, Page, executable
+from tools.environment import adopt
 from tools.gates import SITE, documents
 
 TARGET = Path("_build/pdf/filters-from-patches.pdf")
@@ -86,6 +87,7 @@ def main() -> None:
             sys.exit(reason)
         print(reason)
         return
+    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
     names = documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8")))
     try:
         writer = join(SITE, names)
