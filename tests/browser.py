@@ -1,32 +1,16 @@
-"""A page in a real browser, driven as a reader would: Chromium's own protocol over a pipe."""
+"""A page in a real browser, driven as a reader would, by what drives the gate's."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import select
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-extensions", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-)  # fmt: skip
-# The browser reads commands from 3 and writes to 4, whatever their numbers are here.
-LAUNCH = """
-import fcntl, os, sys
-commands, answers = (fcntl.fcntl(int(n), fcntl.F_DUPFD, 10) for n in sys.argv[1:3])
-os.dup2(commands, 3), os.dup2(answers, 4)
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
+from tools import browser
+
 PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>t</title>
 <style>html {{ --pst-color-background: #fff; --pst-color-text-base: #222832; color-scheme: light; }}
@@ -37,75 +21,31 @@ body {{ margin: 16px auto; max-width: 46rem; font-family: sans-serif;
 <body>{body}</body></html>"""
 
 
-def find() -> str | None:
-    """The browser's path, if there is one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+class Browser(browser.Browser):
+    """One browser with one page, for a `with` block. Errors of a page's scripts are kept."""
 
-
-class Browser:
-    """One browser with one page; a context manager. Errors of a page's scripts are kept."""
-
-    def __init__(self, profile: Path, timeout: float = 60) -> None:
-        self.timeout, self.count, self.buffer = timeout, 0, b""
+    def __init__(self) -> None:
+        super().__init__(self._note)
         self.errors: list[str] = []
         self.requested: list[str] = []
-        to_read, self.commands = os.pipe()
-        self.answers, to_write = os.pipe()
-        command = [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, str(to_read), str(to_write), *command],
-            pass_fds=(to_read, to_write),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_read), os.close(to_write)
-        self.session = None
+
+    def _note(self, event: dict) -> None:
+        if event.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(event["params"]))
+        if event.get("method") == "Network.requestWillBeSent":
+            self.requested.append(event["params"]["request"]["url"])
 
     def __enter__(self) -> Browser:
+        super().__enter__()
         try:
-            self._attach()
+            tab = self.page()
+            self.call, self.run = tab.send, tab.run
+            for domain in ("Page", "Runtime", "Network", "DOM"):
+                self.call(f"{domain}.enable")
         except BaseException:
             self.__exit__()
             raise
         return self
-
-    def _attach(self) -> None:
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(target for target in targets if target["type"] == "page")
-        attached = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
-        self.session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "DOM"):
-            self.call(f"{domain}.enable")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-        os.close(self.commands), os.close(self.answers)
-
-    def call(self, method: str, **parameters: object) -> dict:
-        """One command, and its result."""
-        self.count += 1
-        message = {"id": self.count, "method": method, "params": parameters}
-        message |= {"sessionId": self.session} if self.session else {}
-        os.write(self.commands, json.dumps(message).encode() + b"\0")
-        while (answer := self._next()).get("id") != self.count:
-            if answer.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(json.dumps(answer["params"]))
-            if answer.get("method") == "Network.requestWillBeSent":
-                self.requested.append(answer["params"]["request"]["url"])
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
-        return answer["result"]
-
-    def _next(self) -> dict:
-        while b"\0" not in self.buffer:
-            if not select.select([self.answers], [], [], self.timeout)[0]:
-                raise TimeoutError(f"the browser said nothing for {self.timeout} seconds")
-            if not (more := os.read(self.answers, 2**20)):
-                raise RuntimeError("the browser has ended")
-            self.buffer += more
-        message, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(message)
 
     def show(self, path: Path, body: str, *, width: int = 900, dark: bool = False) -> None:
         """A bare page with the book's colours, in a window so wide."""
@@ -119,16 +59,9 @@ class Browser:
         if dark:
             self.run("document.documentElement.dataset.theme = 'dark'")
 
-    def run(self, expression: str) -> object:
-        """The value of an expression, as JSON holds it."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        if "exceptionDetails" in found:
-            raise RuntimeError(json.dumps(found["exceptionDetails"]))
-        return found["result"].get("value")
-
     def until(self, expression: str) -> None:
         """Wait until the expression holds."""
-        end = time.monotonic() + self.timeout
+        end = time.monotonic() + browser.PATIENCE
         while not self.run(expression):
             if time.monotonic() > end:
                 raise TimeoutError(f"never came true: {expression}")
@@ -187,7 +120,7 @@ class Browser:
         path.write_bytes(base64.b64decode(found["data"]))
 
 
-def browser_or_skip(profile: Path) -> Browser:
-    if find() is None:
-        pytest.skip("needs a browser: none of " + ", ".join(NAMES) + " is installed")
-    return Browser(profile)
+def browser_or_skip() -> Browser:
+    if browser.executable() is None:
+        pytest.skip(f"needs a browser: none of {', '.join(browser.NAMES)} is installed")
+    return Browser()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -98,9 +99,13 @@ class Page:
 
 
 class Browser:
-    """A running Chromium with a profile of its own, for a `with` block."""
+    """A running Chromium with a profile of its own, for a `with` block.
 
-    def __init__(self) -> None:
+    `on_event` is told what the browser sends unasked, between its answers.
+    """
+
+    def __init__(self, on_event: Callable[[dict], None] = lambda event: None) -> None:
+        self._on_event = on_event
         self._count = 0
         self._rest = b""
 
@@ -138,7 +143,7 @@ class Browser:
         return Page(self)
 
     def send(self, method: str, session: str | None = None, **parameters) -> dict:
-        """Give a command and wait for its answer; what else the browser tells is passed over."""
+        """Give a command and wait for its answer."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if session:
@@ -149,7 +154,7 @@ class Browser:
                 content = content[os.write(self._out, content) :]
         end = time.monotonic() + PATIENCE
         while (answer := self._receive(end, method)).get("id") != self._count:
-            pass
+            self._on_event(answer)
         if "error" in answer:
             raise BrowserError(f"{method}: {answer['error']['message']}")
         return answer["result"]

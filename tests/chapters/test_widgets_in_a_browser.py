@@ -30,8 +30,8 @@ STILL = "See above."
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with browser_or_skip(tmp_path_factory.mktemp("profile")) as one:
+def browser():
+    with browser_or_skip() as one:
         yield one
 
 
