@@ -6,6 +6,7 @@ import os
 from base64 import b64decode
 from pathlib import Path
 
+from alt_texts import filled, kept_in
 from docutils import nodes
 from PIL import Image
 from sphinx.addnodes import pending_xref
@@ -50,7 +51,8 @@ class Thumbnail(SphinxDirective):
     def run(self):
         (label,) = self.arguments
         for path in sorted((Path(self.env.srcdir) / "notebooks").glob("*.ipynb")):
-            if cell := cell_of(json.loads(path.read_text(encoding="utf-8")), label):
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            if cell := cell_of(notebook, label):
                 break
         else:
             raise self.error(f"no cell of a chapter has a figure named {label!r}")
@@ -64,7 +66,7 @@ class Thumbnail(SphinxDirective):
         small.write_bytes(smaller(png))
         image = nodes.image(
             uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
-            alt=cell["metadata"]["mystnb"]["image"]["alt"],
+            alt=filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook)),
             classes=["thumbnail"],
         )
         link = pending_xref(

@@ -204,7 +204,7 @@ def test_install_from_where_the_notebook_was_opened(colab, install, opened, vers
     assert arguments == FROM_CLONE and folder == install.start / "filters-from-patches"
     assert (folder / "version").read_text() == version
     monkeypatch.chdir(folder)
-    assert find_results() == folder / "results", "chapters 8 to 10 read them"
+    assert find_results() == folder / "results", "chapters 9 to 11 read them"
 
 
 @pytest.mark.parametrize("prefix", ["", "git+"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from book._ext import thumbnails
+from book._ext import alt_texts, thumbnails
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -43,7 +43,7 @@ def build(folder, label, notebook):
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'thumbnails']\nnb_execution_mode = 'off'\n"
+        "extensions = ['myst_nb', 'thumbnails', 'alt_texts']\nnb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )
     (folder / "index.md").write_text(
@@ -76,3 +76,38 @@ def test_before_a_chapter_is_executed_there_is_a_line(tmp_path):
 def test_an_unknown_figure_stops_the_build(tmp_path):
     _, done = build(tmp_path, "fig-no", json.loads(EXECUTED.read_text()))
     assert done.returncode and "no cell of a chapter has a figure named 'fig-no'" in done.stderr
+
+
+# --- Alt texts ------------------------------------------------------------------------------------
+
+
+def with_alt(alt):
+    """A chapter whose one figure has this alt text, and which keeps a number."""
+    notebook = json.loads(EXECUTED.read_text())
+    kept = {
+        "output_type": "display_data",
+        "data": {alt_texts.PAPERMILL: ["2.0449"]},
+        "metadata": {
+            "scrapbook": {"name": "lead", "mime_prefix": "application/papermill.record/"}
+        },
+    }
+    (cell,) = [c for c in notebook["cells"] if "figure" in c["metadata"].get("mystnb", {})]
+    cell["metadata"]["mystnb"]["image"]["alt"] = alt
+    cell["outputs"].append(kept)
+    return notebook
+
+
+def test_an_alt_text_says_what_was_found(tmp_path):
+    page, done = build(tmp_path, "fig-dot", with_alt("A lead of {lead:.1f} points."))
+    assert done.returncode == 0, done.stderr
+    chapter = (tmp_path / "html/notebooks/01-dot.html").read_text()
+    assert 'alt="A lead of 2.0 points."' in page and 'alt="A lead of 2.0 points."' in chapter
+
+
+@pytest.mark.parametrize("place", ["{load:.1f}", "{lead:.1q}"])
+def test_an_alt_text_that_cannot_be_filled_stops_the_build(tmp_path, place):
+    notebook = with_alt(f"A lead of {place} points.")
+    with pytest.raises((KeyError, ValueError)):
+        alt_texts.filled(f"{place}", alt_texts.kept_in(notebook))
+    _, done = build(tmp_path, "fig-dot", notebook)
+    assert done.returncode

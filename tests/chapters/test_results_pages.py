@@ -1,4 +1,4 @@
-"""Pages that read results: the list of claims, what is made of it, and chapters 8 to 10."""
+"""Pages that read results: the list of claims, what is made of it, and chapters 9 to 11."""
 
 import importlib.util
 import json
@@ -98,22 +98,22 @@ def everything(verdict="undecided"):
 
 def test_the_build_knows_unlisted_missing_and_unknown_verdicts(book_claims):
     found = everything()
-    found[3][20] = {"verdict": "supported"}  # the untrained part; chapter 8 decides
+    found[3][20] = {"verdict": "supported"}  # the untrained part; chapter 9 decides
     kept, problems = book_claims.decided(CLAIMS, found)
     assert not problems and kept[20]["verdict"] == "undecided" and list(kept) == list(CLAIMS)
     found[4][99] = {"verdict": "supported"}
-    del found[10][9]
+    del found[11][9]
     found[1][12]["verdict"] = "surely"
     assert book_claims.decided(CLAIMS, found)[1] == [
         "chapter 4 keeps a verdict on claim 99, which is not in claims.yml",
-        "chapter 10 keeps no verdict on claim 9, which claims.yml gives to it",
+        "chapter 11 keeps no verdict on claim 9, which claims.yml gives to it",
         "chapter 1 keeps 'surely' on claim 12, which is no verdict",
     ]
 
 
 def test_the_tally_counts_every_outcome_that_there_is(book_claims):
     found = everything()
-    found[1][12]["verdict"], found[3][16]["verdict"] = "supported", "contradicted"
+    found[1][12]["verdict"], found[4][16]["verdict"] = "supported", "contradicted"
     kept, _ = book_claims.decided(CLAIMS, found)
     text = book_claims.tally(kept)
     assert text == "**Of 30 claims: 1 supported, 1 contradicted and 28 undecided in this build.**"
@@ -132,13 +132,13 @@ def test_a_badge_is_a_picture_with_a_text(book_claims):
 
 def test_claims_for_machines(book_claims):
     found = everything()
-    found[8][2] |= {"where": "(there)", "needed": "stage A", "record": '[{"n": 4}]'}
+    found[9][2] |= {"where": "(there)", "needed": "stage A", "record": '[{"n": 4}]'}
     kept, _ = book_claims.decided(CLAIMS, found)
     entries = book_claims.as_json(CLAIMS, kept, {n: path.stem for n, path in CHAPTERS.items()})
     assert [entry["number"] for entry in entries] == list(CLAIMS)
     assert all(entry["rule"] and entry["statement"] for entry in entries)
     assert entries[1]["verdicts"] == [{"n": 4}] and entries[1]["to_decide"] == "stage A"
-    assert entries[1]["page"] == "notebooks/08-full-training-runs.html#fig-forest"
+    assert entries[1]["page"] == "notebooks/09-full-training-runs.html#fig-forest"
     json.dumps(entries, allow_nan=False)
 
 
@@ -150,11 +150,11 @@ def test_rows_of_the_page(book_claims):
     assert "To decide" not in row and row.count("claim_12_evidence") == 1
     assert book_claims.row(CLAIMS[24], pages).endswith("claim_24_needed:s`.\n")
     both = book_claims.row(CLAIMS[20], pages)
-    assert both.index("Untrained: ") < both.index("03-principal") < both.index("Trained: ")
+    assert both.index("Untrained: ") < both.index("04-components") < both.index("Trained: ")
     assert both.count("claim_20_where") == 1
 
 
-# --- Chapters 8 to 10 -----------------------------------------------------------------------------
+# --- Chapters 9 to 11 -----------------------------------------------------------------------------
 
 REGISTERED = ("anchor", "grid", "null", "anchor-cifar10")
 

@@ -21,7 +21,7 @@ class Claim:
 
     Examples
     --------
-    >>> Claim(1, "It holds.", "Table 1", "accuracy", chapter=8, rule="It does.").runs
+    >>> Claim(1, "It holds.", "Table 1", "accuracy", chapter=9, rule="It does.").runs
     False
     """
 

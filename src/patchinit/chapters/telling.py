@@ -1,4 +1,4 @@
-"""What chapters 8 to 10 tell of the training runs: which they are, and what claims they bear on."""
+"""What chapters 9 to 11 tell of the training runs: which they are, and what claims they bear on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tell(found: Sequence[Verdict], chapter: int) -> None:
     >>> from patchinit.evidence.verdicts.claims import verdicts
     >>> from unittest.mock import patch
     >>> with patch("patchinit.chapters.glue._glue") as kept:  # a notebook does without
-    ...     tell(verdicts({}), chapter=8)  # in the book's repository
+    ...     tell(verdicts({}), chapter=9)  # in the book's repository
     >>> kept.call_args_list[0].args
     ('claim_1_verdict', 'undecided')
     """

@@ -1,4 +1,4 @@
-/* Chapter 4: Lloyd's steps. */
+/* Chapter 5: Lloyd's steps. */
 
 const CLUSTERS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a6a00', '#7a3e9d'];
 

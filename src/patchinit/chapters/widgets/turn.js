@@ -1,4 +1,4 @@
-/* Chapter 10: norm and angle. */
+/* Chapter 11: norm and angle. */
 
 begin('drag-turn', (root, {low, high, step, marks}) => {
   const find = selector => root.querySelector(selector);
