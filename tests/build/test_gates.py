@@ -11,7 +11,7 @@ from tools import gates, notebook_gates, page_gates
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EXECUTED = json.loads((FIXTURES / "executed.ipynb").read_text())
-PROGRESS, FIGURE = 2, 3  # cells of the fixture
+PROGRESS, BETWEEN, FIGURE = 2, 3, 4  # cells of the fixture
 
 
 def stored(notebook):
@@ -79,9 +79,60 @@ def no_kernel(notebook):
     notebook["metadata"] = {}
 
 
+def show_long_code(notebook):
+    notebook["cells"][FIGURE]["source"] = ["plot(n)\n"] * 13
+
+
+def show_wide_code(notebook):
+    notebook["cells"][FIGURE]["source"] = ["plot(" + "n" * 71 + ")"]
+
+
+def code_alone(notebook):
+    del notebook["cells"][BETWEEN]
+
+
+def four_numbers(notebook):
+    text = "{glue:text}`a:d`, {glue:text}`b:.1f` ± {glue:text}`c:.1f`, {glue:text}`d:.1%` and "
+    notebook["cells"][BETWEEN]["source"] = [text, "{glue:text}`e:,d`"]
+
+
+def typed_number(notebook):
+    notebook["cells"][BETWEEN]["source"] = ["As chapter\n3 shows, it does."]
+
+
 @pytest.mark.parametrize("gate", notebook_gates.STORED)
 def test_good_stored_notebook(gate):
     assert gate(stored(EXECUTED)) == []
+
+
+@pytest.mark.parametrize("tag", ["hide-input", "remove-cell"])
+def test_what_is_folded_may_be_long(tag):
+    notebook = stored(EXECUTED)
+    show_long_code(notebook)
+    notebook["cells"][FIGURE]["metadata"]["tags"] = [tag]
+    assert notebook_gates.long_code(notebook) == []
+
+
+def test_what_is_not_shown_needs_no_sentence():
+    notebook = stored(EXECUTED)
+    code_alone(notebook)
+    notebook["cells"][PROGRESS]["metadata"]["tags"] = ["remove-cell"]
+    assert notebook_gates.code_on_code(notebook) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- {glue:text}`a:d`, {glue:text}`b:d`\n- {glue:text}`c:d`, {glue:text}`d:d`",
+        "{glue:text}`a:d`, {glue:text}`b:d`\n\n{glue:text}`c:d`, {glue:text}`d:d`",
+        "{glue:text}`a:d`, {glue:text}`b:.1f` ±\n{glue:text}`c:.1f` and {glue:text}`d:.1%`",
+        "{glue:text}`a`, {glue:text}`b:s`, {glue:text}`c`, {glue:text}`d:s` are words",
+    ],
+)
+def test_few_numbers_a_paragraph(text):
+    notebook = stored(EXECUTED)
+    notebook["cells"][BETWEEN]["source"] = [text]
+    assert notebook_gates.many_numbers(notebook) == []
 
 
 @pytest.mark.parametrize("gate", notebook_gates.EXECUTED)
@@ -98,6 +149,11 @@ def test_good_executed_notebook(gate):
         (notebook_gates.stored_outputs, keep_count, "cell 2 is stored with an execution count"),
         (notebook_gates.other_kernel, other_kernel, "'conda-env-vision-py'; choose python3"),
         (notebook_gates.other_kernel, no_kernel, "None; choose python3"),
+        (notebook_gates.long_code, show_long_code, "cell 5 shows 13 lines of code, at most 12"),
+        (notebook_gates.long_code, show_wide_code, "cell 5 shows a line of 77 characters"),
+        (notebook_gates.code_on_code, code_alone, "cells 3 and 4 show code with no sentence"),
+        (notebook_gates.many_numbers, four_numbers, "cell 4 has a paragraph of 4 numbers"),
+        (notebook_gates.numbered_chapters, typed_number, "cell 4 says 'chapter\\n3': link it"),
     ],
 )
 def test_bad_stored_notebook(gate, spoil, says):
@@ -110,12 +166,12 @@ def test_bad_stored_notebook(gate, spoil, says):
 @pytest.mark.parametrize(
     ("gate", "spoil", "says"),
     [
-        (notebook_gates.error_outputs, raise_error, "cell 4 raised ValueError: bad"),
-        (notebook_gates.not_executed, skip_cell, "cell 4 was not executed"),
+        (notebook_gates.error_outputs, raise_error, "cell 5 raised ValueError: bad"),
+        (notebook_gates.not_executed, skip_cell, "cell 5 was not executed"),
         (notebook_gates.shown_stderr, show_stderr, "cell 3 shows stderr"),
         (notebook_gates.undescribed_figures, drop_alt, "without mystnb.image.alt"),
         (notebook_gates.undescribed_figures, drop_caption, "without mystnb.figure.caption"),
-        (notebook_gates.lost_figures, lose_figure, "cell 4 has a caption and shows no picture"),
+        (notebook_gates.lost_figures, lose_figure, "cell 5 has a caption and shows no picture"),
         (notebook_gates.lost_figures, draw_as_text, "another backend of matplotlib's"),
     ],
 )

@@ -87,9 +87,7 @@ def with_alt(alt):
     kept = {
         "output_type": "display_data",
         "data": {alt_texts.PAPERMILL: ["2.0449"]},
-        "metadata": {
-            "scrapbook": {"name": "lead", "mime_prefix": "application/papermill.record/"}
-        },
+        "metadata": {"scrapbook": {"name": "lead", "mime_prefix": "application/papermill.record/"}},
     }
     (cell,) = [c for c in notebook["cells"] if "figure" in c["metadata"].get("mystnb", {})]
     cell["metadata"]["mystnb"]["image"]["alt"] = alt
