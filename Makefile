@@ -103,7 +103,7 @@ _build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py tools/pict
 	@$(THREADS) PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@
 
 # These tell what the list of claims gives to them.
-$(foreach n,08 09 10,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): book/claims.yml
+$(foreach n,09 10 11,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): book/claims.yml
 
 # The names of the data files: rewritten only if others are there than last time, so that pages made
 # from stand-ins are executed again once the real data has come, and nothing else is. Fetched the

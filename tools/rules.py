@@ -317,9 +317,9 @@ def main() -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_if_changed(root / TABLE, text.getvalue())
     if missing := without_entry(rows):
-        sys.exit("\n".join(missing))
+        sys.exit("\n".join([*missing, f"{TABLE} is left as it was"]))
+    write_if_changed(root / TABLE, text.getvalue())
     younger = sum(row["older"] == "no" for row in rows)
     print(f"{TABLE}: {len(rows)} rules, {younger} of them younger than results, with reasons")
 

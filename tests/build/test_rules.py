@@ -193,6 +193,7 @@ def test_the_command(repository, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rules"])
     with pytest.raises(SystemExit, match="outcomes: changed after the first results"):
         rules.main()
+    assert not (repository.folder / rules.TABLE).exists(), "what is refused is not written"
     monkeypatch.setattr(sys, "argv", ["rules", "--why", "a slip"])
     rules.main()
     assert "1 of them younger than results" in capsys.readouterr().out
