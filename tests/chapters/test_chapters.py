@@ -20,7 +20,7 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # As little as each chapter can do with: its start and its figures then take most of the time.
 SMALL = {
-    "01": {"n_images": 10, "n_filters": 20, "n_pairs": 10, "n_magnitudes": 50},
+    "01": {"n_images": 10},
     "02": {"n_images": 20, "n_samples": 2, "n_directions": 20},
     "03": {
         "n_images": 20, "reference_images": 200, "reference_images_large": 40,

@@ -15,6 +15,7 @@ from patchinit.chapters.pictures import (
     filter_grid,
     patch_grid,
     show_image,
+    typical_image,
 )
 from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, use_style
 
@@ -197,3 +198,11 @@ def test_style_is_the_methods_colours():
     cycle = [to_rgb(entry["color"]) for entry in mpl.rcParams["axes.prop_cycle"]]
     assert cycle[: len(METHODS)] == [to_rgb(color) for color in METHOD_COLORS.values()]
     CALLS["seed_curves"](plt.subplots()[1]).figure.canvas.draw()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_typical_image_has_the_median_edge(channels):
+    heights = torch.tensor([50, 10, 255, 40, 30])  # of an edge in a dark image
+    images = torch.zeros(5, channels, 6, 7, dtype=torch.uint8)
+    images[..., 4:] = heights[:, None, None, None].to(torch.uint8)
+    assert typical_image(images) == 3

@@ -8,7 +8,7 @@ import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import conv2d, normalize
 
 _SMALL = {"va": "center", "fontsize": "small"}
 
@@ -126,6 +126,29 @@ def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
     _draw(ax, image, (-0.5, width - 0.5, height - 0.5, -0.5))
     _bare(ax, (-0.5, width - 0.5), (height - 0.5, -0.5), title)
     return ax
+
+
+def typical_image(images: Tensor) -> int:
+    """The image whose sharpest upright edge, dark to bright, is the median of all.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, H, W)
+        At least one image of 3x3 pixels or more; uint8 or floats.
+
+    Returns
+    -------
+    int
+        Its index.
+
+    Examples
+    --------
+    >>> steps = torch.tensor([9.0, 1.0, 4.0])  # black on the left, that bright on the right
+    >>> typical_image(steps[:, None, None, None] * torch.tensor([0.0, 0, 1]).expand(3, 3))
+    2
+    """
+    edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
+    return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)
 
 
 def activation_strip(
