@@ -149,7 +149,7 @@ def numbered(
     lines = lines or [{"runs": "none yet"}]
     head = list(lines[0])
     # What is in brackets, and the number before it, stay on one line.
-    told = [[_BRACKETS.sub(_unbroken, str(line.get(key, ""))) for key in head] for line in lines]
+    told = [[_cell(line.get(key, "")) for key in head] for line in lines]
     shown = [head, [":--"] * len(head), *told[:1]]
     for above, row in itertools.pairwise(told):
         n = next((i for i in range(once) if row[i] != above[i]), once)
@@ -158,8 +158,9 @@ def numbered(
     return Markdown(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::")
 
 
-def _unbroken(found: re.Match) -> str:
-    return found[0].replace(" ", "\N{NO-BREAK SPACE}")
+def _cell(value: object) -> str:
+    text = str(value).replace("|", "\\|")
+    return _BRACKETS.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:
