@@ -185,6 +185,21 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
 
 
+def test_many_filters_before_and_after_are_broken_into_blocks(ax):
+    before = rand(27, 3, 3, 3)
+    before_after(before, before.flip(0), torch.arange(27) / 100, ax=ax)
+    written = [text.get_text() for text in ax.texts]
+    assert [written.count(text) for text in ("before", "after")] == [2, 2]
+    assert [float(text) for text in written if "." in text] == [i / 100 for i in range(27)]
+    assert len(ax.images) == 3 * 27 and ax.get_xlim() == (0, 14)
+    places = {tuple(image.get_extent()) for image in ax.images}
+    assert len(places) == 3 * 27, "no filter lies on another"
+    numbers = [text for text in ax.texts if "." in text.get_text()]
+    assert min(text.get_fontsize() for text in numbers) >= 6.5
+    low, high = ax.get_ylim()
+    assert all(low < y < high for _, _, y, _ in places)
+
+
 def test_image_has_pixels_of_its_own(ax):
     show_image(torch.arange(6).reshape(1, 2, 3) / 5, ax=ax, title="t")
     (image,) = ax.images
