@@ -1,146 +1,111 @@
-"""The claims of book/claims.yml on the pages, with what the executed chapters found of them.
+"""The claims of book/claims.yml on the pages, with what the chapters found of them.
 
-The directive `claims-tally` counts the verdicts, `claims-table` makes the table of one group,
-the role `verdict` gives one claim's verdict, and the substitution
-`n_claims` their number. A build in which a chapter keeps a verdict on a claim that is not in the
-list, or none on one that the list gives to it, fails. Beside the pages stand claims.json, for
-machines, and a badge for each claim.
+The role `verdict` is a badge that leads to a claim's card; the directive `claims-cards` makes the
+cards of one group, `claims-strip` a square for each claim, `claims-tally` a sentence that counts
+the verdicts, `claims-legend` says what each badge means, and the substitution `n_claims` is their
+number. A build in which a chapter keeps a verdict on a claim that is not in the list, or none on
+one that the list gives to it, fails. Beside the pages stand claims.json, for machines, and a badge
+for each claim.
 """
 
-import ast
-import html
 import json
-import re
-from collections import Counter
 from pathlib import Path
 
+from claims_kept import MEANING, WORDS, as_json, badge, css_class, decided, of_claims, plainly
+from claims_kept import strip as strip_of
+from claims_kept import tally as tally_of
 from docutils import nodes
+from myst_nb.ext.glue.crossref import read_glue_cache
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from patchinit.chapters.claim_list import read_claims
 
-NAME = re.compile(r"claim_(\d+)_(verdict|where|evidence|needed|record)")
-#: Every word for a claim, with the sign and the colour of its badge (white text, 4.5 to 1 or more).
-WORDS = {
-    "supported": ("✓", "#1a6b3c"),
-    "contradicted": ("✗", "#a3242b"),
-    "not supported": ("✗", "#a3242b"),
-    "no practical difference": ("=", "#6b4b00"),
-    "mixed": ("±", "#6a3d9a"),
-    "undecided": ("?", "#555555"),
-    "described": ("i", "#24578f"),
-}
-HEAD = """```{list-table}
-:header-rows: 1
-:widths: 6 28 14 52
-:class: claims
-
-* - claim
-  - statement
-  - verdict
-  - what we saw
-"""
+PAGE = "book/claims"  # that has the cards
+LOGGER = logging.getLogger(__name__)
 
 
-def glued_claims(notebook):
-    """{claim: {what: text}} of one executed notebook, from what its cells have glued."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+class later(nodes.General, nodes.Element):  # noqa: N801, docutils writes its nodes so
+    """What can only be said once all chapters are read: `what`, on claim `number`."""
+
+
+def pages_of(source):
+    """{number: name} of the chapters."""
+    paths = sorted((source / "notebooks").glob("[0-9]*.ipynb"))
+    return {int(path.stem.split("-")[0]): path.stem for path in paths}
+
+
+def found_in(app):
+    """(claims, what is kept of each, what is wrong), from what MyST-NB keeps of the chapters."""
+    claims = read_claims(Path(app.srcdir) / "book" / "claims.yml")
     found = {}
-    for output in outputs:
-        match = NAME.fullmatch(output.get("metadata", {}).get("scrapbook", {}).get("name", ""))
-        text = output.get("data", {}).get("application/papermill.record/text/plain", "")
-        if match and text:
-            found.setdefault(int(match[1]), {})[match[2]] = ast.literal_eval("".join(text))
-    return found
+    for number, name in pages_of(Path(app.srcdir)).items():
+        cache = read_glue_cache(app.env.mystnb_config.output_folder, f"notebooks/{name}")
+        texts = {name: kept["data"].get("text/plain", "") for name, kept in cache.items()}
+        found[number] = of_claims(texts)
+    return claims, *decided(claims, found)
 
 
-def decided(claims, found):
-    """({claim: what its chapter keeps of it}, what is wrong).
+class SayVerdicts(SphinxPostTransform):
+    """Puts badges, squares and sentences where they were asked for."""
 
-    `found` has what each chapter keeps, by its number.
-    """
-    kept = {
-        number: found[claim.chapter][number]
-        for number, claim in claims.items()
-        if "verdict" in found.get(claim.chapter, {}).get(number, {})
-    }
-    problems = [
-        f"chapter {chapter} keeps a verdict on claim {number}, which is not in claims.yml"
-        for chapter, of_chapter in found.items()
-        for number in of_chapter
-        if number not in claims
-    ]
-    problems += [
-        f"chapter {claim.chapter} keeps no verdict on claim {number}, which claims.yml gives to it"
-        for number, claim in claims.items()
-        if number not in kept
-    ]
-    problems += [
-        f"chapter {claims[number].chapter} keeps {of_claim['verdict']!r} on claim {number}, which "
-        "is no verdict"
-        for number, of_claim in kept.items()
-        if of_claim["verdict"] not in WORDS
-    ]
-    return kept, problems
+    default_priority = 500
 
+    def run(self, **kwargs):
+        places = list(self.document.findall(later))
+        if not places:
+            return
+        # The chapters' outputs are read once for all pages of a build, in each of its processes.
+        if not hasattr(self.app, "found_of_claims"):
+            self.app.found_of_claims = found_in(self.app)
+        claims, kept, problems = self.app.found_of_claims
+        for place in places:
+            if problems and place["what"] in ("strip", "tally"):
+                LOGGER.warning("; ".join(problems), location=place)
+            made = getattr(self, place["what"])(place["number"], claims, kept)
+            place.replace_self(made)
 
-def tally(kept):
-    """One sentence that counts the verdicts."""
-    counts = Counter(of_claim["verdict"] for of_claim in kept.values())
-    *parts, last = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
-    return f"**Of {len(kept)} claims: {', '.join(parts)} and {last} in this build.**"
+    def address(self):
+        return self.app.builder.get_relative_uri(self.env.docname, PAGE)
 
+    def verdict(self, number, claims, kept):
+        word = kept.get(number, {}).get("verdict")
+        if word not in WORDS:
+            return nodes.inline("", "not in this build")
+        on_its_card = self.env.docname == PAGE
+        kind = nodes.inline if on_its_card else nodes.reference
+        made = kind(
+            "", "", nodes.inline("", WORDS[word][0]), nodes.Text(f" {word}"),
+            classes=["verdict", css_class(word)],
+        )  # fmt: skip
+        if not on_its_card:
+            made["internal"], made["refuri"] = True, f"{self.address()}#claim-{number}"
+            made["reftitle"] = f"Claim {number}: {claims[number].statement}"
+        return made
 
-def badge(number, word):
-    """The badge of a claim, as SVG."""
-    sign, color = WORDS[word]
-    left, right = f"claim {number}", f"{sign} {word}"
-    widths = [10 + 7 * len(text) for text in (left, right)]
-    total, label = sum(widths), html.escape(f"{left}: {word}")
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" \
-aria-label="{label}">
-<title>{label}</title>
-<rect width="{total}" height="20" rx="3" fill="#333333"/>
-<rect x="{widths[0]}" width="{widths[1]}" height="20" rx="3" fill="{color}"/>
-<g fill="#ffffff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
-<text x="{widths[0] / 2}" y="14">{left}</text>
-<text x="{widths[0] + widths[1] / 2}" y="14">{html.escape(right)}</text>
-</g>
-</svg>
-"""
+    def plain(self, number, claims, kept):
+        word = kept.get(number, {}).get("verdict")
+        return nodes.Text(plainly(claims[number], word) if word in WORDS else "Not in this build.")
 
+    def tally(self, number, claims, kept):
+        return nodes.paragraph("", tally_of(claims, kept) if kept else "Not in this build.")
 
-def as_json(claims, kept, pages):
-    """All claims with what was found of them, as plain values."""
-    return [
-        {
-            "number": number,
-            "statement": claim.statement,
-            "place": claim.place,
-            "rule": claim.rule,
-            "verdict": kept[number]["verdict"],
-            "where": kept[number].get("where", ""),
-            "evidence": kept[number]["evidence"],
-            "to_decide": kept[number].get("needed"),
-            "verdicts": json.loads(kept[number].get("record", "[]")),
-            "page": f"notebooks/{pages[claim.chapter]}.html"
-            + (f"#{claim.figure}" if claim.figure else ""),
-            "badge": f"badges/claim-{number}.svg",
-        }
-        for number, claim in claims.items()
-    ]
+    def strip(self, number, claims, kept):
+        known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
+        return nodes.raw("", strip_of(claims, known, self.address()), format="html")
 
 
 def write_claims(app, exception):
     """claims.json and the badges, where every chapter kept its verdicts."""
     if exception is not None or app.builder.format != "html":
         return
-    source, target = Path(app.srcdir), Path(app.outdir)
-    claims = read_claims(source / "book" / "claims.yml")
-    kept, problems = decided(claims, _found(source))
+    claims, kept, problems = found_in(app)
     if problems:
-        return  # the tally says so, or this build has no executed chapters
-    text = json.dumps(as_json(claims, kept, _pages(source)), indent=1, ensure_ascii=False)
+        return  # the tally says so
+    target = Path(app.outdir)
+    entries = as_json(claims, kept, pages_of(Path(app.srcdir)))
+    text = json.dumps(entries, indent=1, ensure_ascii=False)
     (target / "claims.json").write_text(text + "\n", encoding="utf-8")
     (target / "badges").mkdir(exist_ok=True)
     for number, of_claim in kept.items():
@@ -148,99 +113,103 @@ def write_claims(app, exception):
         path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
 
 
-def _chapters(source):
-    """{number: path} of the chapters."""
-    paths = sorted((source / "notebooks").glob("[0-9]*.ipynb"))
-    return {int(path.stem.split("-")[0]): path for path in paths}
+def body(claim, chapters):
+    """A card's text below its verdict, in MyST; `chapters` has each page by its number."""
 
+    def glued(chapter, what):
+        return f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
 
-def _pages(source):
-    return {number: path.stem for number, path in _chapters(source).items()}
+    def seen(chapter, figure):
+        link = f"{{doc}}`../notebooks/{chapters[chapter]}`"
+        return f"{{numref}}`{figure}` in {link}" if figure else link
 
-
-def _found(source):
-    return {
-        number: glued_claims(json.loads(path.read_text(encoding="utf-8")))
-        for number, path in _chapters(source).items()
-    }
-
-
-def row(claim, chapters):
-    """A claim's line of the table, in MyST; `chapters` has each chapter's page by its number."""
-    glue = "{{glue:text}}`../notebooks/{page}.ipynb::claim_{number}_{what}:s`".format
-
-    def shown(chapter, figure):
-        page = chapters[chapter]
-        link = f"{{doc}}`chapter {chapter} <../notebooks/{page}>`"
-        return (
-            glue(page=page, number=claim.number, what="evidence")
-            + f" ({f'{{numref}}`{figure}` in ' if figure else ''}{link})"
-        )
-
-    page, saw = chapters[claim.chapter], shown(claim.chapter, claim.figure)
+    places, evidence = [(claim.chapter, claim.figure)], glued(claim.chapter, "evidence")
     if claim.untrained:
-        saw = f"Untrained: {shown(**claim.untrained)} Trained: {saw}"
-    verdict = glue(page=page, number=claim.number, what="verdict")
-    if claim.runs:
-        saw += f". To decide: {glue(page=page, number=claim.number, what='needed')}."
-        verdict += " " + glue(page=page, number=claim.number, what="where")
-    return f"* - {claim.number}\n  - {claim.statement}\n  - {verdict}\n  - {saw}\n"
+        places.insert(0, (claim.untrained["chapter"], claim.untrained["figure"]))
+        untrained = glued(claim.untrained["chapter"], "evidence")
+        evidence = f"Untrained: {untrained}\n\nTrained: {evidence}"
+    needed = f"To decide\n: {glued(claim.chapter, 'needed')}.\n\n" if claim.runs else ""
+    return (
+        f"In the paper\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
+        f"See\n: {'; '.join(seen(*place) for place in places)}\n\n"
+        f":::{{dropdown}} The evidence in full\n{evidence}\n:::\n"
+    )
 
 
 class Listed:
-    """What a directive or role needs of the list and of the chapters; `env` is Sphinx's."""
+    """What a directive or role needs of the list of claims; `env` is Sphinx's."""
 
     def claims(self):
         path = Path(self.env.srcdir) / "book" / "claims.yml"
         self.env.note_dependency(str(path))
         return read_claims(path)
 
-    def pages(self):
-        return _pages(Path(self.env.srcdir))
 
-
-class ClaimsTally(SphinxDirective, Listed):
-    """One sentence, or a line that says why there is none."""
-
-    def run(self):
-        source = Path(self.env.srcdir)
-        for path in _chapters(source).values():
-            self.env.note_dependency(str(path))
-        found = _found(source)
-        if not any(found.values()):
-            return self.parse_text_to_nodes(
-                "This build did not count the verdicts; `make book` does."
-            )
-        kept, problems = decided(self.claims(), found)
-        if problems:
-            raise self.error("; ".join(problems))
-        return self.parse_text_to_nodes(tally(kept))
-
-
-class ClaimsTable(SphinxDirective, Listed):
-    """The claims of one group: statement, verdict and what the chapter saw."""
+class ClaimsCards(SphinxDirective, Listed):
+    """A card for each claim of a group: statement, verdict, a sentence, and all that is behind."""
 
     required_arguments = 1
 
     def run(self):
-        claims, pages = self.claims().values(), self.pages()
-        rows = [row(claim, pages) for claim in claims if claim.group == self.arguments[0]]
-        if not rows:
+        claims = [c for c in self.claims().values() if c.group == self.arguments[0]]
+        if not claims:
             raise self.error(f"no claim of claims.yml is of the group {self.arguments[0]!r}")
-        return self.parse_text_to_nodes(HEAD + "".join(rows) + "```")
+        chapters = pages_of(Path(self.env.srcdir))
+        return [self.card(claim, chapters) for claim in claims]
+
+    def card(self, claim, chapters):
+        number = claim.number
+        made = nodes.section(ids=[f"claim-{number}"], classes=["claim"])
+        made += nodes.title("", f"Claim {number}: {claim.statement}")
+        badge_and_place = nodes.paragraph("", "", later(what="verdict", number=number))
+        if claim.runs:
+            name = f"../notebooks/{chapters[claim.chapter]}.ipynb::claim_{number}_where:s"
+            (paragraph,) = self.parse_text_to_nodes(f" {{glue:text}}`{name}`")
+            badge_and_place += [nodes.Text(" "), *paragraph.children]
+        made += badge_and_place
+        made += nodes.paragraph("", "", later(what="plain", number=number))
+        made += self.parse_text_to_nodes(body(claim, chapters))
+        return made
+
+
+class ClaimsStrip(SphinxDirective):
+    """A square for each claim."""
+
+    def run(self):
+        return [later(what="strip", number=0)]
+
+
+class ClaimsTally(SphinxDirective):
+    """One sentence that counts the verdicts."""
+
+    def run(self):
+        return [later(what="tally", number=0)]
+
+
+class ClaimsLegend(SphinxDirective):
+    """Each badge and what it means."""
+
+    def run(self):
+        rows = nodes.bullet_list(classes=["legend"])
+        for word, (sign, _) in WORDS.items():
+            mark = nodes.inline(
+                "", "", nodes.inline("", sign), nodes.Text(f" {word}"),
+                classes=["verdict", css_class(word)],
+            )  # fmt: skip
+            text = nodes.paragraph("", "", mark, nodes.Text(f" {MEANING[word]}"))
+            rows += nodes.list_item("", text)
+        return [rows]
 
 
 class Verdict(SphinxRole, Listed):
-    """The verdict on the claim of this number."""
+    """The badge of the claim of this number, which leads to its card."""
 
     def run(self):
-        claim = self.claims().get(int(self.text))
-        if claim is None:
+        number = int(self.text) if self.text.isdecimal() else self.text
+        if number not in self.claims():
             text = f"claim {self.text} is not in claims.yml"
             return [], [self.inliner.reporter.error(text, line=self.lineno)]
-        page = self.pages()[claim.chapter]
-        text = f"{{glue:text}}`../notebooks/{page}.ipynb::claim_{claim.number}_verdict:s`"
-        return self.inliner.parse(text, self.lineno, None, nodes.inline())
+        return [later(what="verdict", number=number)], []
 
 
 def count(app, config):
@@ -250,9 +219,13 @@ def count(app, config):
 
 
 def setup(app):
+    app.add_node(later)
     app.connect("config-inited", count)
     app.connect("build-finished", write_claims)
+    app.add_post_transform(SayVerdicts)
+    app.add_directive("claims-cards", ClaimsCards)
+    app.add_directive("claims-strip", ClaimsStrip)
     app.add_directive("claims-tally", ClaimsTally)
-    app.add_directive("claims-table", ClaimsTable)
+    app.add_directive("claims-legend", ClaimsLegend)
     app.add_role("verdict", Verdict())
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,8 +48,10 @@ class ChapterCosts(SphinxDirective):
 # --- Values of other pages ------------------------------------------------------------------------
 
 
-# By a role, and by a directive.
-GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$", re.MULTILINE)
+# By a role, and by a directive; verdicts and costs come from the chapters too.
+GLUED = re.compile(
+    r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE
+)
 
 
 def dependants(app, env, added, changed, removed):

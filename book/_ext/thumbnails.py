@@ -8,12 +8,14 @@ from pathlib import Path
 
 from alt_texts import filled, kept_in
 from docutils import nodes
+from docutils.parsers.rst import directives
 from PIL import Image
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
 WIDTH = 680  # pixels; shown at half of that, for screens with finer ones
+WIDE = 1460  # the same for a picture as wide as the text
 
 
 def cell_of(notebook, label):
@@ -32,10 +34,10 @@ def picture(cell):
     return None
 
 
-def smaller(png):
-    """The same picture, at most WIDTH pixels wide and in 256 colours: a third of the bytes."""
+def smaller(png, most=WIDTH):
+    """The same picture, at most this many pixels wide and in 256 colours: a third of the bytes."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    width = min(WIDTH, image.width)
+    width = min(most, image.width)
     height = round(image.height * width / image.width)
     content = io.BytesIO()
     image = image.resize((width, height), Image.Resampling.LANCZOS)
@@ -44,9 +46,10 @@ def smaller(png):
 
 
 class Thumbnail(SphinxDirective):
-    """The figure of a label."""
+    """The figure of a label; with the option `wide`, as wide as the text."""
 
     required_arguments = 1
+    option_spec = {"wide": directives.flag}
 
     def run(self):
         (label,) = self.arguments
@@ -61,19 +64,21 @@ class Thumbnail(SphinxDirective):
         if png is None:
             return self.parse_text_to_nodes("`make book` draws the figure here.")
         # Beside what Sphinx keeps of the pages: it copies pictures from there into the book.
-        small = Path(self.env.doctreedir) / "thumbnails" / f"{label}.png"
+        wide = "wide" in self.options
+        name = f"{label}-wide.png" if wide else f"{label}.png"
+        small = Path(self.env.doctreedir) / "thumbnails" / name
         small.parent.mkdir(parents=True, exist_ok=True)
-        small.write_bytes(smaller(png))
+        small.write_bytes(smaller(png, WIDE if wide else WIDTH))
         image = nodes.image(
             uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
             alt=filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook)),
-            classes=["thumbnail"],
+            classes=["thumbnail", "wide"] if wide else ["thumbnail"],
         )
         link = pending_xref(
             "", image, refdomain="", reftype="thumbnail", reftarget=label,
             refdoc=self.env.docname, refwarn=True,
         )  # fmt: skip
-        return [nodes.paragraph("", "", link)]
+        return [nodes.paragraph("", "", link, classes=["hero"] if wide else [])]
 
 
 def resolve(app, env, node, content):

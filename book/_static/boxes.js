@@ -1,11 +1,25 @@
-// A box that scrolls sideways can be reached by keyboard and has a name, as long as it scrolls.
+// A box that scrolls sideways can be reached by keyboard, has a name, and fades where it goes on.
 (() => {
   const BOXES =
     ".bd-article :is(.pst-scrollable-table-container, .text_html:has(> table), figure, pre, " +
-    "mjx-container[display='true'], dt.sig)";
-  const name = (box) => (box.matches("figure") ? "Figure" : box.matches("pre, dt") ? "Code"
+    "mjx-container[display='true'], dt.sig, p.hero)";
+  const name = (box) => (box.matches("figure, .hero") ? "Figure" : box.matches("pre, dt") ? "Code"
     : box.matches("mjx-container") ? "Formula" : "Table");
+  // Towards which edges there is more of it.
+  const mark = (box) => {
+    const more = [];
+    if (box.dataset.scrolls === "yes") {
+      if (box.scrollLeft > 1) more.push("left");
+      if (box.scrollLeft + box.clientWidth < box.scrollWidth - 1) more.push("right");
+    }
+    if (more.length) box.dataset.more = more.join(" ");
+    else delete box.dataset.more;
+  };
   const watch = (box) => {
+    look(box);
+    mark(box);
+  };
+  const look = (box) => {
     const scrolls = box.scrollWidth > box.clientWidth + 1;
     if (scrolls === (box.dataset.scrolls === "yes")) return;
     box.dataset.scrolls = scrolls ? "yes" : "no";
@@ -17,7 +31,10 @@
   };
   const start = () => {
     const seen = new ResizeObserver((entries) => entries.forEach((one) => watch(one.target)));
-    document.querySelectorAll(BOXES).forEach((box) => seen.observe(box));
+    document.querySelectorAll(BOXES).forEach((box) => {
+      seen.observe(box);
+      box.addEventListener("scroll", () => mark(box), { passive: true });
+    });
   };
   // Formulas are there when MathJax has set them.
   window.addEventListener("load", () => {

@@ -5,7 +5,7 @@ The claims page, the counts, what a chapter tells and the tests of the verdicts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -35,6 +35,7 @@ class Claim:
     runs: bool = False  #: whether training runs decide it; if not, the build computes it
     also: tuple[int, ...] = ()  #: further chapters that tell of it
     untrained: dict | None = None  #: chapter and figure of what can be said without training
+    plain: dict = field(default_factory=dict)  #: by verdict, what it means in a sentence
 
 
 def read_claims(path: Path | None = None) -> dict[int, Claim]:

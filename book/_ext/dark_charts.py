@@ -1,0 +1,47 @@
+"""Marks pictures that are charts, so that dark mode may turn their white into black.
+
+A chart is mostly white, and has few surfaces of one colour. Pictures of filters and photographs
+have many, and these must be seen as they are.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from docutils import nodes
+from PIL import Image
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+WHITE = 0.6  # least share of a chart
+SURFACES = 10  # colours that fill a square of SIDE pixels somewhere: a picture has as many
+SIDE = 6
+
+
+def is_chart(path):
+    """Whether the picture in this file is a chart."""
+    with Image.open(path) as image:
+        values = np.asarray(image.convert("RGB"), dtype=np.int64)
+    if (values.min(axis=2) >= 250).mean() < WHITE:
+        return False
+    colour = values @ (65536, 256, 1)
+    rows, columns = (size // SIDE for size in colour.shape)
+    blocks = colour[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE)
+    least, most = blocks.min(axis=(1, 3)), blocks.max(axis=(1, 3))
+    filled = least[(least == most) & (least < 0xF0F0F0)]
+    return len(np.unique(filled)) < SURFACES
+
+
+class MarkCharts(SphinxPostTransform):
+    """Gives charts the class `chart`."""
+
+    default_priority = 500
+
+    def run(self, **kwargs):
+        for image in self.document.findall(nodes.image):
+            path = Path(self.env.srcdir, image.get("candidates", {}).get("*", ""))
+            if path.suffix == ".png" and path.is_file() and is_chart(path):
+                image["classes"] = [*image.get("classes", []), "chart"]
+
+
+def setup(app):
+    app.add_post_transform(MarkCharts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
