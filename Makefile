@@ -27,11 +27,12 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
+.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make pdf         print the built book as one PDF (needs Chromium)'
+	@echo 'make measure     how long the pages of the built book are, and how much of them is code'
 	@echo 'make test        run the tests'
 	@echo 'make lint        style, notebooks without outputs, types of the method'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
@@ -116,6 +117,10 @@ _build/data-state: FORCE | .venv/.installed
 check: .venv/.installed
 	@$(PY) -m tools.gates
 	@$(PY) -m tools.browser_gates
+
+# On a wide screen and on a phone; another built site: python -m tools.measure SITE.
+measure: .venv/.installed
+	@$(PY) -m tools.measure
 
 # Where no browser is there, it says so, and `make release` goes without.
 pdf: book

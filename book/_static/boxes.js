@@ -29,7 +29,13 @@
       if (scrolls) box.setAttribute(key, value);
       else box.removeAttribute(key);
   };
+  // Numbers and intervals are not broken; sentences in a table are.
+  const unbroken = () => {
+    for (const cell of document.querySelectorAll(".bd-article .text_html td"))
+      cell.classList.toggle("short", cell.textContent.trim().length <= 24);
+  };
   const start = () => {
+    unbroken();
     const seen = new ResizeObserver((entries) => entries.forEach((one) => watch(one.target)));
     document.querySelectorAll(BOXES).forEach((box) => {
       seen.observe(box);

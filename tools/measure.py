@@ -1,0 +1,99 @@
+"""What a page asks of its reader, on a wide screen and on a phone: python -m tools.measure [SITE]
+
+A table with a line for each chapter of a built site, this book's or an older one's: words of prose,
+and for both widths the height, the shares of it that code and figures take, and the lines of code
+and of printed output that are cut off at the edge.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tools.browser import Browser, BrowserError, executable
+from tools.browser_gates import HEIGHT, WIDTHS
+from tools.environment import adopt
+from tools.gates import SITE
+
+# Code is what a cell shows, and the bar of what it folds; a box within a box counts once.
+MEASURE = """(() => {
+  const article = document.querySelector("article") || document.body;
+  const seen = e => e.checkVisibility();  // not within a fold that is shut
+  const height = selector => {
+    const all = [...article.querySelectorAll(selector)].filter(seen);
+    return all.filter(e => !all.some(o => o !== e && o.contains(e)))
+      .reduce((sum, e) => sum + e.getBoundingClientRect().height, 0);
+  };
+  const cut = pre => {
+    const style = getComputedStyle(pre), probe = document.createElement("span");
+    if (style.whiteSpace !== "pre") return 0;
+    const text = pre.textContent;
+    probe.textContent = "0".repeat(100);
+    pre.append(probe);
+    const letter = probe.getBoundingClientRect().width / 100;
+    probe.remove();
+    const wide = pre.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return text.split("\\n").filter(line => line.length * letter > wide + 1).length;
+  };
+  const prose = article.cloneNode(true);
+  for (const e of prose.querySelectorAll(".cell, pre, script, style, nav, mjx-container")) e.remove();
+  const whole = article.getBoundingClientRect().height;
+  return {
+    words: prose.textContent.split(/\\s+/).filter(word => /[\\p{L}\\p{N}]/u.test(word)).length,
+    height: Math.round(whole),
+    code: height(".cell_input, details.hide > summary, .highlight:not(.cell_output *)") / whole,
+    figures: height("figure, .cell_output img, .cell_output canvas, .cell_output svg") / whole,
+    cut: [...article.querySelectorAll("pre")].filter(seen).reduce((sum, e) => sum + cut(e), 0),
+  };
+})()"""
+HEAD = "chapter                        words" + "".join(
+    f"{f'{width} px':>12}{'code':>6}{'figures':>9}{'cut':>5}" for width in WIDTHS
+)
+
+
+def measure(site: Path) -> dict[str, list[dict]]:
+    """{chapter: what was measured at each of WIDTHS} of a built site."""
+    found = {}
+    with Browser() as browser:
+        page = browser.page()
+        for path in sorted((site / "notebooks").glob("*.html")):
+            found[path.stem] = []
+            for width in WIDTHS:
+                page.show(width, HEIGHT, "light")
+                page.open(path.resolve().as_uri())
+                # Pictures far below the screen are loaded when they come near it.
+                page.run(
+                    "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
+                    ".catch(() => 0)))).then(() => 0)"
+                )
+                found[path.stem].append(page.run(MEASURE))
+    return found
+
+
+def line(name: str, measured: list[dict]) -> str:
+    cells = "".join(
+        f"{at['height']:>12,}{at['code']:>6.0%}{at['figures']:>9.0%}{at['cut']:>5}"
+        for at in measured
+    )
+    return f"{name:<30}{measured[0]['words']:>6,}{cells}"
+
+
+def main() -> None:
+    site = Path(sys.argv[1]) if len(sys.argv) > 1 else SITE
+    if not (site / "notebooks").is_dir():
+        sys.exit(f"SITE={str(site)!r} has no folder notebooks; build the book, or name another")
+    if executable() is None:
+        sys.exit("No browser is there, and without one nothing is measured; install Chromium")
+    site = site.resolve()
+    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
+    try:
+        measured = measure(site)
+    except BrowserError as error:
+        sys.exit(f"The pages could not be measured: {error}")
+    print(HEAD)
+    for name, of_page in measured.items():
+        print(line(name, of_page))
+
+
+if __name__ == "__main__":
+    main()
