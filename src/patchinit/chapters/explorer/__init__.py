@@ -22,7 +22,8 @@ APP = """
 <div class="time"><button type="button" class="play"></button>
 <input type="range" min="0" value="0" autocomplete="off" aria-label="Epoch">\
 <output aria-live="off"></output></div>
-<div class="parts"><div class="left"><div class="bank" role="group"></div><p class="scale"></p></div>
+<div class="parts"><div class="left"><div class="bank" role="group"></div>\
+<p class="scale"></p></div>
 <div class="right"><svg class="plot" role="img" viewBox="0 0 360 276"></svg>
 <label class="log"><input type="checkbox" autocomplete="off" checked>\
  logarithmic distance axis</label></div></div>
