@@ -17,7 +17,7 @@ from patchinit.chapters.pictures import (
     show_image,
     typical_image,
 )
-from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, use_style
+from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +69,9 @@ def test_axes_in_axes_out(call):
     figure.canvas.draw()
 
 
-def test_every_method_has_its_own_colour_and_label():
-    assert set(METHOD_COLORS) == set(METHOD_LABELS) == set(METHODS)
+def test_every_method_has_its_own_colour_marker_and_label():
+    assert set(METHOD_COLORS) == set(METHOD_MARKERS) == set(METHOD_LABELS) == set(METHODS)
+    assert len(set(METHOD_MARKERS.values())) == len(METHODS)
     assert len({to_rgb(color) for color in METHOD_COLORS.values()}) == len(METHODS)
     assert len(set(METHOD_LABELS.values())) == len(METHODS)
 
@@ -84,7 +85,7 @@ def luminance(color):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_colours_are_seen_on_white(method):
-    assert 1.05 / (luminance(METHOD_COLORS[method]) + 0.05) > 2
+    assert 1.05 / (luminance(METHOD_COLORS[method]) + 0.05) > 3  # WCAG 2.1, 1.4.11
 
 
 @pytest.mark.parametrize(
