@@ -11,6 +11,7 @@ from patchinit.chapters.words import (
     describe,
     effect,
     evidence,
+    finding,
     looked,
     needed,
     place,
@@ -290,14 +291,16 @@ def glorot(settings):
 def test_runs_beyond_the_registered_ones_make_no_stage_complete(tmp_path):
     """Three runs of 15 on CIFAR-10, beside five that nobody registered."""
     on = stage("D", read(tmp_path, "anchor-cifar10", seeds=range(8), keep=glorot), "cifar10")
-    assert describe(on) == (
-        "CIFAR-10, 250 epochs of all training images: stage D, 3 of 15 runs, interim."
-    )
+    assert describe(on) == {
+        "data set": "CIFAR-10", "epochs": "250", "training images": "all", "stage": "D",
+        "runs": "3 of 15", "seeds": "8", "state": "interim",
+    }  # fmt: skip
 
 
 def test_a_complete_stage(tmp_path):
-    on = stage("C", read(tmp_path, "null"), "cifar10")
-    assert describe(on).endswith("3 epochs of all training images: stage C, 8 of 8 runs, complete.")
+    line = describe(stage("C", read(tmp_path, "null"), "cifar10"))
+    told = line["epochs"], line["stage"], line["runs"], line["state"]
+    assert told == ("3", "C", "8 of 8", "complete")
 
 
 def test_runs_that_diverged_are_reported(tmp_path):
@@ -305,16 +308,47 @@ def test_runs_that_diverged_are_reported(tmp_path):
     first, *others = on.arms
     broken = (replace(first.results[0], diverged=True), *first.results[1:])
     arms = (Arm(first.of, first.dataset, broken), *others)
-    assert describe(replace(on, runs=replace(on.runs, arms=arms))).endswith(
-        "4 of 8 runs, interim. 1 of them ended early: the loss was not finite."
-    )
+    line = describe(replace(on, runs=replace(on.runs, arms=arms)))
+    assert line["runs"] == "4 of 8"
+    assert line["state"] == "interim; 1 ended early, the loss was not finite"
 
 
 def test_runs_outside_the_protocol(tmp_path):
     runs = read(tmp_path, "paper", seeds=range(1), keep=glorot)["paper"]
-    assert describe(Stage(runs, STUDIES["paper"], "cifar10")) == (
-        "CIFAR-10, 250 epochs of all training images: runs outside the protocol, 1 seed. "
-        "They decide nothing."
+    line = describe(Stage(runs, STUDIES["paper"], "cifar10"))
+    assert (line["stage"], line["state"]) == ("none", "not registered, decides nothing")
+
+
+# --- What was found, in a sentence ----------------------------------------------------------------
+
+WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
+PLACE = "CIFAR-10, 10×16, 30 epochs"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        ("supported", f"It holds ({PLACE})."),
+        ("contradicted", f"It fails ({PLACE})."),
+        ("not supported", f"It fails ({PLACE})."),
+        ("no practical difference", f"No matter ({PLACE})."),
+        ("undecided", f"The runs are all in and cannot tell whether it does ({PLACE})."),
+    ],
+)
+def test_every_outcome_has_its_sentence(outcome, says):
+    judged = [Verdict("9", "cifar10", "B", 30, outcome, "decided")]
+    assert finding(judged, "9", "whether it does", **WORDS) == says
+
+
+def test_what_is_open_says_how_far_it_is():
+    reading = Reading("a", "pp", None, 1, 4)
+    begun = Verdict("9", "cifar10", "B", 30, "undecided", "interim", (reading,))
+    said = finding([begun], "9", "whether it does", **WORDS)
+    assert said == f"It is open whether it does: so far we have 1 of 4 pairs ({PLACE})."
+    decided = Verdict("9", "fashion_mnist", "B", 30, "supported", "decided")
+    both = finding([decided, begun], "9", "whether it does", **WORDS)
+    assert both.startswith("It holds (Fashion-MNIST") and both.endswith(
+        f"Still open: 1 of 4 pairs ({PLACE})."
     )
 
 
