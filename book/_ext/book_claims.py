@@ -117,7 +117,9 @@ def body(claim, chapters):
     """A card's text below its verdict, in MyST; `chapters` has each page by its number."""
 
     def glued(chapter, what):
-        return f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
+        return (
+            f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
+        )
 
     def seen(chapter, figure):
         link = f"{{doc}}`../notebooks/{chapters[chapter]}`"

@@ -49,9 +49,7 @@ class ChapterCosts(SphinxDirective):
 
 
 # By a role, and by a directive; verdicts and costs come from the chapters too.
-GLUED = re.compile(
-    r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE
-)
+GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
 
 
 def dependants(app, env, added, changed, removed):
