@@ -36,7 +36,8 @@ MEASURE = """(() => {
     return text.split("\\n").filter(line => line.length * letter > wide + 1).length;
   };
   const prose = article.cloneNode(true);
-  for (const e of prose.querySelectorAll(".cell, pre, script, style, nav, mjx-container")) e.remove();
+  const other = ".cell, pre, script, style, nav, mjx-container";
+  for (const e of prose.querySelectorAll(other)) e.remove();
   const whole = article.getBoundingClientRect().height;
   return {
     words: prose.textContent.split(/\\s+/).filter(word => /[\\p{L}\\p{N}]/u.test(word)).length,

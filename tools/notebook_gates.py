@@ -108,7 +108,7 @@ def many_numbers(notebook: dict) -> list[str]:
     """
     problems = []
     for n, text in paragraphs(notebook):
-        found = len(re.findall(NUMBER, re.sub(rf"{NUMBER}\s*±\s*(?={NUMBER[:4]})", "", text)))
+        found = len(re.findall(NUMBER, re.sub(rf"{NUMBER}\W{{0,3}}±\s*(?={NUMBER[:4]})", "", text)))
         if found > NUMBERS:
             start = " ".join(text.split())[:60]
             problems.append(

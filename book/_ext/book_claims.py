@@ -26,7 +26,7 @@ PAGE = "book/claims"  # that has the cards
 LOGGER = logging.getLogger(__name__)
 
 
-class later(nodes.General, nodes.Element):  # noqa: N801, docutils writes its nodes so
+class later(nodes.General, nodes.Element):
     """What can only be said once all chapters are read: `what`, on claim `number`."""
 
 

@@ -20,12 +20,9 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # As little as each chapter can do with: its start and its figures then take most of the time.
 SMALL = {
-    "01": {"n_images": 10, "n_filters": 20, "n_pairs": 10, "n_magnitudes": 50},
+    "01": {"n_images": 10},
     "02": {"n_images": 20, "n_samples": 2, "n_directions": 20},
-    "03": {
-        "n_images": 20, "reference_images": 200, "reference_images_large": 40,
-        "sample_sizes": [1, 3, 20], "n_draws": 2,
-    },
+    "03": {"n_images": 20, "sample_sizes": [1, 3, 20], "n_draws": 2},
     "04": {"n_images": 20, "n_draws": 2, "readout_images": 100},
     "05": {"n_images": 20, "n_filters": 6, "n_patches": 800, "n_repeats": 2},
     "06": {

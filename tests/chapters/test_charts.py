@@ -17,7 +17,7 @@ from patchinit.chapters.charts import (
     spectrum,
     stage_panels,
 )
-from patchinit.chapters.style import METHOD_COLORS
+from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS
 from patchinit.evidence.arms import Of
 from patchinit.evidence.estimates import MeanSquares, Residual
 from patchinit.evidence.intervals import Estimate, Interval, mean_estimate, mean_interval
@@ -75,6 +75,18 @@ def test_seed_curves_are_every_seed_and_the_mean(ax):
     assert colors(ax.lines) == {color_of("glorot_uniform")}
     assert ax.get_legend_handles_labels()[1] == [METHODS["glorot_uniform"].label]
     assert not ax.collections, "no band unless asked for"
+    assert thick.get_marker() == METHOD_MARKERS["glorot_uniform"]
+    assert all(line.get_marker() == "None" for line in thin)
+
+
+def test_means_are_told_apart_without_colours(ax):
+    for method in METHODS:
+        seed_curves(np.ones((1, 250)), ax=ax, method=method)
+    means = [line for line in ax.lines if line.get_label() in METHOD_LABELS.values()]
+    assert len({line.get_marker() for line in means}) == len(METHODS)
+    first, every = zip(*(line.get_markevery() for line in means), strict=True)
+    assert len(set(first)) == len(METHODS), "no marker hides another's"
+    assert set(every) == {50}
 
 
 def test_seed_curves_take_another_x_label_and_line(ax):

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from patchinit.chapters.explorer import ExplorerBank, explorer_html
+from tests.browser import browser_or_skip
 from tools import page_gates
 
 RNG = np.random.default_rng(0)
@@ -152,3 +153,62 @@ def test_every_control_is_named():
     app = BeautifulSoup(fragment(), "html.parser").find(class_="app")
     for control in app.find_all(["select", "input"]):
         assert control.find_parent("label") or control["aria-label"]
+
+
+# --- As a reader has it ---------------------------------------------------------------------------
+
+PAIRS = """(() => {
+  const at = selector => [...document.querySelectorAll(selector)]
+    .flatMap((part, i) => part.classList.contains('chosen') ? [i] : []);
+  return [at('.bank button'), at('.plot .one')];
+})()"""
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """The explorer of two banks of five filters, whose lines lie far apart."""
+    far = np.outer(np.linspace(0, 1, 7), [0.02, 0.1, 0.3, 0.6, 1.0])
+    banks = [bank(distances=far, norm=norm) for norm in ("0.45", "1")]
+    with browser_or_skip() as one:
+        one.show(tmp_path / "page.html", fragment(*banks))
+        yield one
+        assert one.errors == []
+
+
+def test_it_opens_with_what_training_came_to(browser):
+    assert browser.text("output") == "epoch 6 of 6"
+    assert browser.text(".bank button:last-child") == "1.0"
+    assert browser.text(".summary").startswith("At epoch 6 of 6: median distance 0.30")
+    assert "null" not in browser.run("document.querySelector('.app').textContent")
+
+
+def test_a_filter_and_its_line_by_mouse_finger_and_keyboard(browser):
+    assert browser.run(PAIRS) == [[], []]
+    browser.press(".bank button", "ArrowRight", "ArrowRight")
+    assert browser.run(PAIRS) == [[2], [2]]
+    assert browser.run("document.activeElement.getAttribute('aria-label')") == (
+        "filter 3, distance 0.30"
+    )
+    browser.click(".bank button:nth-child(5)")
+    browser.run("document.activeElement.blur()")
+    assert browser.run(PAIRS) == [[4], [4]], "a choice stays"
+    browser.touch(browser.place(".bank button:nth-child(2)", 0.5, 0.3))
+    assert browser.run(PAIRS) == [[1], [1]]
+    browser.run("document.querySelector('[type=checkbox]').click()")
+    assert browser.run(PAIRS) == [[1], [1]], "a new plot knows it as well"
+
+
+def test_a_line_leads_to_its_filter(browser):
+    browser.run("document.querySelector('[type=checkbox]').click()")
+    # On the linear axis from 0 to 1, the fourth line ends at 0.6.
+    browser.mouse(browser.place(".plot", 349 / 360, (238 - 0.6 * 212) / 276))
+    assert browser.run(PAIRS) == [[3], [3]]
+    browser.mouse(browser.place(".plot", 0.3, 0.2))  # where no line is
+    assert browser.run(PAIRS) == [[], []]
+
+
+def test_a_choice_of_norm_keeps_the_epoch(browser):
+    browser.press("[type=range]", "ArrowLeft")
+    browser.press("select[data-key=norm]", "ArrowDown")
+    assert browser.text("output") == "epoch 2 of 6"
+    assert browser.run(PAIRS) == [[], []]

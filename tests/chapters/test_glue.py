@@ -7,7 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from patchinit.chapters.glue import say
+from patchinit.chapters.glue import as_expected, say
 
 
 @pytest.fixture
@@ -35,3 +35,8 @@ def test_numbers_of_arrays_are_kept_as_numbers(shell):
         say(share=np.float64(0.25), n=np.int64(3))
     kept = [next(iter(output.data.values())) for output in found.outputs]
     assert kept == ["0.25", "3"]
+
+
+def test_a_prediction_that_fails_in_one_part_failed_in_part():
+    words = [as_expected(*parts) for parts in ((True, True), (True, False), (False, False))]
+    assert [word.split(" the ")[0] for word in words] == ["As", "Only in part as", "Not as"]

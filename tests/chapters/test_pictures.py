@@ -15,6 +15,7 @@ from patchinit.chapters.pictures import (
     filter_grid,
     patch_grid,
     show_image,
+    typical_image,
 )
 from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, use_style
 
@@ -184,6 +185,21 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
 
 
+def test_many_filters_before_and_after_are_broken_into_blocks(ax):
+    before = rand(27, 3, 3, 3)
+    before_after(before, before.flip(0), torch.arange(27) / 100, ax=ax)
+    written = [text.get_text() for text in ax.texts]
+    assert [written.count(text) for text in ("before", "after")] == [2, 2]
+    assert [float(text) for text in written if "." in text] == [i / 100 for i in range(27)]
+    assert len(ax.images) == 3 * 27 and ax.get_xlim() == (0, 14)
+    places = {tuple(image.get_extent()) for image in ax.images}
+    assert len(places) == 3 * 27, "no filter lies on another"
+    numbers = [text for text in ax.texts if "." in text.get_text()]
+    assert min(text.get_fontsize() for text in numbers) >= 6.5
+    low, high = ax.get_ylim()
+    assert all(low < y < high for _, _, y, _ in places)
+
+
 def test_image_has_pixels_of_its_own(ax):
     show_image(torch.arange(6).reshape(1, 2, 3) / 5, ax=ax, title="t")
     (image,) = ax.images
@@ -197,3 +213,11 @@ def test_style_is_the_methods_colours():
     cycle = [to_rgb(entry["color"]) for entry in mpl.rcParams["axes.prop_cycle"]]
     assert cycle[: len(METHODS)] == [to_rgb(color) for color in METHOD_COLORS.values()]
     CALLS["seed_curves"](plt.subplots()[1]).figure.canvas.draw()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_typical_image_has_the_median_edge(channels):
+    heights = torch.tensor([50, 10, 255, 40, 30])  # of an edge in a dark image
+    images = torch.zeros(5, channels, 6, 7, dtype=torch.uint8)
+    images[..., 4:] = heights[:, None, None, None].to(torch.uint8)
+    assert typical_image(images) == 3

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..evidence.intervals import mean_interval
 from ..evidence.verdicts.outcomes import ACCURACY_MARGIN
-from .style import METHOD_COLORS, METHOD_LABELS
+from .style import METHOD_COLORS, METHOD_LABELS, METHOD_LINES, METHOD_MARKERS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
     from ..evidence.arms import Of
@@ -76,7 +76,7 @@ def seed_curves(
     label: str | None = None,
     **line,
 ) -> Axes:
-    """Every seed's curve thin, their mean thick, in the method's colour.
+    """Every seed's curve thin, their mean thick, in the method's colour, line and marker.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def seed_curves(
         S seeds, E epochs.
     ax : Axes
     method : str
-        Gives the lines their colour, and their label.
+        Gives the lines their colour and their label, and the mean its dashes and marker.
     x : Tensor or array of shape (E,), optional
         Default: 1 to E.
     interval : bool
@@ -108,9 +108,16 @@ def seed_curves(
     """
     values = np.asarray(values)
     x = np.arange(1, values.shape[1] + 1) if x is None else x
+    # About five markers on a curve, at other places for each method.
+    every = max(1, len(x) // 5)
+    first = list(METHOD_MARKERS).index(method) * every // len(METHOD_MARKERS)
     line = {
         "color": METHOD_COLORS[method],
         "linewidth": 2,
+        "linestyle": METHOD_LINES[method],
+        "marker": METHOD_MARKERS[method],
+        "markersize": 5,
+        "markevery": (first, every),
         "label": label or METHOD_LABELS[method],
     } | line
     mean = values.mean(0)
@@ -118,7 +125,7 @@ def seed_curves(
         bounds = [mean_interval(column) for column in values.T]
         low, high = [bound.low for bound in bounds], [bound.high for bound in bounds]
         ax.fill_between(x, low, high, color=line["color"], alpha=0.18, linewidth=0)
-    ax.plot(x, values.T, color=line["color"], linewidth=0.8, alpha=0.4)
+    ax.plot(x, values.T, color=line["color"], linewidth=0.7, alpha=0.25)
     ax.plot(x, mean, **line)
     return ax
 

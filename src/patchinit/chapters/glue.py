@@ -58,3 +58,21 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     if data.stand_in_for or holds is None:
         found = UNDECIDED
     say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
+
+
+def as_expected(*parts: bool) -> str:
+    """How a reading begins: did what the book predicted come out?
+
+    Parameters
+    ----------
+    *parts : bool
+        One for each part of the prediction.
+
+    Examples
+    --------
+    >>> as_expected(True), as_expected(True, False), as_expected(False)
+    ('As the book expected', 'Only in part as the book expected', 'Not as the book expected')
+    """
+    if all(parts):
+        return "As the book expected"
+    return ("Only in part as" if any(parts) else "Not as") + " the book expected"

@@ -8,7 +8,7 @@ import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import conv2d, normalize
 
 _SMALL = {"va": "center", "fontsize": "small"}
 
@@ -128,6 +128,29 @@ def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
     return ax
 
 
+def typical_image(images: Tensor) -> int:
+    """The image whose sharpest upright edge, dark to bright, is the median of all.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, H, W)
+        At least one image of 3x3 pixels or more; uint8 or floats.
+
+    Returns
+    -------
+    int
+        Its index.
+
+    Examples
+    --------
+    >>> steps = torch.tensor([9.0, 1.0, 4.0])  # black on the left, that bright on the right
+    >>> typical_image(steps[:, None, None, None] * torch.tensor([0.0, 0, 1]).expand(3, 3))
+    2
+    """
+    edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
+    return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)
+
+
 def activation_strip(
     weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axes, unit: str = "response"
 ) -> Axes:
@@ -176,7 +199,13 @@ def activation_strip(
 
 
 def before_after(
-    before: Tensor, after: Tensor, distances: Tensor, *, ax: Axes, title: str | None = None
+    before: Tensor,
+    after: Tensor,
+    distances: Tensor,
+    *,
+    ax: Axes,
+    n_cols: int = 14,
+    title: str | None = None,
 ) -> Axes:
     """Three lines of filters: before training, after it, and their difference.
 
@@ -190,6 +219,8 @@ def before_after(
         C = 1 or 3.
     distances : Tensor of shape (F,)
     ax : Axes
+    n_cols : int
+        Filters side by side, at most; the others follow in three further lines.
     title : str, optional
 
     Returns
@@ -211,19 +242,22 @@ def before_after(
     (27, ['before', 'after', 'difference ×1'])
     """
     _check_channels("before", before.shape[1])
-    n = len(before)
     unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
     scale = float(torch.stack(unit).abs().quantile(0.995))
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
     lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
-    for bottom, (text, bank) in zip((2.1, 1.05, 0.0), lines.items(), strict=True):
-        _row(ax, bank / scale, bottom, signed=True)
-        ax.text(-0.2, bottom + 0.45, text, ha="right", **_SMALL)
-    below = {"ha": "center", "va": "top", "fontsize": "x-small", "rotation": 90 if n > 12 else 0}
-    for index, value in enumerate(distances.tolist()):
-        ax.text(index + 0.5, -0.12, f"{value:.4f}", **below)
-    _bare(ax, (0, n), (-1.0 if n > 12 else -0.5, 3.05), title)
+    below = {"ha": "center", "va": "top", "fontsize": 7.5}
+    blocks = range(0, len(before), n_cols)
+    for block, first in enumerate(blocks):
+        foot = 3.9 * (len(blocks) - 1 - block)
+        part = slice(first, first + n_cols)
+        for bottom, (text, bank) in zip((2.1, 1.05, 0.0), lines.items(), strict=True):
+            _row(ax, bank[part] / scale, foot + bottom, signed=True)
+            ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **_SMALL)
+        for index, value in enumerate(distances[part].tolist()):
+            ax.text(index + 0.5, foot - 0.12, f"{value:.4f}", **below)
+    _bare(ax, (0, min(len(before), n_cols)), (-0.6, 3.9 * len(blocks) - 0.85), title)
     return ax
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
+from ..evidence.arms import Of
 from ..evidence.verdicts.claims import Verdict, overall
 from ..evidence.verdicts.outcomes import DESCRIBED
 from .claim_list import read_claims
 from .glue import say
-from .words import describe, evidence, needed, number_of, record, where
+from .style import METHOD_LABELS
+from .words import describe, evidence, needed, number_of, record, rows, where
 
 if TYPE_CHECKING:
+    from ..evidence.arms import Arm
     from ..evidence.stages import Stage
+
+
+_BRACKETS = re.compile(r"\S+ \[[^\]]*\](?: pp)?")
 
 
 def tell(found: Sequence[Verdict], chapter: int) -> None:
@@ -77,21 +85,136 @@ def _keep(number: int, **parts: str) -> None:
     say(**{f"claim_{number}_{name}": value for name, value in parts.items()})
 
 
+def was(right: bool, known: object = True) -> str:
+    """How a prediction fared: behind "We expected ... That".
+
+    Parameters
+    ----------
+    right : bool
+    known : object
+        Whether there are runs that tell: a truth value, or a list of what they say.
+
+    Examples
+    --------
+    >>> was(True), was(False), was(True, known=[])
+    ('was right', 'was wrong', 'waits for more runs')
+    """
+    if not known:
+        return "waits for more runs"
+    return "was right" if right else "was wrong"
+
+
+def arms_of(on: Stage) -> dict[str, Arm]:
+    """The methods that a stage has as they are (own norm, trained), by name.
+
+    Examples
+    --------
+    >>> from patchinit.evidence.stages import stages_to_show
+    >>> list(arms_of(stages_to_show({})[-1]))[:2]  # in the book's repository
+    ['principal_components', 'kmeans']
+    """
+    return {name: arm for name in METHOD_LABELS if (arm := on.arm(Of(name)))}
+
+
+def numbered(
+    lines: Sequence[Mapping[str, object]], caption: str, name: str, *, once: int = 1
+) -> Markdown:
+    """A table with a number and a caption, to which the text can link.
+
+    The cell that shows it says ``"markdown_format": "myst"`` in its `mystnb` metadata. Without
+    lines the table says that there are no such runs yet, so a link to it never breaks.
+
+    Parameters
+    ----------
+    lines : sequence of mappings
+        The columns are those of the first line, in its order; a column may be missing elsewhere.
+    caption : str
+    name : str
+        What `numref` links to.
+    once : int
+        Of so many columns from the left, what repeats the line above is left out.
+
+    Examples
+    --------
+    >>> table = numbered([{"arm": "k-means", "n": 3}], "How many.", "tab-n")
+    >>> print(table.data)
+    :::{table} How many.
+    :name: tab-n
+    <BLANKLINE>
+    | arm | n |
+    | :-- | :-- |
+    | k-means | 3 |
+    :::
+    """
+    lines = lines or [{"runs": "none yet"}]
+    head = list(lines[0])
+    # What is in brackets, and the number before it, stay on one line.
+    told = [[_cell(line.get(key, "")) for key in head] for line in lines]
+    shown = [head, [":--"] * len(head), *told[:1]]
+    for above, row in itertools.pairwise(told):
+        n = next((i for i in range(once) if row[i] != above[i]), once)
+        shown.append([""] * n + row[n:])
+    body = "\n".join(f"| {' | '.join(row)} |" for row in shown)
+    return Markdown(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::")
+
+
+def _cell(value: object) -> str:
+    text = str(value).replace("|", "\\|")
+    return _BRACKETS.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:
+    """The verdicts on some claims that have runs, a line for each comparison (`numbered`).
+
+    Parameters
+    ----------
+    found : sequence of Verdict
+    *claims : str
+        Numbers, with the letter of a half: "7a".
+    caption, name : str
+
+    Examples
+    --------
+    >>> from patchinit.evidence.verdicts.claims import verdicts
+    >>> print(verdict_table(verdicts({}), "2", caption="Claim 2.", name="tab-2").data)
+    :::{table} Claim 2.
+    :name: tab-2
+    <BLANKLINE>
+    | runs |
+    | :-- |
+    | none yet |
+    :::
+    """
+    lines = rows([v for claim in claims for v in found if v.claim == claim])
+    if not any(line["paper"] for line in lines):
+        lines = [{key: text for key, text in line.items() if key != "paper"} for line in lines]
+    return numbered(lines, caption, name, once=2)
+
+
 def show(stages: Sequence[Stage]) -> HTML:
-    """Which runs the page rests on, in a box.
+    """Which runs the page rests on, in a box: a line for each stage, and the machines.
 
     Examples
     --------
     >>> from patchinit.evidence.stages import stages_to_show
     >>> box = show(stages_to_show({}))  # in the book's repository
-    >>> "They decide nothing" in box.data
+    >>> "decides nothing" in box.data
     True
     """
-    lines = "".join(f"<li>{html.escape(describe(on))}</li>" for on in stages)
-    machines = sorted(
-        {name for on in stages for manifest in on.runs.manifests for name in manifest["hardware"]}
+    lines = [describe(on) for on in stages]
+    head = "".join(f'<th scope="col">{key}</th>' for key in lines[0])
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line.values())}</tr>"
+        for line in lines
     )
+    machines = {
+        re.sub(r", 1 threads?$", ", one thread", name)
+        for on in stages
+        for manifest in on.runs.manifests
+        for name in manifest["hardware"]
+    }
     return HTML(
         '<div class="admonition note"><p class="admonition-title">The runs at hand</p>'
-        f"<ul>{lines}</ul><p>Made on {html.escape('; '.join(machines))}.</p></div>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p>Computed on {html.escape('; '.join(sorted(machines)))}.</p></div>"
     )

@@ -15,7 +15,14 @@ from ..evidence.verdicts.claims import (
     Reading,
     Verdict,
 )
-from ..evidence.verdicts.outcomes import LOOKS, UNDECIDED
+from ..evidence.verdicts.outcomes import (
+    CONTRADICTED,
+    LOOKS,
+    NO_DIFFERENCE,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNDECIDED,
+)
 from ..experiments.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -46,34 +53,41 @@ def number_of(claim: str) -> int:
     return int(re.match(r"\d+", claim)[0])
 
 
-def describe(on: Stage) -> str:
-    """Which runs a stage rests on, and how far it is.
+def describe(on: Stage) -> dict[str, str]:
+    """Which runs a stage rests on, and how far it is: a line of the box that heads a chapter.
 
     Examples
     --------
     >>> from patchinit.evidence.stages import stages_to_show
-    >>> describe(stages_to_show({})[0])  # in the book's repository
-    'CIFAR-10, 15 epochs of 5,000 training images: reduced runs, 3 seeds. They decide nothing.'
+    >>> line = describe(stages_to_show({})[-1])  # in the book's repository
+    >>> line["data set"], line["epochs"], line["runs"], line["state"]
+    ('Fashion-MNIST', '15', '15', 'reduced, decides nothing')
     """
     settings = on.settings
-    images = "all" if settings.n_train is None else f"{settings.n_train:,}"
-    of = f"{on.label} of {images} training images"
     made = [result for arm in on.arms for result in arm.results]
     broken = sum(result.diverged for result in made)
+    runs, state = str(len(made)), "reduced" if on.study.reduced else "not registered"
+    state += ", decides nothing"
+    if on.letter:
+        planned = {
+            on.study.settings(arm, on.dataset, seed)
+            for arm in on.study.arms
+            for seed in on.study.seeds_of(arm)
+        }
+        n_in = sum(result.settings in planned for result in made)
+        runs = f"{n_in} of {len(planned)}"
+        state = "complete" if n_in == len(planned) else "interim"
     # Registered: a run that diverges is reported.
-    ended = f" {broken} of them ended early: the loss was not finite." if broken else ""
-    if not on.letter:
-        n = len({result.settings.seed for result in made})
-        kind = "reduced runs" if on.study.reduced else "runs outside the protocol"
-        return f"{of}: {kind}, {n} seed{'s'[: n > 1]}. They decide nothing.{ended}"
-    planned = {
-        on.study.settings(arm, on.dataset, seed)
-        for arm in on.study.arms
-        for seed in on.study.seeds_of(arm)
+    ended = f"; {broken} ended early, the loss was not finite" if broken else ""
+    return {
+        "data set": DATASETS[on.dataset].label,
+        "epochs": str(on.epochs),
+        "training images": "all" if settings.n_train is None else f"{settings.n_train:,}",
+        "stage": on.letter or "none",
+        "runs": runs,
+        "seeds": str(len({result.settings.seed for result in made})),
+        "state": state + ended,
     }
-    n_in = sum(result.settings in planned for result in made)
-    state = "complete" if n_in == len(planned) else "interim"
-    return f"{of}: stage {on.letter}, {n_in} of {len(planned)} runs, {state}.{ended}"
 
 
 def place(verdict: Verdict) -> str:
@@ -173,6 +187,64 @@ def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, s
                 }
             )
     return table
+
+
+def finding(
+    found: Sequence[Verdict],
+    claim: str,
+    question: str,
+    *,
+    supported: str,
+    against: str,
+    same: str | None = None,
+) -> str:
+    """What the runs say of one claim, in sentences: where it is decided, or how far they are.
+
+    Parameters
+    ----------
+    found : sequence of Verdict
+        On any claims.
+    claim : str
+        Its number, with the letter of its half if it has two.
+    question : str
+        "whether it holds", as it follows "cannot tell" and "it is open".
+    supported, against : str
+        What was seen if the claim is supported, and if it is contradicted or not supported.
+    same : str, optional
+        What was seen if there is no practical difference. Default: as `against`.
+
+    Examples
+    --------
+    >>> words = {"supported": "It holds", "against": "It fails"}
+    >>> decided = Verdict("9", "cifar10", "B", 30, "supported", "decided")
+    >>> finding([decided], "9", "whether it holds", **words)
+    'It holds (CIFAR-10, 10×16, 30 epochs).'
+    >>> finding([], "9", "whether it holds", **words)
+    'It is open whether it holds: no registered run that could tell is in yet.'
+    """
+    texts = {
+        SUPPORTED: supported,
+        CONTRADICTED: against,
+        NOT_SUPPORTED: against,
+        NO_DIFFERENCE: same or against,
+        UNDECIDED: f"The runs are all in and cannot tell {question}",
+    }
+    places: dict[str, list[str]] = {}
+    begun = []
+    for verdict in found:
+        if verdict.claim == claim and verdict.dataset != "both":
+            if verdict.state == DECIDED:
+                places.setdefault(texts[verdict.outcome], []).append(place(verdict))
+            elif verdict.state == INTERIM:
+                pairs = f"{verdict.n} of {verdict.n_registered} pairs"
+                begun.append(f"{pairs} ({place(verdict)})")
+    told = [f"{text} ({'; '.join(where_)})." for text, where_ in places.items()]
+    if told:
+        return " ".join([*told, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
+    so_far = f"so far we have {'; '.join(begun)}" if begun else (
+        "no registered run that could tell is in yet"
+    )  # fmt: skip
+    return f"It is open {question}: {so_far}."
 
 
 def evidence(verdicts: Sequence[Verdict]) -> str:

@@ -22,7 +22,8 @@ APP = """
 <div class="time"><button type="button" class="play"></button>
 <input type="range" min="0" value="0" autocomplete="off" aria-label="Epoch">\
 <output aria-live="off"></output></div>
-<div class="parts"><div class="left"><div class="bank" role="img"></div><p class="scale"></p></div>
+<div class="parts"><div class="left"><div class="bank" role="group"></div>\
+<p class="scale"></p></div>
 <div class="right"><svg class="plot" role="img" viewBox="0 0 360 276"></svg>
 <label class="log"><input type="checkbox" autocomplete="off" checked>\
  logarithmic distance axis</label></div></div>
@@ -93,7 +94,7 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     Parameters
     ----------
     banks : list of ExplorerBank
-        In the order of the menus; the first is shown first.
+        In the order of the menus; the first is shown first, as it is after its last epoch.
     still_alt : str
         Describes the picture that stands in where scripts are off: the first bank at its start and
         at its end.

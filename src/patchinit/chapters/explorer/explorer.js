@@ -3,7 +3,7 @@
 (() => {
   'use strict';
 
-  const WIDTH = 360, HEIGHT = 276, LEFT = 62, RIGHT = 10, TOP = 26, BOTTOM = 38, STEP_MS = 500;
+  const WIDTH = 360, HEIGHT = 276, LEFT = 68, RIGHT = 10, TOP = 26, BOTTOM = 38, STEP_MS = 500;
   const FLOOR = 1e-4;  // a logarithmic axis starts here at the lowest
 
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -50,10 +50,11 @@
     const slider = find('[type=range]'), log = find('[type=checkbox]'), play = find('.play');
     const grid = find('.bank'), plot = find('.plot'), summary = find('.summary');
     let bank, weights, place, timer = null;  // place: from epoch and distance to the plot's units
+    let held = -1;  // the filter that a click, a tap or the keyboard chose; -1: none
 
     // The menus narrow the banks one after the other; a choice stays where it is still to be had.
     function choose() {
-      const epoch = bank ? bank.epochs[slider.value] : 0;
+      const epoch = bank ? bank.epochs[slider.value] : Infinity;  // what training came to, first
       let left = banks;
       for (const menu of menus) {
         const labels = [...new Set(left.map(b => b[menu.dataset.key]))], kept = menu.value;
@@ -63,6 +64,7 @@
       }
       bank = left[0];
       weights = new Int8Array(bytes(bank.filters).buffer);
+      held = -1;
       root.style.setProperty('--method', bank.color);
       slider.max = bank.epochs.length - 1;
       slider.value = bank.epochs.findLastIndex(e => e <= epoch);
@@ -75,19 +77,45 @@
       const [n, , side] = bank.shape;
       grid.style.gridTemplateColumns = `repeat(${n > 12 ? 7 : 3}, minmax(0, 4.5rem))`;
       grid.replaceChildren(...Array.from({length: n}, (_, i) => {
-        const cell = document.createElement('div'), canvas = document.createElement('canvas');
+        const cell = document.createElement('button'), canvas = document.createElement('canvas');
+        cell.type = 'button';
+        cell.setAttribute('aria-pressed', false);
+        cell.tabIndex = i ? -1 : 0;  // one stop for the tab key; arrows go on from there
         canvas.width = canvas.height = side;
         cell.append(canvas, document.createElement('span'));
-        // A filter and its line belong together.
-        cell.onpointerenter = cell.onpointerleave = event => {
-          const on = event.type === 'pointerenter';
-          for (const part of [cell, plot.querySelectorAll('.one')[i]]) part?.classList.toggle('chosen', on);
-        };
+        cell.onpointerenter = cell.onfocus = () => mark(i);
+        cell.onpointerleave = cell.onblur = () => mark(held);
+        cell.onclick = () => hold(i);
         return cell;
       }));
       const zero = bank.shape[1] === 3 ? 'mid-grey' : 'white', peak = (127 * bank.steps[0]).toPrecision(2);
       find('.scale').textContent =
-        `Below each filter its cosine distance from the start. Colours from \u2212${peak} to +${peak}, ${zero} = 0.`;
+        `Below each filter its cosine distance from the start. Colours from \u2212${peak} to +${peak}, ${zero} = 0. ` +
+        'Choose a filter to find its line, or a line to find its filter.';
+    }
+
+    // A filter and its line belong together.
+    function mark(i) {
+      for (const parts of [grid.children, plot.querySelectorAll('.one')]) {
+        [...parts].forEach((part, at) => part.classList.toggle('chosen', at === i));
+      }
+    }
+
+    function hold(i) {
+      held = held === i ? -1 : i;
+      [...grid.children].forEach((cell, at) => cell.setAttribute('aria-pressed', at === held));
+      mark(held);
+    }
+
+    // The filter whose line is nearest to a place in the plot; -1 where none is near.
+    function lineAt(event) {
+      const {left, top, width} = plot.getBoundingClientRect(), unit = WIDTH / width, c = bank.curves;
+      const x = (event.clientX - left) * unit, y = (event.clientY - top) * unit, end = WIDTH - RIGHT;
+      const epoch = Math.round((x - LEFT) / (end - LEFT) * c.last);
+      if (epoch < 0 || epoch > c.last) return -1;
+      const away = c.filters.map(curve => Math.abs(place(epoch, curve[epoch])[1] - y));
+      const least = Math.min(...away);
+      return least < 12 ? away.indexOf(least) : -1;
     }
 
     // One axis for all banks of a data set, so that methods and norms can be compared.
@@ -138,9 +166,10 @@
       parts.push(...c.filters.map(curve => path('M' + points(curve).join('L'), 'one')));
       for (const name of ['median', 'null']) parts.push(path('M' + points(c[name]).join('L'), name));
       parts.push(path('', 'now'), '<circle r="4.5"/>', path(`M${LEFT + 168} 3h22v12h-22z`, 'band'));
-      parts.push(key('one', LEFT, 'one filter'), key('median', LEFT + 92, 'median'));
-      parts.push(key('null', LEFT + 168, 'noise alone (null)'));
+      parts.push(key('key', LEFT, 'one filter'), key('median', LEFT + 92, 'median'));
+      parts.push(key('null', LEFT + 168, 'noise alone'));
       plot.innerHTML = parts.join('');  // numbers and fixed words: no label of a bank comes in
+      mark(held);
       plot.setAttribute('aria-label', `Cosine distance from the start, epochs 0 to ${c.last}: filters, their median ` +
         `(at the end ${digits(c.median[c.last])}), noise alone (${digits(c.null[c.last])}) and its band.`);
     }
@@ -157,6 +186,7 @@
         }
         context.putImageData(image, 0, 0);
         label.textContent = digits(c.filters[i][epoch]);
+        grid.children[i].setAttribute('aria-label', `filter ${i + 1}, distance ${label.textContent}`);
       }
       const [left, down] = place(epoch, c.median[epoch]);
       plot.querySelector('.now').setAttribute('d', `M${round(left)} ${TOP}V${HEIGHT - BOTTOM}`);
@@ -167,8 +197,8 @@
       const moved = c.filters.map(curve => curve[epoch]);
       grid.setAttribute('aria-label', `${n} filters at ${when}: ${bank.dataset}, ${bank.method}, norm ${bank.norm}. ` +
         `Distances from ${digits(Math.min(...moved))} to ${digits(Math.max(...moved))}.`);
-      summary.textContent = `At ${when}: median distance ${digits(c.median[epoch])}, null ${digits(c.null[epoch])} ` +
-        `(band ${digits(c.low[epoch])} to ${digits(c.high[epoch])}).`;
+      summary.textContent = `At ${when}: median distance ${digits(c.median[epoch])}; noise alone would give ` +
+        `${digits(c.null[epoch])} (95 % of filters: ${digits(c.low[epoch])} to ${digits(c.high[epoch])}).`;
     }
 
     function stop() {
@@ -192,6 +222,18 @@
     }
 
     for (const menu of menus) menu.onchange = choose;
+    grid.onkeydown = event => {
+      const at = [...grid.children].indexOf(event.target);
+      const to = at + ({ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key] ?? 0);
+      if (at < 0 || to === at || !grid.children[to]) return;
+      event.preventDefault();
+      grid.children[at].tabIndex = -1;
+      grid.children[to].tabIndex = 0;
+      grid.children[to].focus();
+    };
+    plot.onpointermove = event => { const i = lineAt(event); mark(i < 0 ? held : i); };
+    plot.onpointerleave = () => mark(held);
+    plot.onclick = event => { const i = lineAt(event); hold(i < 0 ? held : i); };
     log.onchange = () => { drawPlot(); drawEpoch(); };
     slider.oninput = () => { stop(); drawEpoch(); };
     play.onclick = toggle;

@@ -1,6 +1,6 @@
 /* Chapter 5: Lloyd's steps. */
 
-const CLUSTERS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a6a00', '#7a3e9d'];
+const CLUSTERS = ['#0072b2', '#d55e00', '#009e73', '#b8578e', '#b87a00', '#2f8fc4', '#8a6a00', '#7a3e9d'];
 
 // Nearest centre of each point, the mean of each centre's points, and the inertia per point.
 function assign(points, centres) {
