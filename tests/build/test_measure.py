@@ -14,7 +14,8 @@ pre {{ font: 10px monospace; overflow-x: auto; white-space: pre; }}
 """
 CODE = '<div class="cell"><div class="cell_input" style="height: 200px"><pre>{}</pre></div></div>'
 FOLDED = (
-    '<div class="cell"><details class="hide above-input"><summary style="height: 40px">Show</summary>'
+    '<div class="cell"><details class="hide above-input">'
+    '<summary style="height: 40px">Show</summary>'
     '<div class="cell_input" style="height: 500px"><pre>{}</pre></div></details></div>'
 )
 FIGURE = '<div class="cell cell_output"><figure style="height: 300px"></figure></div>'

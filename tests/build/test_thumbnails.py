@@ -44,7 +44,8 @@ def build(folder, label, notebook):
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts']\nnb_execution_mode = 'off'\n"
+        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts']\n"
+        "nb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )
     (folder / "index.md").write_text(
