@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 SPEED = 200  # words a minute
 LOOK = 0.2  # minutes for a picture
 LINE = re.compile(r"(\S+) (\S+): (.+)")
-MARKUP = re.compile(r"^:{3,}.*$|^:\w+:.*$|\{[\w:]+\}|`[^`]*::|<[^>]*>", re.MULTILINE)
+MARKUP = re.compile(r"^:{3,}.*$|^:\w+:.*$|\{[\w:]+\}|`[^`\s]*::|<[^>]*>", re.MULTILINE)
 
 
 def title(notebook):

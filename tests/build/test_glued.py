@@ -7,6 +7,8 @@ from book._ext import companion
 PAGES = {
     "role": "{glue:text}`../notebooks/03-x.ipynb::n:d` images",
     "directive": "```{glue:} picture\n:doc: ../notebooks/03-x.ipynb\n```\n",
+    "verdict": "Claim 18: {verdict}`18`",
+    "cards": "```{claims-cards} beyond\n```\n",
     "link": "[chapter 3](../notebooks/03-x.ipynb) and {doc}`../notebooks/03-x`",
 }
 
@@ -16,5 +18,5 @@ def test_pages_with_glued_values_follow_the_chapters(tmp_path):
         (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
     env = SimpleNamespace(found_docs=list(PAGES), doc2path=lambda name: tmp_path / f"{name}.md")
     found = companion.dependants(None, env, set(), {"notebooks/03-x"}, set())
-    assert found == ["role", "directive"]
+    assert found == ["role", "directive", "verdict", "cards"]
     assert companion.dependants(None, env, set(), {"book/index"}, set()) == []

@@ -79,7 +79,8 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     del config["bibtex_bibfiles"], config["logo"], config["html"]["favicon"]
     config["sphinx"]["local_extensions"] = {"companion": "book/_ext"}
-    for unused in ("book_claims", "rules_table", "thumbnails", "website", "sphinxcontrib.bibtex"):
+    for unused in ("book_claims", "rules_table", "thumbnails", "website", "alt_texts",
+                   "chapter_map", "dark_charts", "sphinxcontrib.bibtex"):  # fmt: skip
         config["sphinx"]["config"]["extensions"].remove(unused)
     for unused in ("bibtex_reference_style", "bibtex_default_style", "html_static_path"):
         del config["sphinx"]["config"][unused]

@@ -5,12 +5,13 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from book._ext import alt_texts, thumbnails
+from book._ext import alt_texts, dark_charts, thumbnails
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -43,7 +44,8 @@ def build(folder, label, notebook):
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'thumbnails', 'alt_texts']\nnb_execution_mode = 'off'\n"
+        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts']\n"
+        "nb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )
     (folder / "index.md").write_text(
@@ -109,3 +111,41 @@ def test_an_alt_text_that_cannot_be_filled_stops_the_build(tmp_path, place):
         alt_texts.filled(f"{place}", alt_texts.kept_in(notebook))
     _, done = build(tmp_path, "fig-dot", notebook)
     assert done.returncode
+
+
+# --- Charts in dark mode --------------------------------------------------------------------------
+
+
+def drawn(path, squares):
+    """A white sheet with a line of text and squares of as many colours."""
+    sheet = Image.new("RGB", (400, 300), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((10, 270), "share of the variance (%)", fill="black")
+    draw.line([(30, 250), (380, 20)], fill="#0072B2", width=2)
+    for n in range(squares):
+        draw.rectangle([20 * n, 10, 20 * n + 18, 28], fill=(12 * n, 255 - 12 * n, 90))
+    sheet.save(path)
+    return path
+
+
+def test_a_chart_is_told_from_a_bank_of_filters(tmp_path):
+    assert dark_charts.is_chart(drawn(tmp_path / "lines.png", 0))
+    assert dark_charts.is_chart(drawn(tmp_path / "with-a-legend.png", 4))
+    assert not dark_charts.is_chart(drawn(tmp_path / "filters.png", 20))
+    photograph = Image.effect_noise((300, 300), 60).convert("RGB")
+    photograph.save(tmp_path / "photograph.png")
+    assert not dark_charts.is_chart(tmp_path / "photograph.png")
+
+
+def test_a_chart_is_marked_where_it_is_shown(tmp_path):
+    notebook = json.loads(EXECUTED.read_text())
+    chart = b64encode(drawn(tmp_path / "chart.png", 0).read_bytes()).decode()
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output["data"]["image/png"] = chart
+    page, done = build(tmp_path, "fig-dot", notebook)
+    assert done.returncode == 0, done.stderr
+    chapter = (tmp_path / "html/notebooks/01-dot.html").read_text()
+    assert re.search(r'<img[^>]*class="[^"]*chart', chapter), "the figure"
+    assert re.search(r'<img[^>]*class="[^"]*chart', page), "and its thumbnail"

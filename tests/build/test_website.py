@@ -64,7 +64,7 @@ def build(folder, **environment):
         }
     ]
     (folder / SOURCE).write_text(json.dumps(notebook))
-    for name in ("website", "thumbnails"):
+    for name in ("website", "thumbnails", "alt_texts"):
         (folder / f"book/_ext/{name}.py").write_text((ROOT / f"book/_ext/{name}.py").read_text())
     config = (folder / "_config.yml").read_text().replace("force", "off")
     config = config.replace("{companion: book/_ext}", "{companion: book/_ext, website: book/_ext}")

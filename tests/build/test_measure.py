@@ -1,0 +1,63 @@
+"""What is measured of a page: its words, and how much of it is code, figures and cut lines."""
+
+import pytest
+
+from tools import measure
+from tools.browser import executable
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>A page</title><style>
+* {{ margin: 0; padding: 0; border: 0; box-sizing: border-box; }}
+article {{ height: 1000px; }}
+pre {{ font: 10px monospace; overflow-x: auto; white-space: pre; }}
+</style></head><body><article><p>Five words of prose here.</p>{}</article></body></html>
+"""
+CODE = '<div class="cell"><div class="cell_input" style="height: 200px"><pre>{}</pre></div></div>'
+FOLDED = (
+    '<div class="cell"><details class="hide above-input">'
+    '<summary style="height: 40px">Show</summary>'
+    '<div class="cell_input" style="height: 500px"><pre>{}</pre></div></details></div>'
+)
+FIGURE = '<div class="cell cell_output"><figure style="height: 300px"></figure></div>'
+LONG = "x" * 500
+
+pytestmark = pytest.mark.skipif(executable() is None, reason="no browser is there")
+
+
+@pytest.fixture
+def measured(tmp_path):
+    def of(**pages):
+        folder = tmp_path / "notebooks"
+        folder.mkdir()
+        for name, content in pages.items():
+            (folder / f"{name}.html").write_text(PAGE.format(content))
+        return measure.measure(tmp_path)
+
+    return of
+
+
+def test_shares_of_the_height(measured):
+    found = measured(plain="", code=CODE.format("1 + 1"), folded=FOLDED.format(LONG), figure=FIGURE)
+    assert all(at["height"] == 1000 and at["words"] == 5 for page in found.values() for at in page)
+    shares = {name: [(at["code"], at["figures"]) for at in page] for name, page in found.items()}
+    assert shares["plain"] == [(0, 0)] * 2 and shares["figure"] == [(0, 0.3)] * 2
+    assert shares["code"] == [(0.2, 0)] * 2 and shares["folded"] == [(0.04, 0)] * 2
+
+
+def test_lines_that_are_cut(measured):
+    lines = "\n".join(["short", "x" * 100, LONG])
+    found = measured(code=CODE.format(lines), folded=FOLDED.format(lines))
+    assert [at["cut"] for at in found["code"]] == [1, 2], "100 letters fit on a wide screen alone"
+    assert [at["cut"] for at in found["folded"]] == [0, 0], "nobody sees them"
+
+
+def test_a_line_of_the_table(measured):
+    row = measure.line("code", measured(code=CODE.format(LONG))["code"])
+    assert row.split() == ["code", "5", "1,000", "20%", "0%", "1", "1,000", "20%", "0%", "1"]
+    assert len(row) == len(measure.HEAD)
+
+
+def test_a_folder_that_is_no_site(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["measure", str(tmp_path)])
+    with pytest.raises(SystemExit, match="has no folder notebooks; build the book"):
+        measure.main()
