@@ -30,7 +30,10 @@ SMALL = {
         "n_small": 200, "outlier_shares": [0.2], "n_runs": 2,
     },
     "07": {"n_images": 20, "n_draws": 2},
-    "08": {"n_images": 20, "n_seeds": 2, "n_train": 32, "n_test": 16, "epochs": 1, "width": 4},
+    "08": {
+        "n_images": 20, "n_test": 16, "n_train": 32, "epochs": 1, "width": 4, "n_seeds": 2,
+        "n_train_short": 16, "epochs_short": 1,
+    },
     "10": {"n_patch_images": 20},
     "11": {"n_train": 32, "epochs": 1, "width": 4},
 }  # fmt: skip
