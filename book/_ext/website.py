@@ -17,7 +17,7 @@ from docutils import nodes
 from PIL import Image
 from thumbnails import cell_of, picture
 
-CARD = "fig-gallery"  # the figure on the card: the nine banks of filters side by side
+CARD = "fig-gallery"  # the figure on the card: the banks of filters side by side
 SIZE = (1200, 630)  # of a card, in pixels
 LENGTH = 200  # of a description, in characters: what search engines show
 
