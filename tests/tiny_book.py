@@ -40,8 +40,9 @@ def write_chapter(folder: Path, *sources: str, figure: bool = False, kernel="pyt
     cells = [
         new_markdown_cell("# A chapter"),
         new_code_cell("n = 3", metadata={"tags": ["parameters"]}),
-        *map(new_code_cell, sources),
     ]
+    for source in sources:
+        cells += [new_markdown_cell("- A sentence between two cells."), new_code_cell(source)]
     if figure:
         cells[-1].metadata.mystnb = FIGURE
     spec = {"name": kernel, "display_name": "Python 3", "language": "python"}

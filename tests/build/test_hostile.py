@@ -100,7 +100,7 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     assert "Gates: passed" in done.stdout
     page = (book / "_build/html/notebooks/01-tiny.html").read_text()
     assert '<img alt="A line."' in page
-    plain, figure = nbformat.read(book / TARGET, as_version=4).cells[-2:]
+    plain, _, figure = nbformat.read(book / TARGET, as_version=4).cells[-3:]
     assert [output.data["text/plain"] for output in plain.outputs] == ["2"]
     assert "image/png" in figure.outputs[0].data
 
