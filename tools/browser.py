@@ -17,6 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable
 
+# The screens on which pages are looked at: a wide one and a phone's, in pixels.
+WIDTHS = (1300, 390)
+HEIGHT = 900
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless",

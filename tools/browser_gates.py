@@ -1,7 +1,8 @@
 """Look at every page in a browser: python -m tools.browser_gates
 
 On a wide screen and on a phone, light and dark: no violation of WCAG 2.1's levels A and AA that
-axe-core can find, and nothing to scroll sideways but boxes of their own.
+axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter, more than
+MOST_CODE of the height of code is refused: it is read for its idea.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tools.browser import NAMES, Browser, BrowserError, Page, executable
+from tools.browser import HEIGHT, NAMES, WIDTHS, Browser, BrowserError, Page, executable
 from tools.environment import adopt
 from tools.files import write_whole
 from tools.gates import SITE
+from tools.measure import MEASURE, measure_page
 from tools.page_gates import pages, parse
 
 PASSED = Path("_build/looked-at.json")  # pages that passed, and what they looked like
-WIDTHS = (1300, 390)
-HEIGHT = 900
+MOST_CODE = 0.20  # of a chapter's height on a wide screen
 # All rules of the two levels but those on colours, and these: the dark scheme changes nothing else.
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 STRUCTURE = {
@@ -109,6 +110,10 @@ def look(page: Page, address: str, axe: str) -> list[str]:
     for width in WIDTHS:
         page.show(width, HEIGHT, "light")
         page.open(address)
+        if "/notebooks/" in address and width == max(WIDTHS):
+            code = measure_page(page)["code"]
+            if code > MOST_CODE:
+                found.append(f"code takes {code:.0%} of the page, and {MOST_CODE:.0%} is the most")
         page.run(axe)
         if beyond := page.run(SIDEWAYS):
             found.append(f"{width} px wide: scrolls sideways for {', '.join(beyond)}")
@@ -137,7 +142,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     """
     axe = script()
     static = [p for p in sorted((site / "_static").rglob("*")) if p.suffix in (".css", ".js")]
-    shared = hashlib.sha256(axe.encode() + Path(__file__).read_bytes())
+    shared = hashlib.sha256(axe.encode() + Path(__file__).read_bytes() + MEASURE.encode())
     for path in static:
         shared.update(path.read_bytes())
     now = {

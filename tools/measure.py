@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.browser import Browser, BrowserError, executable
-from tools.browser_gates import HEIGHT, WIDTHS
+from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, executable
 from tools.environment import adopt
 from tools.gates import SITE
 
@@ -52,6 +51,16 @@ HEAD = "chapter                        words" + "".join(
 )
 
 
+def measure_page(page: Page) -> dict:
+    """Words, height, shares of code and figures, and cut lines of the page that is open."""
+    # Pictures far below the screen are loaded when they come near it.
+    page.run(
+        "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
+        ".catch(() => 0)))).then(() => 0)"
+    )
+    return page.run(MEASURE)
+
+
 def measure(site: Path) -> dict[str, list[dict]]:
     """{chapter: what was measured at each of WIDTHS} of a built site."""
     found = {}
@@ -62,12 +71,7 @@ def measure(site: Path) -> dict[str, list[dict]]:
             for width in WIDTHS:
                 page.show(width, HEIGHT, "light")
                 page.open(path.resolve().as_uri())
-                # Pictures far below the screen are loaded when they come near it.
-                page.run(
-                    "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
-                    ".catch(() => 0)))).then(() => 0)"
-                )
-                found[path.stem].append(page.run(MEASURE))
+                found[path.stem].append(measure_page(page))
     return found
 
 

@@ -69,9 +69,16 @@ class Thumbnail(SphinxDirective):
         small = Path(self.env.doctreedir) / "thumbnails" / name
         small.parent.mkdir(parents=True, exist_ok=True)
         small.write_bytes(smaller(png, WIDE if wide else WIDTH))
+        try:
+            alt = filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
+        except (KeyError, ValueError) as error:
+            raise self.error(
+                f"the alt text of {label!r} can't be filled: {error!r}; "
+                f"does {path.name} keep it, by say()?"
+            ) from error
         image = nodes.image(
             uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
-            alt=filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook)),
+            alt=alt,
             classes=["thumbnail", "wide"] if wide else ["thumbnail"],
         )
         link = pending_xref(

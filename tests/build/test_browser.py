@@ -117,6 +117,21 @@ def test_a_page_that_passed_is_looked_at_again_once_it_has_changed(site):
     assert len(browser_gates.problems(folder, passed)) == 4
 
 
+@pytest.mark.parametrize(("height", "said"), [(180, []), (300, ["code takes 27% of the page"])])
+def test_a_chapter_that_is_mostly_code(page, site, height, said):
+    """Of a page that is no chapter, nothing is asked."""
+    code = f'<div class="cell_input" style="height: {height}px">Code.</div>'
+    box = f'<article style="height: 1100px"><p>Prose.</p>{code}</article>'
+    axe = browser_gates.script()
+    folder = site(page=box)
+    assert browser_gates.look(page, (folder / "page.html").as_uri(), axe) == []
+    (folder / "notebooks").mkdir()
+    chapter = (folder / "page.html").rename(folder / "notebooks/01-page.html")
+    found = browser_gates.look(page, chapter.as_uri(), axe)
+    assert len(found) == len(said), found
+    assert all(one.startswith(words) for one, words in zip(found, said, strict=True))
+
+
 def test_a_page_that_leads_on_is_passed_over(site):
     folder = site()
     (folder / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=page.html">')

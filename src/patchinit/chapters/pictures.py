@@ -183,7 +183,7 @@ def activation_strip(
     >>> patches, values = torch.zeros(2, 1, 3, 3), torch.tensor([0.5, -0.25])
     >>> ax = activation_strip(torch.ones(1, 3, 3), patches, values, ax=Figure().subplots())
     >>> [text.get_text() for text in ax.texts]
-    ['+0.50', '-0.25', 'filter', 'response', 'patch']
+    ['+0.50', '−0.25', 'filter', 'response', 'patch']
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
@@ -191,7 +191,8 @@ def activation_strip(
     _draw(ax, weight / weight.abs().max(), (left, left + 1.2, 1.45, 2.65), signed=True)
     for index, (patch, value) in enumerate(zip(patches, values.tolist(), strict=True)):
         _draw(ax, patch, (index + 0.05, index + 0.95, 0, 0.9))
-        ax.text(index + 0.5, 1.15, f"{value:+.2f}", ha="center", **_SMALL)
+        written = f"{value:+.2f}".replace("-", "\u2212")
+        ax.text(index + 0.5, 1.15, written, ha="center", **_SMALL)
     for height, text in ((2.05, "filter"), (1.15, unit), (0.45, "patch")):
         ax.text(-0.2, height, text, ha="right", **_SMALL)
     _bare(ax, (0, n), (0, 2.7))
