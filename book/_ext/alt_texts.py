@@ -13,6 +13,8 @@ from myst_nb.ext.glue.crossref import read_glue_cache
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
+from patchinit.chapters.minus import proper_minus
+
 PLACE = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 PAPERMILL = "application/papermill.record/text/plain"
 LOGGER = logging.getLogger(__name__)
@@ -23,7 +25,9 @@ def filled(alt, glued):
 
     Raises KeyError for a name that is not kept, ValueError for a format that does not fit.
     """
-    return PLACE.sub(lambda place: format_plain_text(glued[place[1]], place[2] or ""), alt)
+    return PLACE.sub(
+        lambda place: proper_minus(format_plain_text(glued[place[1]], place[2] or "")), alt
+    )
 
 
 def kept_in(notebook):

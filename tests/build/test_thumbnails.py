@@ -44,7 +44,7 @@ def build(folder, label, notebook):
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts']\n"
+        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts', 'minus_signs']\n"
         "nb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )
@@ -84,16 +84,19 @@ def test_an_unknown_figure_stops_the_build(tmp_path):
 
 
 def with_alt(alt):
-    """A chapter whose one figure has this alt text, and which keeps a number."""
+    """A chapter whose one figure has this alt text, and which keeps a number and tells it."""
     notebook = json.loads(EXECUTED.read_text())
     kept = {
         "output_type": "display_data",
-        "data": {alt_texts.PAPERMILL: ["2.0449"]},
+        "data": {alt_texts.PAPERMILL: ["-2.0449"]},
         "metadata": {"scrapbook": {"name": "lead", "mime_prefix": "application/papermill.record/"}},
     }
     (cell,) = [c for c in notebook["cells"] if "figure" in c["metadata"].get("mystnb", {})]
     cell["metadata"]["mystnb"]["image"]["alt"] = alt
     cell["outputs"].append(kept)
+    told = "On 2026-11-25 the lead was {glue:text}`lead:.2f` points."
+    notebook["cells"].append(cell | {"cell_type": "markdown", "source": told, "metadata": {}})
+    del notebook["cells"][-1]["outputs"], notebook["cells"][-1]["execution_count"]
     return notebook
 
 
@@ -101,7 +104,11 @@ def test_an_alt_text_says_what_was_found(tmp_path):
     page, done = build(tmp_path, "fig-dot", with_alt("A lead of {lead:.1f} points."))
     assert done.returncode == 0, done.stderr
     chapter = (tmp_path / "html/notebooks/01-dot.html").read_text()
-    assert 'alt="A lead of 2.0 points."' in page and 'alt="A lead of 2.0 points."' in chapter
+    for html in (page, chapter):
+        assert 'alt="A lead of \N{MINUS SIGN}2.0 points."' in html
+    assert (
+        'On 2026-11-25 the lead was <span class="pasted-text">\N{MINUS SIGN}2.04</span>' in chapter
+    )
 
 
 @pytest.mark.parametrize("place", ["{load:.1f}", "{lead:.1q}"])
@@ -110,7 +117,7 @@ def test_an_alt_text_that_cannot_be_filled_stops_the_build(tmp_path, place):
     with pytest.raises((KeyError, ValueError)):
         alt_texts.filled(f"{place}", alt_texts.kept_in(notebook))
     _, done = build(tmp_path, "fig-dot", notebook)
-    assert done.returncode
+    assert done.returncode and "the alt text" in done.stderr and "can't be filled" in done.stderr
 
 
 # --- Charts in dark mode --------------------------------------------------------------------------

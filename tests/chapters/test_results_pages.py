@@ -246,12 +246,18 @@ def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch)
         assert record[0]["state"] == ("decided" if world != "begun" else "interim")
     if number == 10:  # the images of the runs are not there, but their records have what they need
         assert said["n_recomputed"] == said["n_component_runs"]
-        unlike = "no registered runs on both" if world == "begun" else "Of 16 effects"
+        unlike = "There are no registered runs on both" if world == "begun" else "Of 16 effects"
         assert said["claim_11_evidence"].startswith(unlike)
     if number == 11:
         assert ("no such runs" in said["null_reading"]) == (world == "begun")
         assert said["slope_sgd_pc"] == "(no runs yet)" or world == "begun"
-        assert said["spec_effects"] == "5"
+        found = {"true": "12 of 12", "false": "0 of 12", "begun": "12 of 18"}
+        assert said["spec_cosine"] == found[world]
+        agreed = {"true": "turn further (24 of 24 say", "false": "turn further (0 of 24 say"}
+        if world == "begun":
+            assert "filters without data" not in said["spec_which"], "12 of 18 are not all"
+        else:
+            assert said["spec_which"].startswith(f"filters without data {agreed[world]} so)")
 
 
 def test_without_any_runs_the_way_out_is_named(tmp_path):

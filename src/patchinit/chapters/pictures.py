@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn.functional import conv2d, normalize
 
+from .minus import proper_minus
+
 _SMALL = {"va": "center", "fontsize": "small"}
 
 
@@ -191,8 +193,7 @@ def activation_strip(
     _draw(ax, weight / weight.abs().max(), (left, left + 1.2, 1.45, 2.65), signed=True)
     for index, (patch, value) in enumerate(zip(patches, values.tolist(), strict=True)):
         _draw(ax, patch, (index + 0.05, index + 0.95, 0, 0.9))
-        written = f"{value:+.2f}".replace("-", "\u2212")
-        ax.text(index + 0.5, 1.15, written, ha="center", **_SMALL)
+        ax.text(index + 0.5, 1.15, proper_minus(f"{value:+.2f}"), ha="center", **_SMALL)
     for height, text in ((2.05, "filter"), (1.15, unit), (0.45, "patch")):
         ax.text(-0.2, height, text, ha="right", **_SMALL)
     _bare(ax, (0, n), (0, 2.7))

@@ -16,6 +16,7 @@ from ..evidence.verdicts.claims import Verdict, overall
 from ..evidence.verdicts.outcomes import DESCRIBED
 from .claim_list import read_claims
 from .glue import say
+from .minus import proper_minus
 from .style import METHOD_LABELS
 from .words import describe, evidence, needed, number_of, record, rows, where
 
@@ -136,14 +137,14 @@ def numbered(
 
     Examples
     --------
-    >>> table = numbered([{"arm": "k-means", "n": 3}], "How many.", "tab-n")
+    >>> table = numbered([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n")
     >>> print(table.data)
-    :::{table} How many.
+    :::{table} How much.
     :name: tab-n
     <BLANKLINE>
-    | arm | n |
+    | arm | pp |
     | :-- | :-- |
-    | k-means | 3 |
+    | k-means | −0.3 |
     :::
     """
     lines = lines or [{"runs": "none yet"}]
@@ -159,7 +160,7 @@ def numbered(
 
 
 def _cell(value: object) -> str:
-    text = str(value).replace("|", "\\|")
+    text = proper_minus(str(value).replace("|", "\\|"))
     return _BRACKETS.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 

@@ -24,6 +24,7 @@ from ..evidence.verdicts.outcomes import (
     UNDECIDED,
 )
 from ..experiments.studies import STUDIES
+from .minus import proper_minus
 
 if TYPE_CHECKING:
     from ..evidence.intervals import Interval
@@ -39,7 +40,7 @@ def signed(value: float, digits: int = 2) -> str:
     >>> signed(-0.5), signed(0.25, 1)
     ('−0.50', '+0.2')
     """
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
+    return proper_minus(f"{value:+.{digits}f}")
 
 
 def number_of(claim: str) -> int:
