@@ -1,5 +1,7 @@
 """Figures: drawn on the Axes given, with the colours, labels and scales that they promise."""
 
+import itertools
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -173,7 +175,7 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     after = 5 * (before + 0.01 * before.flip(0))  # another norm is not seen
     before_after(before, after, torch.linspace(0, 0.1, 9), ax=ax, title="t")
     written = [text.get_text() for text in ax.texts]
-    assert written[:2] == ["before", "after"] and written[-1] == "0.1000"
+    assert written[:2] == ["before", "after"] and written[-1] == "0.10"
     factor = int(written[2].removeprefix("difference ×"))
     assert factor > 10
     pictures = [np.asarray(image.get_array()) for image in ax.images]
@@ -194,6 +196,19 @@ def test_many_filters_before_and_after_are_broken_into_blocks(ax):
     assert min(text.get_fontsize() for text in numbers) >= 6.5
     low, high = ax.get_ylim()
     assert all(low < y < high for _, _, y, _ in places)
+
+
+def test_numbers_beneath_filters_do_not_touch():
+    """At the width of a page, three banks beneath each other, as in chapter 10."""
+    figure, axes = plt.subplots(3, 1, figsize=(7.2, 10.8))
+    distances = torch.tensor([0.00012, 0.0123, 0.1234, 1.9876]).repeat(7)[:27]
+    for ax in axes:
+        before_after(rand(27, 3, 3, 3), rand(27, 3, 3, 3), distances, ax=ax, title="t")
+    figure.canvas.draw()
+    for ax in axes:
+        boxes = [text.get_window_extent() for text in ax.texts if "." in text.get_text()]
+        assert len(boxes) == 27
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_image_has_pixels_of_its_own(ax):

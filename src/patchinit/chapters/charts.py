@@ -159,10 +159,13 @@ def stage_panels(
     ['CIFAR-10, 15 epochs', 'Fashion-MNIST, 15 epochs']
     """
     columns = len(stages) if rows else min(len(stages), 2)
+    wrapped = not rows and len(stages) > columns
     rows = rows or -(-len(stages) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(7.2, height * rows), squeeze=False, **shared
+        rows, columns, figsize=(7.2, height * rows), squeeze=False, layout="constrained", **shared
     )
+    if wrapped:  # keeps a title clear of the label above it
+        figure.get_layout_engine().set(h_pad=0.12)
     for ax, on in zip(axes.ravel(), stages, strict=False):
         ax.set_title(on.label, fontsize="small")
     *used, last = axes.ravel()

@@ -258,7 +258,8 @@ def before_after(
             _row(ax, bank[part] / scale, foot + bottom, signed=True)
             ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **_SMALL)
         for index, value in enumerate(distances[part].tolist()):
-            ax.text(index + 0.5, foot - 0.12, f"{value:.4f}", **below)
+            digits = 2 + (value < 0.1) + (value < 0.01)  # a longer number would touch the next
+            ax.text(index + 0.5, foot - 0.12, f"{value:.{digits}f}", **below)
     _bare(ax, (0, min(len(before), n_cols)), (-0.6, 3.9 * len(blocks) - 0.85), title)
     return ax
 

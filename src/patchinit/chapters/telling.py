@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ..evidence.stages import Stage
 
 
-_BRACKETS = re.compile(r"\S+ \[[^\]]*\](?: pp)?")
+# An interval with its estimate, a number of runs, a length of training: on one line.
+_TOGETHER = re.compile(r"\S+ \[[^\]]*\](?: pp)?|\(n = \d+\)|\d+ epochs")
 
 
 def tell(found: Sequence[Verdict], chapter: int) -> None:
@@ -149,7 +150,6 @@ def numbered(
     """
     lines = lines or [{"runs": "none yet"}]
     head = list(lines[0])
-    # What is in brackets, and the number before it, stay on one line.
     told = [[_cell(line.get(key, "")) for key in head] for line in lines]
     shown = [head, [":--"] * len(head), *told[:1]]
     for above, row in itertools.pairwise(told):
@@ -161,7 +161,8 @@ def numbered(
 
 def _cell(value: object) -> str:
     text = proper_minus(str(value).replace("|", "\\|"))
-    return _BRACKETS.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    text = _TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return text.replace("CIFAR-10", "CIFAR-\N{WORD JOINER}10")
 
 
 def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:
