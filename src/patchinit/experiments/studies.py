@@ -134,6 +134,7 @@ _OTHER_STARTS = [
 # The registered runs (book/protocol.md): ten blocks of 16 filters,
 # what two cores can carry through 250 epochs.
 NARROW = {"widths": (16,) * 10, "precision": "bf16"}
+NARROW_FP32 = NARROW | {"precision": "fp32"}  # since the change of 2026-11-28
 FULL_LENGTH = {"epochs": 250, "drop_after": 200}
 _FROZEN = ("principal_components", "random_orthonormal", "cosine_basis")
 _GRID_ARMS = [
@@ -141,7 +142,6 @@ _GRID_ARMS = [
     *_of("glorot_uniform", norm=1.0),
     *_of("principal_components", norm="glorot"),
     *_of(*_FROZEN, frozen=True),
-    *_of(*_BOTH, precision="fp32"),
 ]
 _NULL_ARMS = [
     *_of("glorot_uniform"),
@@ -178,7 +178,7 @@ STUDIES = {
             "grid",
             "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
             _named(*_GRID_ARMS),
-            NARROW | SHORT,
+            NARROW_FP32 | SHORT,
             n_seeds=3,
             stage="B",
             n_seeds_of={
@@ -194,7 +194,7 @@ STUDIES = {
             "null",
             "How far do filters turn when the labels are noise?",
             _named(*_NULL_ARMS),
-            NARROW | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
+            NARROW_FP32 | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
             n_seeds=2,
             stage="C",
         ),
@@ -212,9 +212,17 @@ STUDIES = {
             "beyond",
             "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
             _named(*_BEYOND_ARMS),
-            NARROW | SHORT,
+            NARROW_FP32 | SHORT,
             n_seeds=3,
             stage="E",
+        ),
+        Study(
+            "grid-bf16",
+            "The runs of stage B that were made in bf16 before it changed to fp32.",
+            _named(*_GRID_ARMS[:8]),
+            NARROW | SHORT,
+            ("cifar10",),
+            n_seeds=1,
         ),
         Study(
             "precision",
