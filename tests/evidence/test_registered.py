@@ -8,7 +8,7 @@ import torch
 
 from patchinit.evidence.arms import Of
 from patchinit.evidence.results import read_runs
-from patchinit.evidence.stages import stage
+from patchinit.evidence.stages import Stage, stage
 from patchinit.evidence.verdicts.claims import (
     DECIDES,
     DECLARED,
@@ -42,6 +42,7 @@ from patchinit.evidence.verdicts.outcomes import (
     SUPPORTED,
     UNDECIDED,
 )
+from patchinit.experiments import studies
 from tests.synthetic import write_study
 
 STUDIES = {"A": "anchor", "B": "grid", "D": "anchor-cifar10", "E": "beyond"}
@@ -299,14 +300,17 @@ def test_accuracy_by_hand(worlds):
     arms = on.runs.paired("cifar10", COMPONENTS, Of("random_patches"))
     assert found.estimate.n == 5  # random patches have five seeds
     assert found.estimate.value == pytest.approx((arms[0].final - arms[1].final).mean())
-    # 6 + 6 + 6 + 5 + 4 + 4 + 5 x 3 runs without the twins, 11 arms, 6 seeds
+    # 6 + 6 + 6 + 5 + 4 + 4 + 5 x 3 runs, 11 arms, 6 seeds
     assert found.residual.freedom == 46 - 11 - 6 + 1
 
 
-def test_twins_in_fp32_are_no_part_of_the_residual(worlds):
-    on = stage("B", worlds["true"], "cifar10")
-    assert any("precision" in arm.of.settings for arm in on.runs.arms)
-    assert on.registered(Of("glorot_uniform", precision="fp32")) == 3
+def test_twins_in_another_precision_are_no_part_of_the_residual(tmp_path):
+    write_study(tmp_path, "precision", seeds=range(3))
+    runs = read_runs("precision", folder=tmp_path / "results")
+    on = Stage(runs, studies.STUDIES["precision"], "cifar10")
+    assert len(on.arms) == 4 and any("precision" in arm.of.settings for arm in on.arms)
+    # Two arms in fp32, with three seeds each.
+    assert on.residual(lambda arm: arm.final).freedom == 6 - 2 - 3 + 1
 
 
 def test_ratios_and_orders_are_what_was_put_in(worlds):
