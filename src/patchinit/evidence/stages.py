@@ -109,7 +109,9 @@ class Stage:
         below: int | None = None,
         counts: Callable[[Of], bool] = lambda of: True,
     ) -> Residual | None:
-        """Pooled residual of a value of every run but twins in another precision; None if it has no freedom.
+        """Pooled residual of a value of every run; None if it has no freedom.
+
+        Arms that repeat others in another precision are left out.
 
         Parameters
         ----------
