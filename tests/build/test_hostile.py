@@ -80,7 +80,8 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     del config["bibtex_bibfiles"], config["logo"], config["html"]["favicon"]
     config["sphinx"]["local_extensions"] = {"companion": "book/_ext"}
     for unused in ("book_claims", "rules_table", "thumbnails", "website", "alt_texts",
-                   "chapter_map", "dark_charts", "sphinxcontrib.bibtex"):  # fmt: skip
+                   "chapter_map", "dark_charts", "minus_signs",
+                   "sphinxcontrib.bibtex"):  # fmt: skip
         config["sphinx"]["config"]["extensions"].remove(unused)
     for unused in ("bibtex_reference_style", "bibtex_default_style", "html_static_path"):
         del config["sphinx"]["config"][unused]
@@ -229,7 +230,8 @@ def test_folder_without_locks(tmp_path, monkeypatch, capsys):
 # --- Data that a published build needs ------------------------------------------------------------
 
 
-def test_published_build_without_data(tmp_path):
+def test_published_build_without_data(tmp_path, monkeypatch):
+    monkeypatch.delenv("PATCHINIT_REQUIRE_DATA", raising=False)
     nothing = {"PATCHINIT_OFFLINE": "1", "PATCHINIT_DATA": str(tmp_path)}
     where = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     done = step(ROOT, "tools.data", PYTHONPATH=where, **nothing)
