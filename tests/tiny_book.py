@@ -38,7 +38,7 @@ def write_book(folder: Path) -> None:
 def write_chapter(folder: Path, *sources: str, figure: bool = False, kernel="python3") -> None:
     """The last cell has a caption if it is to draw a figure."""
     cells = [
-        new_markdown_cell("# A chapter\n\n" + "It has more prose than code. " * 30),
+        new_markdown_cell("# A chapter\n\n- " + "It has more prose than code. " * 30),
         new_code_cell("n = 3", metadata={"tags": ["parameters"]}),
     ]
     for source in sources:
