@@ -141,7 +141,7 @@ def effect(reading: Reading) -> str:
 def _written(interval: Interval, unit: str) -> str:
     sign, pp = "" if unit == "ratio" else "+", " pp" if unit == "pp" else ""
     if not interval.shown:
-        return f"{interval.estimate:{sign}.2f}{pp}, too few runs".replace("-", "\u2212")
+        return proper_minus(f"{interval.estimate:{sign}.2f}{pp}, too few runs")
     return f"{interval:{sign}.2f}{pp}"
 
 
