@@ -1,5 +1,6 @@
 """Charts of runs: where things are drawn, in which colour, under which label."""
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,7 @@ from patchinit.chapters.charts import (
     spectrum,
     stage_panels,
 )
-from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS
+from patchinit.chapters.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
 from patchinit.evidence.arms import Of
 from patchinit.evidence.estimates import MeanSquares, Residual
 from patchinit.evidence.intervals import Estimate, Interval, mean_estimate, mean_interval
@@ -190,11 +191,24 @@ def test_a_panel_for_each_stage_two_side_by_side(n, rows, columns):
 def test_rows_of_panels_have_the_stages_in_columns():
     figure, axes = stage_panels(stages(3), rows=2, height=2.0, sharex=True)
     assert len(axes) == 6 and axes == figure.axes
-    titles = [ax.get_title() for ax in axes]
+    titles = [ax.get_title().replace("\n", " ") for ax in axes]
     assert titles == [*(on.label for on in stages(3)), "", "", ""]
     axes[0].set_xlim(0, 7)
     assert axes[-1].get_xlim() == (0, 7)
     assert figure.get_size_inches().tolist() == pytest.approx([7.2, 4.0])
+    plt.close("all")
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_titles_of_columns_do_not_touch(n):
+    """Of a data set with a long name, in the book's own size of letters."""
+    with plt.rc_context():
+        use_style()
+        longest = sorted(stages(4), key=lambda on: -len(on.label))[:1] * n
+        figure, axes = stage_panels(longest, rows=2, height=2.0)
+        figure.canvas.draw()
+        boxes = [ax.title.get_window_extent() for ax in axes[:n]]
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
     plt.close("all")
 
 
