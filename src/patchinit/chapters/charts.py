@@ -167,8 +167,8 @@ def stage_panels(
     if wrapped:  # keeps a title clear of the label above it
         figure.get_layout_engine().set(h_pad=0.12)
     for ax, on in zip(axes.ravel(), stages, strict=False):
-        # Beside two others a title in one line runs into the next.
-        title = on.label.replace(", ", ",\n") if columns > 2 else on.label
+        # Of four columns, titles in one line run into each other.
+        title = on.label.replace(", ", ",\n") if columns > 3 else on.label
         ax.set_title(title, fontsize="small")
     *used, last = axes.ravel()
     if len(axes.ravel()) % len(stages):  # three stages leave one panel of four empty
