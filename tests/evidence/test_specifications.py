@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from patchinit.evidence.arms import Arm
-from patchinit.evidence.intervals import Interval, geometric_interval
+from patchinit.evidence.intervals import Interval, geometric_interval, mean_interval
 from patchinit.evidence.results import read_runs
 from patchinit.evidence.specifications import (
     FINAL,
@@ -181,5 +181,8 @@ def test_reach_counts_sides():
     found = reach([Specification({}, i, registered=False) for i in intervals], unchanged=1)
     assert (found.n, found.above, found.told_above, found.told_below) == (4, 2, 1, 1)
     assert (found.least, found.most) == (0.5, 4)
+    equal = mean_interval([-1, -1, -1])  # epochs saved, the same in every pair: no spread
+    found = reach([Specification({}, equal, registered=False)])
+    assert (found.above, found.told_above, found.told_below, found.least) == (0, 0, 0, -1)
     with pytest.raises(ValueError, match="at least one specification"):
         reach([])

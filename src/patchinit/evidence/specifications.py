@@ -306,6 +306,9 @@ class Reach:
 def reach(rows: Sequence[Specification], unchanged: float = 0.0) -> Reach:
     """Count on which side of no effect the specifications lie.
 
+    An interval of no width counts on neither side: whole epochs that happen to be equal in every
+    pair say nothing of other seeds.
+
     Parameters
     ----------
     rows : sequence of Specification
@@ -333,7 +336,7 @@ def reach(rows: Sequence[Specification], unchanged: float = 0.0) -> Reach:
         raise ValueError("rows are empty; at least one specification is needed")
     intervals = [row.interval for row in rows]
     estimates = [interval.estimate for interval in intervals]
-    sides = [interval.side(of=unchanged) for interval in intervals]
+    sides = [interval.side(of=unchanged) for interval in intervals if interval.low < interval.high]
     return Reach(
         len(rows),
         sum(estimate > unchanged for estimate in estimates),
