@@ -1,5 +1,6 @@
 """Pages that read results: the list of claims, what is made of it, and chapters 9 to 11."""
 
+import ast
 import json
 import re
 import sys
@@ -258,6 +259,25 @@ def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch)
             assert "filters without data" not in said["spec_which"], "12 of 18 are not all"
         else:
             assert said["spec_which"].startswith(f"filters without data {agreed[world]} so)")
+
+
+def arguments_of(function, chapter):
+    """How many arguments each call of a function has in a chapter's code."""
+    cells = json.loads(CHAPTERS[chapter].read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return [
+        len(node.args)
+        for node in ast.walk(ast.parse("\n".join(code)))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function
+    ]
+
+
+def test_every_page_on_claims_7_and_8_reads_them_by_responses_too():
+    """Else one page would say that the two measures disagree, and another would not."""
+    telling_them = {page for n in (7, 8) for page in (CLAIMS[n].chapter, *CLAIMS[n].also)}
+    assert telling_them == {10, 11}
+    assert {n: arguments_of("verdicts", n) for n in telling_them} == {10: [2], 11: [2]}
+    assert arguments_of("verdicts", 9) == [1], "chapter 9 needs no images"
 
 
 def test_without_any_runs_the_way_out_is_named(tmp_path):
