@@ -116,6 +116,8 @@ def test_measures_that_disagree_are_told_where_it_is_decided():
     assert said(made_up(UNDECIDED, INTERIM, yes, **apart)) == "interim, 6 of 6 pairs"
     (entry,) = record([made_up(SUPPORTED, DECIDED, yes, **apart)])
     assert entry["measures_disagree"] is True
+    told = finding([made_up(SUPPORTED, DECIDED, yes, **apart)], "7a", "whether it does", **WORDS)
+    assert told == f"{WORDS['supported']} ({CIFAR}; the two measures disagree)."
 
 
 def test_places():

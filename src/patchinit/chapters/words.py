@@ -105,6 +105,10 @@ def place(verdict: Verdict) -> str:
     return f"{where}, {len(widths)}\u00d7{widths[0]}, {verdict.epochs} epochs"
 
 
+def _doubt(verdict: Verdict) -> str:
+    return "; the two measures disagree" if verdict.disagree else ""
+
+
 def said(verdict: Verdict) -> str:
     """The outcome where it is decided, else how far the runs are.
 
@@ -114,8 +118,7 @@ def said(verdict: Verdict) -> str:
     'no runs yet'
     """
     if verdict.state == DECIDED:
-        doubt = "; the two measures disagree" if verdict.disagree else ""
-        return verdict.outcome + doubt
+        return verdict.outcome + _doubt(verdict)
     if verdict.state == DECLARED:
         return "undecided, as declared"
     if verdict.state == INTERIM:
@@ -235,11 +238,12 @@ def finding(
     for verdict in found:
         if verdict.claim == claim and verdict.dataset != "both":
             if verdict.state == DECIDED:
-                places.setdefault(texts[verdict.outcome], []).append(place(verdict))
+                where_ = place(verdict) + _doubt(verdict)
+                places.setdefault(texts[verdict.outcome], []).append(where_)
             elif verdict.state == INTERIM:
                 pairs = f"{verdict.n} of {verdict.n_registered} pairs"
                 begun.append(f"{pairs} ({place(verdict)})")
-    told = [f"{text} ({'; '.join(where_)})." for text, where_ in places.items()]
+    told = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
     if told:
         return " ".join([*told, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
     so_far = f"so far we have {'; '.join(begun)}" if begun else (
