@@ -50,6 +50,7 @@ def test_manifest_and_tables_agree(folder):
     assert len(runs) == manifest["runs_finished"] == len({row["run"] for row in runs})
     assert sorted({int(row["seed"]) for row in runs}) == manifest["seeds"]
     assert manifest["reduced"] == STUDIES[folder.name].reduced
+    assert manifest["command"] == f"patchinit collect {folder.name}"  # and no folder of a machine
     for row in runs:
         part = [line for line in epochs if line["run"] == row["run"]]
         assert [int(line["epoch"]) for line in part] == list(range(int(row["epochs"]) + 1))
