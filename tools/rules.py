@@ -25,6 +25,10 @@ from tools.files import write_if_changed
 TABLE = Path("book/rules.csv")
 PAGE = "book/protocol.md"
 STAGES = ("anchor", "grid", "null", "anchor-cifar10", "beyond")
+# Of the second registration.
+LATER = (
+    "confirm", "six-seeds", "null-all", "unspoiled", "every-layer", "few-labels", "width", "wide",
+)  # fmt: skip
 # Made before anything was registered.
 REDUCED = ("paper-small", "norms-small", "frozen-small")
 # What a section of the page judges, where that is not every stage.
@@ -40,6 +44,11 @@ JUDGES = {
     "The null of claims 7 to 9": ("grid", "null"),
     "Little change and a minimum: claim 9": ("grid",),
     "Every layer, and fewer labels: claims 24 and 25": ("beyond",),
+    "The second registration": LATER,
+    "The new stages": LATER,
+    "The book's own claims: 31 to 35": ("confirm", "six-seeds", "unspoiled", "width"),
+    "Second looks": ("six-seeds",),
+    "When the looks are made": LATER,
 }
 NO_RULES = ("What every run records", "What is shown beside the verdicts", "Changes")
 # What carries the rules out, as patterns: a module that is not there has no line.

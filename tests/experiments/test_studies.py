@@ -89,7 +89,9 @@ def test_anchor_is_made_in_the_registered_order():
         ("glorot_uniform", "principal_components"),
         ("kmeans", "random_patches", "random_orthonormal"),
     )
-    blocks = [(two, (0, 1, 2, 3)), (three, (0,)), (two, (4, 5)), (three, (1, 2))]
+    blocks = [
+        (two, (0, 1, 2, 3)), (three[:1], (0,)), (two, (4, 5)), (three[1:], (0,)), (three, (1, 2)),
+    ]  # fmt: skip
     expected = [(arm, seed) for arms, seeds in blocks for seed in seeds for arm in arms]
     assert [(run.arm, run.settings.seed) for run in plan(STUDIES["anchor"])] == expected
 
@@ -142,6 +144,84 @@ def test_stages_are_the_registered_ones():
                 and settings.n_held_out == 0
                 and settings.n_evaluate is None
             )
+
+
+def test_later_stages_are_the_registered_ones():
+    """book/protocol.md, the second registration: data sets, arms, seeds, and how a run is made."""
+    both, three = ("cifar10", "fashion_mnist"), ("glorot_uniform", "principal_components")
+    three += ("cosine_basis",)
+    filled_up = {
+        "random_patches": [5],
+        **dict.fromkeys(("random_orthonormal", "cosine_basis"), [4, 5]),
+        **dict.fromkeys(
+            (
+                "glorot_uniform at norm 1", "principal_components at Glorot's norm",
+                "principal_components, frozen", "random_orthonormal, frozen",
+                "cosine_basis, frozen",
+            ),
+            [3, 4, 5],
+        ),
+    }  # fmt: skip
+    stages = {
+        "confirm": (16, both[:1], dict.fromkeys((*three, "random_orthonormal"), [6, 7, 8, 9])),
+        "six-seeds": (20, both[:1], filled_up),
+        "null-all": (
+            26,
+            both,
+            dict.fromkeys(("kmeans", "cosine_basis", "random_patches"), [0, 1, 2])
+            | dict.fromkeys(STUDIES["null"].arms, [2]),
+        ),
+        "unspoiled": (18, both[1:], dict.fromkeys(three, [0, 1, 2, 3, 4, 5])),
+        "every-layer": (
+            12,
+            both,
+            dict.fromkeys(("principal_components, every layer", "kmeans, every layer"), [0, 1, 2]),
+        ),
+        "few-labels": (
+            18,
+            both[:1],
+            {f"{m}, {n}% of the labels": [0, 1, 2] for n in (1, 5, 10) for m in three[:2]},
+        ),
+        "width": (24, both[:1], {f"{m}, 10x{n}": [0, 1, 2, 3] for n in (8, 32) for m in three}),
+        "wide": (9, both[:1], dict.fromkeys(three, [0, 1, 2])),
+    }
+    unlike = {
+        "null-all": {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
+        "unspoiled": {"epochs": 60, "drop_after": 48, "augmentation": "flip_crop"},
+        "wide": {
+            "epochs": 40, "drop_after": 32, "augmentation": "flip_crop",
+            "precision": "bf16", "widths": (64,) * 10,
+        },
+    }  # fmt: skip
+    as_in_stage_b = STUDIES["grid"].settings("glorot_uniform", "cifar10", 0)
+    for name, (n_runs, datasets, seeds) in stages.items():
+        study = STUDIES[name]
+        assert {arm: list(study.seeds_of(arm)) for arm in study.arms} == seeds
+        assert study.datasets == datasets and len(plan(study)) == n_runs
+        for run in plan(study):
+            settings, own = run.settings, study.arms[run.arm]
+            wanted = dataclasses.replace(
+                as_in_stage_b,
+                dataset=settings.dataset,
+                seed=settings.seed,
+                **unlike.get(name, {}) | own,
+            )
+            assert settings == wanted
+    assert [run.settings.widths[0] for run in plan(STUDIES["width"])] == [8] * 12 + [32] * 12
+
+
+def test_a_stage_makes_no_seed_that_an_arm_is_not_registered_for():
+    def seeds(name, asked):
+        found = {}
+        for run in plan(STUDIES[name], asked):
+            found.setdefault(run.arm, set()).add(run.settings.seed)
+        return found
+
+    assert seeds("confirm", range(8))["cosine_basis"] == {6, 7} and not seeds("confirm", range(6))
+    assert seeds("grid", range(9))["random_patches"] == {0, 1, 2, 3, 4}
+    third_look = seeds("anchor", range(8))  # registered, under a condition
+    assert third_look["glorot_uniform"] == set(range(8)) and third_look["kmeans"] == {0, 1, 2}
+    assert seeds("paper-small", range(9))["kmeans"] == set(range(9))  # no stage
 
 
 def test_paper_study_is_the_papers_protocol():
@@ -765,6 +845,28 @@ def test_runs_begun_before_the_registration_are_listed(made, monkeypatch, capsys
     path.write_text('{"date": "soon"}')
     assert main(["collect", "tiny"]) == 1
     assert "registration.json can't be used" in capsys.readouterr().err
+
+
+def test_a_stage_collects_only_what_was_registered(made, monkeypatch, capsys):
+    """Registered seeds, begun after the stage was registered; nothing is written otherwise."""
+    before = (made / "manifest.json").read_bytes()
+    monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, n_seeds=1, stage="X"))
+    assert main(["collect", "tiny"]) == 1
+    said = capsys.readouterr().err
+    assert "has seed=1" in said and "seeds 0 to 0" in said
+    monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, stage="X"))
+    registered = {"commit": "c0ffee", "date": "2020-01-01T00:00:00Z"}
+    path = made.parent / "registration.json"
+    path.write_text(json.dumps(registered | {"stages": {"tiny": "2120-01-01T00:00:00Z"}}))
+    assert main(["collect", "tiny"]) == 1
+    said = capsys.readouterr().err
+    assert "before stage X (tiny) was registered (2120-01-01T00:00:00Z)" in said
+    assert (made / "manifest.json").read_bytes() == before
+    path.write_text(json.dumps(registered | {"stages": {"tiny": "2020-02-01T00:00:00Z"}}))
+    assert main(["collect", "tiny"]) == 0
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert manifest["registration"]["date"] == "2020-02-01T00:00:00Z"
+    assert not manifest["before_registration"]
 
 
 def test_the_package_needs_no_posix_locks(tmp_path):

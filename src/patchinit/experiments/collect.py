@@ -15,7 +15,7 @@ from pathlib import Path
 from .files import StorageError, only_here, remove_leftovers, settle, write_whole
 from .plan import PlannedRun, Study, StudyFolder
 from .record import Result, RunRefused, unpack_result
-from .registration import read_registration
+from .registration import Registration, read_registration
 from .tables import Found, epochs_table, manifest_of, runs_table
 
 
@@ -38,8 +38,9 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         resumed under other conditions, which arms of a seed were made under unlike ones, and which
         runs were begun before the protocol was registered.
 
-    What a run is follows from its settings, not from its name; seeds beyond the planned ones are
-    welcome. Files that would not change are not written.
+    What a run is follows from its settings, not from its name. Seeds beyond the planned ones are
+    welcome, but in a registered stage: there a seed counts only if its arm is registered for it.
+    Files that would not change are not written.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
     ------
     RunRefused
         No run is finished, or a record is damaged, or of no arm's settings, or differs from one
-        collected before. Nothing is written then.
+        collected before; or it is of a seed that the stage has not registered, or was begun before
+        the stage was. Nothing is written then.
     StorageError
         The folder can't be read or written, or lacks a record that its manifest lists.
     FolderBusy
@@ -89,14 +91,16 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
     with only_here(own.lock):
         remove_leftovers(own.path)
         remove_leftovers(own.records)
+        registration = read_registration(results)
         found = _gather(study, folder, results)
+        _check_registered(study, found, registration)
         _check_complete(own, found)
         contents = {run.collected(results): content for run, (_, content) in found.items()}
         contents |= {own.runs: runs_table(found), own.epochs: epochs_table(found)}
         files = {
             path.relative_to(own.path).as_posix(): content for path, content in contents.items()
         }
-        manifest = manifest_of(study, found, read_registration(results), files, command)
+        manifest = manifest_of(study, found, registration, files, command)
         for path, content in contents.items():
             if not path.exists() or path.read_bytes() != content:
                 write_whole(path, content)
@@ -173,6 +177,24 @@ def _nearest(study: Study, result: Result) -> str:
         for arm in study.arms
     ]
     return min(texts, key=lambda text: text.count("->"))
+
+
+def _check_registered(study: Study, found: Found, registration: Registration) -> None:
+    """Of a stage: only registered seeds, and of one with a date of its own only later runs."""
+    for run, (result, _) in found.items():
+        seed, begun = run.settings.seed, result.about["begun"]
+        if not study.allowed(run.arm, range(seed, seed + 1)):
+            of = study.allowed(run.arm, range(10**6))
+            raise RunRefused(
+                f"{run.name} has seed={seed}, and stage {study.stage} ({study.name}) is registered "
+                f"for the seeds {of.start} to {of.stop - 1} of this arm; move the record away"
+            )
+        if study.name in registration.stages and not registration.precedes(begun, study.name):
+            raise RunRefused(
+                f"{run.name} was begun at {begun}, before stage {study.stage} ({study.name}) was "
+                f"registered ({registration.stages[study.name]}), and does not count; "
+                "move the record away and make the run again"
+            )
 
 
 def _check_complete(own: StudyFolder, found: Found) -> None:

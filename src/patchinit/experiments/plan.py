@@ -35,9 +35,11 @@ class Study:
     arms: dict[str, dict]  #: by name, the settings in which the arm differs from `common`
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = PUBLISHED
-    n_seeds: int = 5  #: of each arm, but for those in `n_seeds_of`
-    #: by arm, where it has another number of them
-    n_seeds_of: dict[str, int] = field(default_factory=dict)
+    n_seeds: int = 5  #: of each arm, but for those in `seeds`
+    #: by arm, where it has another number of them, or others than the first
+    seeds: dict[str, int | range] = field(default_factory=dict)
+    #: by arm, seeds that are registered under a condition, those in `seeds` among them
+    on_request: dict[str, range] = field(default_factory=dict)
     #: arms and seeds that are made before all others, in order
     first: tuple[tuple[tuple[str, ...], range], ...] = ()
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
@@ -49,7 +51,23 @@ class Study:
 
     def seeds_of(self, arm: str) -> range:
         """The seeds planned for an arm."""
-        return range(self.n_seeds_of.get(arm, self.n_seeds))
+        seeds = self.seeds.get(arm, self.n_seeds)
+        return seeds if isinstance(seeds, range) else range(seeds)
+
+    def allowed(self, arm: str, seeds: range) -> range:
+        """Those of some seeds that an arm may have: of a registered stage, what it names.
+
+        Examples
+        --------
+        >>> arms = {"Glorot": {"method": "glorot_uniform"}}
+        >>> study = Study("mine", "", arms, seeds={"Glorot": range(6, 10)}, stage="F1")
+        >>> study.allowed("Glorot", range(8)), study.allowed("Glorot", range(2))
+        (range(6, 8), range(6, 2))
+        """
+        if not self.stage:
+            return seeds
+        own = self.on_request.get(arm, self.seeds_of(arm))
+        return range(max(own.start, seeds.start), min(own.stop, seeds.stop))
 
     def settings(self, arm: str, dataset: str, seed: int) -> Settings:
         """Of one run."""
@@ -159,7 +177,8 @@ def plan(
     ----------
     study : Study
     seeds : range, optional
-        Of every arm. Default: what the study plans for each.
+        Of every arm; in a registered stage those of them that the arm is registered for. Default:
+        what the study plans for each.
     datasets : tuple of str, optional
         Default: all of the study's.
 
@@ -180,7 +199,10 @@ def plan(
         raise UsageError(
             f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}"
         )
-    wanted = {arm: study.seeds_of(arm) if seeds is None else seeds for arm in study.arms}
+    wanted = {
+        arm: study.seeds_of(arm) if seeds is None else study.allowed(arm, seeds)
+        for arm in study.arms
+    }
     every_seed = range(max(of.stop for of in wanted.values()))
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
     for arms, of in (*study.first, (tuple(study.arms), every_seed)):

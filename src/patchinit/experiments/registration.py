@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,11 +23,14 @@ class Registration:
 
     commit: str | None = None  #: that has the registered page
     date: str | None = None  #: ISO time of the registration
+    #: by study, ISO time of the registration of a stage that came later
+    stages: dict[str, str] = field(default_factory=dict, hash=False)
     same_training: tuple[frozenset[str], ...] = ()  #: digests of code that trains a run alike
 
-    def precedes(self, begun: str) -> bool:
-        """Whether a run begun at an ISO time was begun after the registration."""
-        return self.date is not None and _time(self.date) <= _time(begun)
+    def precedes(self, begun: str, study: str = "") -> bool:
+        """Whether a run begun at an ISO time was begun after its study was registered."""
+        date = self.stages.get(study, self.date)
+        return date is not None and _time(date) <= _time(begun)
 
     def training(self, digest: str) -> str:
         """One digest for all versions of the code that train alike.
@@ -52,7 +55,7 @@ def read_registration(results: Path) -> Registration:
     Examples
     --------
     >>> read_registration(Path("nothing here"))
-    Registration(commit=None, date=None, same_training=())
+    Registration(commit=None, date=None, stages={}, same_training=())
     """
     path = results / "registration.json"
     if not path.exists():
@@ -60,11 +63,13 @@ def read_registration(results: Path) -> Registration:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         alike = tuple(frozenset(entry["digests"]) for entry in content.get("same_training", ()))
-        if date := content.get("date"):
-            _time(date)
-        return Registration(content.get("commit"), date, alike)
+        date, stages = content.get("date"), dict(content.get("stages", {}))
+        for text in (*filter(None, [date]), *stages.values()):
+            _time(text)
+        return Registration(content.get("commit"), date, stages, alike)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
             f"{path} can't be used ({type(error).__name__}: {error}); "
-            "it should hold commit, date (ISO) and same_training. Restore it: git checkout"
+            "it should hold commit, date (ISO), stages (ISO by study) and same_training. "
+            "Restore it: git checkout"
         ) from error

@@ -15,7 +15,7 @@ def arm_name(settings: dict) -> str:
     Parameters
     ----------
     settings : dict
-        "method", and of "norm", "n_images", "layers", "others", "frozen", "label_share",
+        "method", and of "norm", "n_images", "widths", "layers", "others", "frozen", "label_share",
         "precision", "optimizer" and Keras's defaults those that the name is to tell.
 
     Examples
@@ -33,6 +33,8 @@ def arm_name(settings: dict) -> str:
         parts[0] += f" at {words.get(norm) or f'norm {norm:g}'}"
     if n := settings.get("n_images"):
         parts.append(f"{n:,} image{'s'[: n > 1]}")
+    if widths := settings.get("widths"):
+        parts.append(f"{len(widths)}x{widths[0]}")
     if layers := settings.get("layers"):
         parts.append({"first": "first layer", "all": "every layer"}[layers])
     if settings.get("frozen"):
@@ -154,6 +156,16 @@ _BEYOND_ARMS = [
     *_of(*_BOTH, **KERAS),
     *(arm for share in (0.01, 0.05, 0.1) for arm in _of(*_BOTH, label_share=share)),
 ]
+# The second registration, of 2026-11-30: fresh seeds, and stages of their own beside B and C.
+_ACCURACY = (*_BOTH, "cosine_basis")
+_FRESH = _named(*_of(*_ACCURACY, "random_orthonormal"))
+_FILLED_UP = {
+    "random_patches": range(5, 6),
+    **dict.fromkeys(("random_orthonormal", "cosine_basis"), range(4, 6)),
+    **dict.fromkeys(map(arm_name, _GRID_ARMS[6:]), range(3, 6)),
+}
+_WIDTH_ARMS = _named(*(arm for n in (8, 32) for arm in _of(*_ACCURACY, widths=(n,) * 10)))
+_LABELS_ARMS = _named(*(arm for n in (0.01, 0.05, 0.1) for arm in _of(*_BOTH, label_share=n)))
 _PRECISION_ARMS = [
     {"method": method, "precision": precision}
     for method in ("principal_components", "glorot_uniform")
@@ -170,8 +182,14 @@ STUDIES = {
             NARROW | FULL_LENGTH,
             ("fashion_mnist",),
             n_seeds=3,
-            n_seeds_of=dict.fromkeys(_BOTH, 6),
-            first=((_BOTH, range(4)), (tuple(PAPER_ARMS), range(1)), (_BOTH, range(6))),
+            seeds=dict.fromkeys(_BOTH, 6),
+            on_request=dict.fromkeys(_BOTH, range(8)),  # claim 2's third look
+            first=(
+                (_BOTH, range(4)),
+                (("kmeans",), range(1)),
+                (_BOTH, range(6)),
+                (tuple(PAPER_ARMS), range(1)),
+            ),
             stage="A",
         ),
         Study(
@@ -181,7 +199,7 @@ STUDIES = {
             NARROW_FP32 | SHORT,
             n_seeds=3,
             stage="B",
-            n_seeds_of={
+            seeds={
                 "glorot_uniform": 6,
                 "principal_components": 6,
                 "kmeans": 6,
@@ -217,6 +235,79 @@ STUDIES = {
             stage="E",
         ),
         Study(
+            "confirm",
+            "Do tidy filters end above Glorot's, on seeds that nobody has seen?",
+            _FRESH,
+            NARROW_FP32 | SHORT,
+            ("cifar10",),
+            seeds=dict.fromkeys(_FRESH, range(6, 10)),
+            stage="F1",
+        ),
+        Study(
+            "six-seeds",
+            "Every arm of stage B with six seeds, on CIFAR-10.",
+            {name: arm for name, arm in _named(*_GRID_ARMS).items() if name in _FILLED_UP},
+            NARROW_FP32 | SHORT,
+            ("cifar10",),
+            seeds=_FILLED_UP,
+            stage="F2",
+        ),
+        Study(
+            "null-all",
+            "How far do the filters of every method turn when the labels are noise?",
+            _named(*_NULL_ARMS, *_of("kmeans", "cosine_basis", "random_patches")),
+            NARROW_FP32 | {"epochs": 3, "drop_after": 3, "labels": "redrawn"},
+            n_seeds=3,
+            seeds=dict.fromkeys(_named(*_NULL_ARMS), range(2, 3)),
+            stage="C+",
+        ),
+        Study(
+            "unspoiled",
+            "Components and Glorot where training does not learn its images by heart.",
+            _named(*_of(*_ACCURACY)),
+            NARROW_FP32 | {"augmentation": "flip_crop", "epochs": 60, "drop_after": 48},
+            ("fashion_mnist",),
+            n_seeds=6,
+            stage="H",
+        ),
+        Study(
+            "every-layer",
+            "Is more gained if every layer starts from data? Claim 24.",
+            _named(*_of("principal_components", "kmeans", layers="all")),
+            NARROW_FP32 | SHORT,
+            n_seeds=3,
+            stage="E1",
+        ),
+        Study(
+            "few-labels",
+            "Do filters from data save labels? Claim 25.",
+            _LABELS_ARMS,
+            NARROW_FP32 | SHORT,
+            ("cifar10",),
+            n_seeds=3,
+            stage="E2",
+        ),
+        Study(
+            "width",
+            "Does the lead live on the network being narrow?",
+            _WIDTH_ARMS,
+            {"precision": "fp32"} | SHORT,
+            ("cifar10",),
+            n_seeds=4,
+            first=((tuple(_WIDTH_ARMS)[:3], range(4)),),
+            stage="G",
+        ),
+        Study(
+            "wide",
+            "What is left of the lead in a network nearer to the paper's accuracy?",
+            _named(*_of(*_ACCURACY)),
+            NARROW
+            | {"widths": (64,) * 10, "augmentation": "flip_crop", "epochs": 40, "drop_after": 32},
+            ("cifar10",),
+            n_seeds=3,
+            stage="W",
+        ),
+        Study(
             "grid-bf16",
             "The runs of stage B that were made in bf16 before it changed to fp32.",
             _named(*(arm for arm in _GRID_ARMS if "frozen" not in arm)),
@@ -231,7 +322,7 @@ STUDIES = {
             {"widths": (16,) * 10, "n_train": 20_000, "epochs": 8, "drop_after": 8},
             ("cifar10",),
             n_seeds=12,
-            n_seeds_of=dict.fromkeys(_named(*_PRECISION_ARMS[2:]), 6),
+            seeds=dict.fromkeys(_named(*_PRECISION_ARMS[2:]), 6),
         ),
         Study(
             "pilot",

@@ -97,13 +97,13 @@ def manifest_of(
     shared = asdict(planned[0].settings)
     for run in planned[1:]:
         shared = {key: value for key, value in shared.items() if asdict(run.settings)[key] == value}
+    date = registration.stages.get(study.name, registration.date)
     registered = {
-        "registration": registration.commit
-        and {"commit": registration.commit, "date": registration.date},
+        "registration": registration.commit and {"commit": registration.commit, "date": date},
         "before_registration": [
             run.name
             for run, (result, _) in found.items()
-            if not registration.precedes(result.about["begun"])
+            if not registration.precedes(result.about["begun"], study.name)
         ],
     }
     return {
