@@ -36,9 +36,10 @@ class Study:
     common: dict = field(default_factory=dict)  #: settings of all arms
     datasets: tuple[str, ...] = BOTH
     n_seeds: int = 5  #: of each arm, but for those in `seeds`
-    seeds: dict[str, int] = field(default_factory=dict)  #: by arm, where it has another number of them
+    seeds: dict[str, int | range] = field(default_factory=dict)  #: by arm, where it has others, or another number
     first: tuple[tuple[tuple[str, ...], range], ...] = ()  #: arms and seeds that are made before all others, in order
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
+    on_request: dict[str, range] = field(default_factory=dict)  #: by arm, seeds registered under a condition
 
     @property
     def reduced(self) -> bool:
@@ -47,7 +48,15 @@ class Study:
 
     def seeds_of(self, arm: str) -> range:
         """The seeds planned for an arm."""
-        return range(self.seeds.get(arm, self.n_seeds))
+        seeds = self.seeds.get(arm, self.n_seeds)
+        return seeds if isinstance(seeds, range) else range(seeds)
+
+    def asked(self, arm: str, seeds: range) -> range:
+        """Those of some seeds that may be made of an arm: in a registered stage no others than it names."""
+        if not self.stage:
+            return seeds
+        own = self.on_request.get(arm, self.seeds_of(arm))
+        return range(max(own.start, seeds.start), min(own.stop, seeds.stop))
 
     def settings(self, arm: str, dataset: str, seed: int) -> Settings:
         """Of one run."""
@@ -196,6 +205,31 @@ _KERAS = {
 }  # fmt: skip
 
 
+# The second registration: stages of their own beside B and C, with the names of B's arms.
+_ACCURACY = ("glorot_uniform", "principal_components", "cosine_basis")
+_TIDY = {method: {"method": method} for method in (*_ACCURACY, "random_orthonormal")}
+_THREE = {method: {"method": method} for method in _ACCURACY}
+_FILLED_UP = {
+    "random_patches": range(5, 6),
+    **dict.fromkeys(("random_orthonormal", "cosine_basis"), range(4, 6)),
+    **dict.fromkeys(("glorot_uniform at norm 1", "principal_components at Glorot's norm"), range(3, 6)),
+    **dict.fromkeys((f"{method}, frozen" for method in _FROZEN), range(3, 6)),
+}
+_ALL_NULL_ARMS = _NULL_ARMS | {
+    method: {"method": method} for method in ("kmeans", "cosine_basis", "random_patches")
+}
+_WIDTH_ARMS = {
+    f"{method}, 10x{width}": {"method": method, "widths": (width,) * 10}
+    for width in (8, 32)
+    for method in _ACCURACY
+}
+_FEW_LABELS = {
+    f"{method}, {share:.0%} of the labels": {"method": method, "label_share": share}
+    for share in (0.01, 0.05, 0.1)
+    for method in _ANCHOR
+}
+
+
 def _beyond_arms() -> dict[str, dict]:
     arms = {
         "glorot_uniform": {"method": "glorot_uniform"},
@@ -217,7 +251,8 @@ STUDIES = {
         Study(
             "anchor", "The paper's protocol, 250 epochs, on Fashion-MNIST in a narrow network.",
             PAPER_ARMS, NARROW | FULL_LENGTH, ("fashion_mnist",), n_seeds=3, seeds=dict.fromkeys(_ANCHOR, 6),
-            first=((_ANCHOR, range(4)), (tuple(PAPER_ARMS), range(1)), (_ANCHOR, range(6))), stage="A",
+            first=((_ANCHOR, range(4)), (("kmeans",), range(1)), (_ANCHOR, range(6)), (tuple(PAPER_ARMS), range(1))),
+            stage="A", on_request=dict.fromkeys(_ANCHOR, range(8)),
         ),
         Study(
             "grid", "Accuracy, change and frozen layers at 30 epochs, in a narrow network.",
@@ -236,6 +271,45 @@ STUDIES = {
         Study(
             "beyond", "Every layer, few labels, Keras's defaults, at 30 epochs in a narrow network.",
             _beyond_arms(), NARROW_FP32 | SHORT, n_seeds=3, stage="E",
+        ),
+        Study(
+            "confirm", "Do tidy filters end above Glorot's on seeds that nobody has seen?",
+            _TIDY, NARROW_FP32 | SHORT, ("cifar10",), seeds=dict.fromkeys(_TIDY, range(6, 10)), stage="F1",
+        ),
+        Study(
+            "six-seeds", "Every arm of stage B with six seeds, on CIFAR-10.",
+            {arm: _grid_arms()[arm] for arm in _FILLED_UP}, NARROW_FP32 | SHORT, ("cifar10",), seeds=_FILLED_UP,
+            stage="F2",
+        ),
+        Study(
+            "null-all", "How far do the filters of every method turn when the labels are noise?",
+            _ALL_NULL_ARMS, NARROW_FP32 | {"epochs": 3, "drop_after": 3, "labels": "redrawn"}, n_seeds=3,
+            seeds=dict.fromkeys(_NULL_ARMS, range(2, 3)), stage="C+",
+        ),
+        Study(
+            "unspoiled", "Components and Glorot on Fashion-MNIST where training does not learn its images by heart.",
+            _THREE, NARROW_FP32 | {"augmentation": "flip_crop", "epochs": 60, "drop_after": 48}, ("fashion_mnist",),
+            n_seeds=6, stage="H",
+        ),
+        Study(
+            "every-layer", "Is more gained if every layer starts from data?",
+            {f"{method}, every layer": {"method": method, "layers": "all"}
+             for method in ("principal_components", "kmeans")},
+            NARROW_FP32 | SHORT, n_seeds=3, stage="E1",
+        ),
+        Study(
+            "few-labels", "Do filters from data save labels?",
+            _FEW_LABELS, NARROW_FP32 | SHORT, ("cifar10",), n_seeds=3, stage="E2",
+        ),
+        Study(
+            "width", "Does the lead live on the network being narrow?",
+            _WIDTH_ARMS, {name: value for name, value in NARROW_FP32.items() if name != "widths"} | SHORT,
+            ("cifar10",), n_seeds=4, first=((tuple(_WIDTH_ARMS)[:3], range(4)),), stage="G",
+        ),
+        Study(
+            "wide", "What is left of the lead in a network near the paper's accuracy?",
+            _THREE, NARROW | {"widths": (64,) * 10, "augmentation": "flip_crop", "epochs": 40, "drop_after": 32},
+            ("cifar10",), n_seeds=3, stage="W",
         ),
         Study(
             "precision", "Does bfloat16 change what is measured?",
@@ -298,7 +372,7 @@ def plan(study: Study, seeds: range | None = None, datasets: tuple[str, ...] | N
     datasets = study.datasets if datasets is None else datasets
     if unknown := set(datasets) - set(study.datasets):
         raise UsageError(f"datasets={','.join(sorted(unknown))} should be among {', '.join(study.datasets)}")
-    wanted = {arm: study.seeds_of(arm) if seeds is None else seeds for arm in study.arms}
+    wanted = {arm: study.seeds_of(arm) if seeds is None else study.asked(arm, seeds) for arm in study.arms}
     every_seed = range(max(of.stop for of in wanted.values()))
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
     for arms, of in (*study.first, (tuple(study.arms), every_seed)):
