@@ -8,7 +8,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 # What affinity and quota leave of the processors.
-CORES := $(or $(shell $(PYTHON) -I src/patchinit/experiments/processors.py 2>/dev/null),2)
+CORES := $(or $(shell $(PYTHON) -I src/companion/processors.py 2>/dev/null),2)
 # Chapters executed side by side. Each takes up to 1.4 GB, so 4 is the most that is asked for.
 JOBS ?= $(shell if [ $(CORES) -gt 4 ]; then echo 4; else echo $(CORES); fi)
 TEST_JOBS ?= 2
@@ -159,7 +159,7 @@ portable: .venv/.installed
 
 # A Ray cluster of several nodes on this machine, one of which is killed, and then the driver.
 test-cluster: .venv/.installed
-	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/experiments/test_on_ray.py
+	@PATCHINIT_CLUSTER=1 $(PY) -m pytest tests/runs/test_on_ray.py
 
 # quota.py is not among them: it needs root.
 benchmarks: .venv/.installed

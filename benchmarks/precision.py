@@ -1,6 +1,6 @@
 """Whether bfloat16 changes what the registered runs measure, by the rule of book/protocol.md.
 
-Reads results/precision, which `patchinit run precision` and `patchinit collect precision` make in
+Reads results/precision, which `python -m companion run precision` and `collect precision` make in
 three core-hours. Ends with status 1 if a bias shows that could carry a verdict.
 """
 
@@ -10,9 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from patchinit.evidence.arms import Of
-from patchinit.evidence.precision import compare_precisions
-from patchinit.evidence.results import read_runs
+from companion.evidence.arms import Of
+from companion.evidence.precision import compare_precisions
+from companion.evidence.results import read_runs
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     if runs is None:
         print(
             "results/precision is not there: "
-            "patchinit run precision, then patchinit collect precision"
+            "python -m companion run precision, then python -m companion collect precision"
         )
         return 2
     pairs = [

@@ -18,19 +18,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from patchinit.evidence.estimates import (
+from companion.claims import OUTCOMES, UNDECIDED
+from companion.evidence.estimates import (
     MeanSquares,
     accuracy_estimate,
     pooled_mean_estimate,
     pooled_residual,
 )
-from patchinit.evidence.intervals import Estimate, mean_estimate
-from patchinit.evidence.verdicts.outcomes import (
+from companion.evidence.intervals import Estimate, mean_estimate
+from companion.evidence.outcomes import (
     FROZEN_MARGIN,
     LOOKS,
-    OUTCOMES,
     SPEED_MARGIN,
-    UNDECIDED,
     beyond,
     conjunction,
     direction,

@@ -2,11 +2,11 @@
 
 Two processes work in one folder: one makes the first of two parts and then the rest, the other
 the second part, of more seeds. Now and then a third gathers what is finished with the command
-`patchinit collect`. Any of them may be killed (SIGKILL) after a random time, and is started again,
-until every run is finished. One seed was collected beforehand, and its runs' folders are gone.
-Printed: the kills, the epochs that had to be made again, whether any collect had lost a record that
-an earlier one had, and whether every collected record agrees in every bit with the uninterrupted
-one. Ends with status 1 if something was lost or differs.
+`python -m companion collect`. Any of them may be killed (SIGKILL) after a random time, and is
+started again, until every run is finished. One seed was collected beforehand, and its runs'
+folders are gone. Printed: the kills, the epochs that had to be made again, whether any collect had
+lost a record that an earlier one had, and whether every collected record agrees in every bit with
+the uninterrupted one. Ends with status 1 if something was lost or differs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EARLIER = range(7, 8)  # collected before anything else
 
 
 def study(epochs: int):
-    from patchinit.experiments.plan import Study
+    from companion.runs.plan import Study
 
     return Study("soak", "", ARMS, COMMON | {"epochs": epochs}, datasets=("digits",), n_seeds=2)
 
@@ -46,10 +46,10 @@ def work(what: str, folder: Path, results: Path, epochs: int) -> int:
     """What is killed: make the study, saying every epoch, or collect it."""
     import torch
 
-    from patchinit.experiments.cli import main
-    from patchinit.experiments.local import run_here
-    from patchinit.experiments.plan import plan, share
-    from patchinit.experiments.studies import STUDIES
+    from companion.runs.cli import main
+    from companion.runs.local import run_here
+    from companion.runs.plan import plan, share
+    from companion.runs.studies import STUDIES
 
     torch.set_num_threads(1)
     STUDIES["soak"] = study(epochs)
@@ -88,7 +88,7 @@ class Soak:
 
     def look(self) -> None:
         """What is collected may only become more, and every file that is listed is whole."""
-        from patchinit.evidence.results import read_runs
+        from companion.evidence.results import read_runs
 
         runs = read_runs("soak", folder=self.results)
         listed = {(arm.of, seed) for arm in runs.arms for seed in arm.seeds}
@@ -139,9 +139,9 @@ def main() -> int:
         what, folder, results, epochs = options.work
         return work(what, Path(folder), Path(results), int(epochs))
 
-    from patchinit.experiments.plan import plan
-    from patchinit.experiments.record import read_result
-    from patchinit.experiments.studies import STUDIES
+    from companion.runs.plan import plan
+    from companion.runs.record import read_result
+    from companion.runs.studies import STUDIES
 
     STUDIES["soak"] = study(options.epochs)
     with tempfile.TemporaryDirectory() as scratch:

@@ -22,11 +22,11 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
+from companion.runs.cost import forward_flops
+from companion.runs.settings import Settings
+from companion.runs.simpleconv import SimpleConv
+from companion.runs.trainer import Trainer
 from patchinit.data import Images
-from patchinit.experiments.cost import forward_flops
-from patchinit.experiments.settings import Settings
-from patchinit.experiments.simpleconv import SimpleConv
-from patchinit.experiments.trainer import Trainer
 
 SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from patchinit.evidence.arms import Of
-from patchinit.experiments.collect import collect
-from patchinit.experiments.plan import plan
-from patchinit.experiments.record import Result, pack_result
-from patchinit.experiments.run import snapshot_epochs
-from patchinit.experiments.settings import Settings
-from patchinit.experiments.studies import STUDIES
-from patchinit.experiments.trainer import Epoch
+from companion.evidence.arms import Of
+from companion.runs.collect import collect
+from companion.runs.plan import plan
+from companion.runs.record import Result, pack_result
+from companion.runs.run import snapshot_epochs
+from companion.runs.settings import Settings
+from companion.runs.studies import STUDIES
+from companion.runs.trainer import Epoch
 
 N_TEST = 2_000
 ABOUT = {
@@ -62,7 +62,7 @@ def write_study(
             result = dataclasses.replace(result, about=ABOUT | about(run.settings))
             run.record(folder).parent.mkdir(parents=True, exist_ok=True)
             run.record(folder).write_bytes(pack_result(result))
-    collect(STUDIES[name], folder, root / "results", f"patchinit collect {name}")
+    collect(STUDIES[name], folder, root / "results", f"python -m companion collect {name}")
     return root / "results" / name
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +22,12 @@ FIGURE = {
 def write_book(folder: Path) -> None:
     (folder / "_config.yml").write_text(
         "title: Tiny\nexecute: {execute_notebooks: force}\nrepository: {url: ''}\n"
-        "sphinx:\n  local_extensions: {companion: book/_ext}\n"
+        "sphinx:\n  extra_extensions: [companion.pages.extension.site]\n"
     )
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01-tiny\n"
     )
-    (folder / "book" / "_ext").mkdir(parents=True)
-    shutil.copy(ROOT / "book" / "_ext" / "companion.py", folder / "book" / "_ext")
+    (folder / "book").mkdir(parents=True)
     (folder / "book" / "index.md").write_text(
         "# Tiny\n\n[A chapter](../notebooks/01-tiny.ipynb), $x$\n\n```{chapter-costs}\n```\n"
     )

@@ -17,11 +17,12 @@ from tools.files import write_if_changed
 
 SOURCE = Path("src")
 RULES = Path("_build/imports")
-READS_RESULTS = SOURCE / "patchinit/evidence/results.py"
+READS_RESULTS = SOURCE / "companion/evidence/results.py"
+OURS = {"patchinit", "companion"}
 
 
 def imported(code: str, package: str = "") -> set[str]:
-    """Dotted names in patchinit that a module of `package` imports, wherever it says so.
+    """Dotted names in our packages that a module of `package` imports, wherever it says so.
 
     Those that only a type checker imports are left out: no value hangs on them.
     """
@@ -36,7 +37,7 @@ def imported(code: str, package: str = "") -> set[str]:
             module = resolve_name("." * node.level + (node.module or ""), package)
             found |= {f"{module}.{alias.name}" for alias in node.names}
         waiting += ast.iter_child_nodes(node)
-    return {name for name in found if name.split(".")[0] == "patchinit"}
+    return {name for name in found if name.split(".")[0] in OURS}
 
 
 def files_of(name: str) -> set[Path]:
@@ -53,7 +54,7 @@ def files_of(name: str) -> set[Path]:
 
 
 def needed(code: str) -> set[Path]:
-    """Every file of the module that `code` imports, itself or through others."""
+    """Every file of ours that `code` imports, itself or through others."""
     found: set[Path] = set()
     waiting = imported(code)
     while waiting:

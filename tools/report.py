@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from book._ext.companion import costs
+from companion.pages.extension.site import costs
 from tools.gates import EXECUTED, SITE, documents
 from tools.page_gates import is_elsewhere, parse
 

@@ -8,7 +8,6 @@ kept as long as the text stays: python -m tools.rules --why REASON [FILE...]
 from __future__ import annotations
 
 import argparse
-import ast
 import csv
 import hashlib
 import io
@@ -51,13 +50,6 @@ JUDGES = {
     "When the looks are made": LATER,
 }
 NO_RULES = ("What every run records", "What is shown beside the verdicts", "Changes")
-# What carries the rules out, as patterns: a module that is not there has no line.
-CODE = {
-    "src/patchinit/evidence/precision.py": ("precision",),
-    "src/patchinit/evidence/intervals.py": STAGES,
-    "src/patchinit/evidence/estimates.py": STAGES,
-    "src/patchinit/evidence/verdicts/*.py": STAGES,
-}
 COLUMNS = (
     "rule", "file", "judges", "digest", "commit", "date",
     "results", "results_commit", "results_date", "older", "why",
@@ -91,36 +83,12 @@ def sections(page: str) -> dict[str, str]:
     }
 
 
-def meaning(code: str) -> str:
-    """What a module computes, the same in every Python: no layout, comments, docstrings, imports.
-
-    An imported rule stands in another file, and has a line of its own.
-    """
-
-    def plain(value: object) -> object:
-        if isinstance(value, list):
-            return [plain(one) for one in value if not isinstance(one, ast.Import | ast.ImportFrom)]
-        if not isinstance(value, ast.AST):
-            return repr(value)
-        fields = dict(ast.iter_fields(value))
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(value, documented) and ast.get_docstring(value, clean=False) is not None:
-            fields["body"] = fields["body"][1:]
-        if isinstance(value, ast.JoinedStr):  # Python 3.12 has empty pieces in some
-            fields["values"] = [one for one in value.values if getattr(one, "value", 0) != ""]
-        # A newer Python has more fields; they are empty where the code is that of an older one.
-        kept = {name: one for name, one in fields.items() if one is not None and one != []}
-        return [type(value).__name__, *([name, plain(one)] for name, one in kept.items())]
-
-    return str(plain(ast.parse(code)))
-
-
 def _digest(text: str | None) -> str | None:
     return text and hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def rules(root: Path) -> Iterator[Rule]:
-    """Every rule: the page's sections in their order, then the code."""
+    """Every rule: the page's sections in their order."""
     found = sections((root / PAGE).read_text(encoding="utf-8"))
     for name in (name for name in found if name not in NO_RULES):
         yield Rule(
@@ -133,11 +101,6 @@ def rules(root: Path) -> Iterator[Rule]:
             str([text for name, text in sections(page).items() if name not in NO_RULES])
         ),
     )  # fmt: skip
-    for pattern, judges in CODE.items():
-        for path in sorted(root.glob(pattern)):
-            if path.name != "__init__.py":
-                file = path.relative_to(root).as_posix()
-                yield Rule(path.stem, file, judges, lambda code: _digest(meaning(code)))
 
 
 # --- The history ---------------------------------------------------------------------------------

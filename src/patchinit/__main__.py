@@ -1,18 +1,18 @@
-"""The command `patchinit`, also ``python -m patchinit``."""
+"""The command `patchinit`."""
 
 import sys
 
-from .needs import NotInstalled
+MOVED = (
+    "patchinit: training runs are made by `python -m companion` ({}), "
+    "which comes with a clone of the book"
+)
 
 
 def main() -> int:
-    """The command line of training runs, or a line that says what it needs."""
-    try:
-        from .experiments import cli
-    except NotInstalled as error:
-        print(f"patchinit: {error}", file=sys.stderr)
-        return 1
-    return cli.main()
+    """Say where the commands of training runs have gone."""
+    commands = "run, status, collect, studies, check"
+    print(MOVED.format(commands), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """The map of the chapters on the first page."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from companion.pages.extension import chapter_map
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book/_ext"))  # as Sphinx does
-import chapter_map  # noqa: E402
 
 PAGE = (ROOT / "book/index.md").read_text(encoding="utf-8")
 

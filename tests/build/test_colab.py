@@ -16,7 +16,7 @@ import nbformat
 import pytest
 from packaging.utils import canonicalize_name
 
-from patchinit.evidence.results import find_results
+from companion.evidence.results import find_results
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -59,7 +59,7 @@ def test_nothing_of_a_kernel_is_installed(resolved, name):
 def test_chapters_do_without_myst_nb():
     script = (
         "import sys; sys.modules['myst_nb'] = sys.modules['ipykernel'] = None\n"
-        "from patchinit.chapters import charts, explorer, glue, pictures, style\n"
+        "from companion.pages import charts, explorer, glue, pictures, style\n"
         "glue.say(n=3)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from book._ext import companion
+from companion.pages.extension import site as companion
 
 PAGES = {
     "role": "{glue:text}`../notebooks/03-x.ipynb::n:d` images",

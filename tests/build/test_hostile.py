@@ -78,11 +78,9 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     (book / "book/index.md").write_text("# Tiny\n\n{numref}`fig-line`, $x$\n")
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     del config["bibtex_bibfiles"], config["logo"], config["html"]["favicon"]
-    config["sphinx"]["local_extensions"] = {"companion": "book/_ext"}
-    for unused in ("book_claims", "rules_table", "thumbnails", "website", "alt_texts",
-                   "chapter_map", "dark_charts", "minus_signs",
-                   "sphinxcontrib.bibtex"):  # fmt: skip
-        config["sphinx"]["config"]["extensions"].remove(unused)
+    extensions = config["sphinx"]["config"]["extensions"]
+    extensions.remove("sphinxcontrib.bibtex")
+    extensions[extensions.index("companion.pages.extension")] += ".site"
     for unused in ("bibtex_reference_style", "bibtex_default_style", "html_static_path"):
         del config["sphinx"]["config"][unused]
     (book / "_config.yml").write_text(yaml.safe_dump(config))

@@ -71,7 +71,7 @@ def test_chapters_of_this_book(number, monkeypatch):
     monkeypatch.chdir(ROOT)
     (notebook,) = Path("notebooks").glob(f"{number:02}-*.ipynb")
     files = {str(path) for path in imports.needed(imports.code_of(notebook))}
-    assert {"src/patchinit/chapters/style.py", "src/patchinit/filters/bank.py"} <= files
+    assert {"src/companion/pages/style.py", "src/patchinit/filters/bank.py"} <= files
     assert (str(imports.READS_RESULTS) in files) == (number >= 9)
     if number <= 7:
         experiments = {name for name in files if "/experiments/" in name}

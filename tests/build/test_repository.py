@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from book._ext import companion
+from companion.pages.extension import site as companion
 
 HOSTED = (
     "GITHUB_SERVER_URL",

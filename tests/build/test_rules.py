@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from book._ext import rules_table
+from companion.pages.extension import rules_table
 from tools import rules
 
 ROOT = Path(__file__).parents[2]
 PAGE = "# Protocol\n\n## Words\n\nA bound is\n0.2.\n\n## Changes\n\nNone.\n"
-VERDICTS = "src/patchinit/evidence/verdicts/outcomes.py"
+VERDICTS = "src/companion/evidence/outcomes.py"
 CODE = '"""Rules."""\n\nBOUND = 0.2\n'
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from book._ext import alt_texts, dark_charts, thumbnails
+from companion.pages.extension import alt_texts, dark_charts, thumbnails
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -43,8 +43,8 @@ def build(folder, label, notebook):
     (folder / "notebooks").mkdir()
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
-        f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'thumbnails', 'alt_texts', 'dark_charts', 'minus_signs']\n"
+        "extensions = ['myst_nb', *(f'companion.pages.extension.{name}' for name in "
+        "('thumbnails', 'alt_texts', 'dark_charts', 'minus_signs'))]\n"
         "nb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )

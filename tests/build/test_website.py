@@ -12,11 +12,10 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from companion.pages.extension import website
 from tests.tiny_book import SOURCE, write_book, write_chapter
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book/_ext"))  # as Sphinx does
-import website  # noqa: E402
 
 FIGURE = {"figure": {"name": website.CARD, "caption": "Dots."}, "image": {"alt": 'A "dot".'}}
 
@@ -64,10 +63,8 @@ def build(folder, **environment):
         }
     ]
     (folder / SOURCE).write_text(json.dumps(notebook))
-    for name in ("website", "thumbnails", "alt_texts"):
-        (folder / f"book/_ext/{name}.py").write_text((ROOT / f"book/_ext/{name}.py").read_text())
     config = (folder / "_config.yml").read_text().replace("force", "off")
-    config = config.replace("{companion: book/_ext}", "{companion: book/_ext, website: book/_ext}")
+    config = config.replace("extension.site]", "extension.site, companion.pages.extension.website]")
     (folder / "_config.yml").write_text(
         config + "  config: {html_context: {description: Small.}}\n"
     )

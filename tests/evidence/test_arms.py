@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from patchinit.evidence.arms import Of
-from patchinit.evidence.results import (
+from companion.evidence.arms import Of
+from companion.evidence.results import (
     NoResults,
     find_results,
     full_or_reduced_runs,
     read_runs,
 )
-from patchinit.experiments.files import StorageError
-from patchinit.experiments.record import RunRefused
-from patchinit.experiments.studies import STUDIES
+from companion.runs.files import StorageError
+from companion.runs.record import RunRefused
+from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 
 GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
@@ -44,9 +44,9 @@ def test_arrays_of_an_arm(tmp_path):
 
 def test_diverged_runs_stay_as_they_ended(tmp_path):
     """Registered: the accuracy of the last epoch to the end, and the last finite filters."""
-    from patchinit.experiments.collect import collect
-    from patchinit.experiments.plan import plan
-    from patchinit.experiments.record import pack_result, read_result
+    from companion.runs.collect import collect
+    from companion.runs.plan import plan
+    from companion.runs.record import pack_result, read_result
 
     study = STUDIES["paper-small"]
     folder = write_study(tmp_path, "paper-small", seeds=range(2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from patchinit.evidence.estimates import (
+from companion.evidence.estimates import (
     MeanSquares,
     Residual,
     accuracy_estimate,
@@ -18,7 +18,7 @@ from patchinit.evidence.estimates import (
     prediction_interval,
     welch_difference,
 )
-from patchinit.evidence.intervals import Estimate, mean_estimate
+from companion.evidence.intervals import Estimate, mean_estimate
 
 
 def test_mean_is_the_plain_t_interval():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from patchinit.evidence.norms import norm_share, norm_slope, over_noise
+from companion.evidence.norms import norm_share, norm_slope, over_noise
 
 
 def planted(method, norms, turned):

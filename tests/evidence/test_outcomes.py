@@ -4,19 +4,9 @@ import math
 
 import pytest
 
-from patchinit.evidence.intervals import Estimate, Interval
-from patchinit.evidence.verdicts.outcomes import (
-    CONTRADICTED,
-    NO_DIFFERENCE,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    UNDECIDED,
-    beyond,
-    conjunction,
-    direction,
-    equal_within,
-    part,
-)
+from companion.claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from companion.evidence.intervals import Estimate, Interval
+from companion.evidence.outcomes import beyond, conjunction, direction, equal_within, part
 
 
 def interval(low, high):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from patchinit.evidence.precision import compare_precisions
+from companion.evidence.precision import compare_precisions
 
 
 class Planted:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from patchinit.evidence.profile import apart, energy_profile, mean_terms
+from companion.evidence.profile import apart, energy_profile, mean_terms
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.moments import patch_moments
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from patchinit.evidence.precision import compare_precisions
-from patchinit.evidence.results import of_named, read_runs
-from patchinit.evidence.stages import Stage
-from patchinit.evidence.verdicts import comparisons
-from patchinit.experiments.studies import STUDIES
+from companion.evidence import comparisons
+from companion.evidence.precision import compare_precisions
+from companion.evidence.results import of_named, read_runs
+from companion.evidence.stages import Stage
+from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 from tools import recount
 

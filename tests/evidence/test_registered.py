@@ -6,22 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from patchinit.evidence.arms import Of
-from patchinit.evidence.results import read_runs
-from patchinit.evidence.stages import Stage, stage
-from patchinit.evidence.verdicts.claims import (
-    DECIDES,
-    DECLARED,
-    INTERIM,
-    MIXED,
-    NO_RUNS,
-    UNDECIDABLE,
-    Verdict,
-    overall,
-    unlike_data_sets,
-    verdicts,
-)
-from patchinit.evidence.verdicts.comparisons import (
+from companion.claims import CONTRADICTED, MIXED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from companion.evidence.arms import Of
+from companion.evidence.comparisons import (
     COMPONENTS,
     GLOROT,
     KMEANS,
@@ -35,14 +22,20 @@ from patchinit.evidence.verdicts.comparisons import (
     speed,
     turned_by_noise,
 )
-from patchinit.evidence.verdicts.outcomes import (
-    CONTRADICTED,
-    NO_DIFFERENCE,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    UNDECIDED,
+from companion.evidence.judge import (
+    DECIDES,
+    DECLARED,
+    INTERIM,
+    NO_RUNS,
+    UNDECIDABLE,
+    Verdict,
+    overall,
+    unlike_data_sets,
+    verdicts,
 )
-from patchinit.experiments import studies
+from companion.evidence.results import read_runs
+from companion.evidence.stages import Stage, stage
+from companion.runs import studies
 from tests.synthetic import write_study
 
 STUDIES = {"A": "anchor", "B": "grid", "D": "anchor-cifar10", "E": "beyond"}

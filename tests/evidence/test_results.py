@@ -9,23 +9,24 @@ import numpy as np
 import pytest
 import torch
 
+from companion.evidence.comparisons import GLOROT, accuracy
+from companion.evidence.intervals import rank_correlations
+from companion.evidence.results import read_runs
+from companion.evidence.stages import Stage
+from companion.runs.plan import plan
+from companion.runs.prepare import prepare
+from companion.runs.record import read_result
+from companion.runs.studies import STUDIES
+from companion.runs.trainer import Trainer
 from patchinit.data import load_images
-from patchinit.evidence.intervals import rank_correlations
-from patchinit.evidence.matching import match
-from patchinit.evidence.results import read_runs
-from patchinit.evidence.stages import Stage
-from patchinit.evidence.verdicts.comparisons import GLOROT, accuracy
-from patchinit.experiments.plan import plan
-from patchinit.experiments.prepare import prepare
-from patchinit.experiments.record import read_result
-from patchinit.experiments.studies import STUDIES
-from patchinit.experiments.trainer import Trainer
+from patchinit.filters.matching import match
 from patchinit.patches import extract_patches, standardize_patches
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("results/*/manifest.json"))
 NONE = pytest.param(
-    None, marks=pytest.mark.skip(reason="nothing in results/ yet: patchinit run, patchinit collect")
+    None,
+    marks=pytest.mark.skip(reason="nothing in results/ yet: python -m companion run"),
 )
 each = pytest.mark.parametrize(
     "folder", FOLDERS or [NONE], ids=lambda folder: getattr(folder, "name", "none")
@@ -50,7 +51,9 @@ def test_manifest_and_tables_agree(folder):
     assert len(runs) == manifest["runs_finished"] == len({row["run"] for row in runs})
     assert sorted({int(row["seed"]) for row in runs}) == manifest["seeds"]
     assert manifest["reduced"] == STUDIES[folder.name].reduced
-    assert manifest["command"] == f"patchinit collect {folder.name}"  # and no folder of a machine
+    # And no folder of a machine. The command was `patchinit` before version 0.2.
+    commands = [f"{name} collect {folder.name}" for name in ("patchinit", "python -m companion")]
+    assert manifest["command"] in commands
     for row in runs:
         part = [line for line in epochs if line["run"] == row["run"]]
         assert [int(line["epoch"]) for line in part] == list(range(int(row["epochs"]) + 1))
@@ -136,7 +139,7 @@ def test_an_epoch_comes_out_again(real_data, monkeypatch):
     if folder not in FOLDERS:
         pytest.skip(
             "results/paper-small is not there: "
-            "patchinit run paper-small, patchinit collect paper-small"
+            "python -m companion run paper-small, python -m companion collect paper-small"
         )
     monkeypatch.setenv("PATCHINIT_DATA", str(real_data))
     record = read_result(folder / "runs/fashion_mnist--glorot_uniform--seed-0.npz")

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from patchinit.evidence.arms import Arm
-from patchinit.evidence.intervals import Interval, geometric_interval, mean_interval
-from patchinit.evidence.results import read_runs
-from patchinit.evidence.specifications import (
+from companion.evidence.arms import Arm
+from companion.evidence.comparisons import (
+    COMPONENTS,
+    GLOROT,
+    accuracy,
+    epochs_saved,
+    order,
+    ratio,
+    response,
+    speed,
+)
+from companion.evidence.intervals import Interval, geometric_interval, mean_interval
+from companion.evidence.results import read_runs
+from companion.evidence.specifications import (
     FINAL,
     TURNING,
     Specification,
@@ -20,18 +30,8 @@ from patchinit.evidence.specifications import (
     speeds,
     turning,
 )
-from patchinit.evidence.stages import Stage
-from patchinit.evidence.verdicts.comparisons import (
-    COMPONENTS,
-    GLOROT,
-    accuracy,
-    epochs_saved,
-    order,
-    ratio,
-    response,
-    speed,
-)
-from patchinit.experiments.studies import STUDIES
+from companion.evidence.stages import Stage
+from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 from tools import recount
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from patchinit.evidence.arms import Of
-from patchinit.evidence.results import NoResults, read_runs
-from patchinit.evidence.stages import Stage, read_stages, stage, stages_to_show
-from patchinit.evidence.verdicts.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS
-from patchinit.experiments.studies import STUDIES
+from companion.evidence.arms import Of
+from companion.evidence.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS
+from companion.evidence.results import NoResults, read_runs
+from companion.evidence.stages import Stage, read_stages, stage, stages_to_show
+from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
-from patchinit.evidence.curves import first_epoch, mean_over_epochs, smooth
-from patchinit.evidence.intervals import (
+from companion.evidence.curves import first_epoch, mean_over_epochs, smooth
+from companion.evidence.intervals import (
     Interval,
     fisher,
     geometric_interval,
@@ -16,7 +16,7 @@ from patchinit.evidence.intervals import (
     mean_interval,
     rank_correlations,
 )
-from patchinit.evidence.significance import holm, p_value, power, seeds_needed
+from companion.evidence.significance import holm, p_value, power, seeds_needed
 
 
 @pytest.fixture

@@ -1,8 +1,14 @@
 """Images with their labels: published sets, offline stand-ins, a folder of one's own."""
 
-from ..needs import require
+from importlib.util import find_spec
 
-require("data")
+for _package in ("torchvision", "PIL", "tqdm"):
+    if find_spec(_package) is None:
+        raise ModuleNotFoundError(
+            f"patchinit.data needs {_package}, which is not installed; "
+            "pip install 'patchinit[data]'",
+            name=_package,
+        )
 
 from .catalogue import DATASETS, PUBLISHED, DataSet
 from .images import Images

@@ -1,0 +1,1 @@
+"""What the book needs beside the method: training runs, the evidence, and its pages."""

@@ -1,0 +1,1 @@
+"""What the collected runs say: intervals, tests, and the verdict on each claim."""

@@ -1,0 +1,407 @@
+"""What the registered rules compare: estimates of one stage on one data set, pair by pair.
+
+Each function gives None where an arm has no runs, or no seed in common with the others that was
+made under like conditions. Seeds beyond the registered ones are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patchinit.filters.measures import response_correlation
+
+from .arms import Arm, Of
+from .curves import first_epoch, mean_over_epochs
+from .estimates import (
+    MeanSquares,
+    Residual,
+    accuracy_estimate,
+    mean_squares,
+    pair_variance,
+    pooled_mean_estimate,
+)
+from .intervals import (
+    Estimate,
+    Interval,
+    fisher,
+    mean_estimate,
+    mean_interval,
+    rank_correlations,
+)
+from .stages import Stage
+
+GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
+PATCHES, RANDOM, COSINE = Of("random_patches"), Of("random_orthonormal"), Of("cosine_basis")
+GLOROT_AT_1 = Of("glorot_uniform", norm=1.0)
+FROZEN_COMPONENTS = Of("principal_components", frozen=True)
+FROZEN_RANDOM = Of("random_orthonormal", frozen=True)
+
+HORIZON = 50  #: epochs that speed is averaged over
+THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are counted to
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A difference of final accuracies with what its size is judged by.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> found = accuracy(on, {COMPONENTS: 1, GLOROT: -1})
+    >>> found.squares.n_seeds, found.squares.n_images, found.residual.freedom
+    (3, 10000, 8)
+    """
+
+    estimate: Estimate  #: percentage points
+    squares: MeanSquares
+    residual: Residual  #: of the arms whose runs count
+    weights: tuple[float, ...]  #: of the arms
+    differences: np.ndarray  #: (S,), the weighted sum of each seed
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a pair from seed to seed, as the interval takes it, pp."""
+        return math.sqrt(pair_variance(self.squares, self.residual, self.weights))
+
+    @property
+    def plain(self) -> Interval:
+        """Student's t interval of the pairs alone; it decides nothing."""
+        return mean_interval(self.differences)
+
+
+def accuracy(
+    on: Stage,
+    weights: Mapping[Of, float],
+    below: int | None = None,
+    counts: Callable[[Of], bool] = lambda of: True,
+) -> Accuracy | None:
+    """A weighted sum of final accuracies, in percentage points.
+
+    Parameters
+    ----------
+    on : Stage
+    weights : mapping of Of to float
+        +1 and -1 for a pair.
+    below : int, optional
+        Only seeds below this, of all runs: a look at claim 2.
+    counts : function of an Of
+        Whether an arm's runs count for the spread. Default: all do.
+
+    Returns
+    -------
+    Accuracy or None
+        None without runs, or from too few of them to judge the spread by.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> print(f"{accuracy(on, {COMPONENTS: 1, GLOROT: -1}).estimate.interval():+.1f}")
+    +2.1 [+1.4, +2.7]
+    """
+    arms = on.paired(*weights, below=below)
+    if arms is None:
+        return None
+    residual = on.residual(lambda arm: arm.final, below, counts) or _of_one(arms[0])
+    if residual is None:
+        return None
+    of = tuple(weights.values())
+    squares = mean_squares([arm.correct for arm in arms], of)
+    differences = np.sum([c * arm.final for c, arm in zip(of, arms, strict=True)], axis=0)
+    estimate = accuracy_estimate(squares, residual, of)
+    return Accuracy(estimate, squares, residual, of, differences)
+
+
+def _of_one(arm: Arm) -> Residual | None:
+    """What one seed tells of the spread: that there is no telling."""
+    return Residual(math.inf, 0) if len(arm.seeds) == 1 else None
+
+
+def speed(
+    on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, horizon: int = HORIZON
+) -> Estimate | None:
+    """Difference of the accuracies averaged over the first epochs (a restricted mean).
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    horizon : int
+        >= 1, epochs; all of them where a run has fewer.
+
+    Returns
+    -------
+    Estimate or None
+        In percentage points; None without runs, or from too few to judge the spread by.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> print(f"{speed(on).interval():+.1f}")
+    +0.4 [−1.5, +2.2]
+    """
+
+    def area(arm: Arm) -> np.ndarray:
+        return mean_over_epochs(arm.accuracy, min(horizon, arm.accuracy.shape[1]))
+
+    arms = on.paired(one, other)
+    if arms is None:
+        return None
+    residual = on.residual(area) or _of_one(arms[0])
+    if residual is None:
+        return None
+    return pooled_mean_estimate(area(arms[0]) - area(arms[1]), residual)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Epochs to a share of Glorot's final accuracy.
+
+    Examples
+    --------
+    >>> saved = Saved(mean_estimate([-3.0, -2.0, -4.0]), never=0)
+    >>> print(f"{saved.estimate.interval():+.1f} epochs")
+    −3.0 [−5.5, −0.5] epochs
+    """
+
+    estimate: Estimate  #: difference of the first epochs, pair by pair
+    never: int  #: runs of either arm that never got there; each counts with its last epoch
+
+
+def epochs_saved(
+    on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, share: float = THRESHOLD
+) -> Saved | None:
+    """How many epochs earlier the first arm reaches a share of the second's final accuracy.
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    share : float
+        0 to 1, of the second arm's mean final accuracy; curves are smoothed (`first_epoch`).
+
+    Returns
+    -------
+    Saved or None
+        Epochs of the first arm minus the second's, so below 0 if it is earlier. None without runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> saved = epochs_saved(on)
+    >>> print(f"{saved.estimate.interval():+.1f}, {saved.never} never got there")
+    +0.0 [−2.5, +2.5], 0 never got there
+    """
+    arms = on.paired(one, other)
+    if arms is None:
+        return None
+    goal = share * arms[1].final.mean()
+    (first, reached), (base, base_reached) = (first_epoch(arm.accuracy, goal) for arm in arms)
+    never = int((~reached).sum() + (~base_reached).sum())
+    return Saved(mean_estimate(first - base), never)
+
+
+Measure = Callable[[Arm], np.ndarray]  # (S, F) of an arm, a line a seed
+
+
+def cosine(arm: Arm) -> np.ndarray:
+    """(S, F), cosine distance of each filter from its start, at the end; 0 to 2."""
+    return arm.final_distances
+
+
+def response(covariance: Tensor) -> Measure:
+    """The response distance, 1 minus the correlation of a filter's responses at start and end.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (d, d)
+        Of raw patches.
+
+    Returns
+    -------
+    function of an Arm, to an array of shape (S, F)
+        0 to 2.
+
+    Examples
+    --------
+    >>> from companion.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
+    >>> alike = response(torch.eye(27))(arm)  # of patches alike in all directions: the cosine
+    >>> bool(np.allclose(alike, arm.final_distances, atol=1e-6))
+    True
+    """
+
+    def measure(arm: Arm) -> np.ndarray:
+        ends = [(torch.from_numpy(a), torch.from_numpy(b)) for a, b in arm.ends]
+        return np.stack([1 - response_correlation(a, b, covariance).numpy() for a, b in ends])
+
+    return measure
+
+
+def ratio(
+    on: Stage,
+    one: Of,
+    other: Of,
+    measure: Measure = cosine,
+    over_filters: Callable[..., np.ndarray] = np.mean,
+) -> Estimate | None:
+    """How much further one arm's filters turn than another's: ratio of the mean distances.
+
+    The geometric mean over seeds.
+
+    Parameters
+    ----------
+    on : Stage
+    one, other : Of
+    measure : function of an Arm, to an array of shape (S, F)
+        A distance > 0 of each filter.
+    over_filters : function with the argument `axis`
+        What becomes of a run's filters, `numpy.median` for one.
+
+    Returns
+    -------
+    Estimate or None
+        Of the logarithm; its interval is of the ratio, > 0. None without runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> print(f"{ratio(on, GLOROT, COMPONENTS).interval():.1f}")
+    10.2 [8.9, 11.7]
+    """
+    arms = on.paired(one, other)
+    if arms is None:
+        return None
+    first, second = (over_filters(measure(arm), axis=1) for arm in arms)
+    return mean_estimate(np.log(first / second), math.exp)
+
+
+def order(
+    on: Stage, of: Of = COMPONENTS, *, with_last: bool = True, measure: Measure = cosine
+) -> Estimate | None:
+    """Rank correlation of a filter's distance with its index, averaged after Fisher's transform.
+
+    Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
+
+    Parameters
+    ----------
+    on : Stage
+    of : Of
+        Its filters have an order: components, by falling variance.
+    with_last : bool
+        Whether the last filter counts.
+    measure : function of an Arm, to an array of shape (S, F)
+
+    Returns
+    -------
+    Estimate or None
+        Of Fisher's transform; its interval is of the correlation, -1 to 1. None without runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> print(f"{order(on).interval():+.2f}")
+    +0.29 [+0.16, +0.41]
+    """
+    arms = on.paired(of)
+    if arms is None:
+        return None
+    distances = measure(arms[0]) if with_last else measure(arms[0])[:, :-1]
+    return mean_estimate(fisher(rank_correlations(distances)), math.tanh)
+
+
+def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
+    """The rank of the last filter's distance among all, of each seed; F if it turned furthest.
+
+    Returns
+    -------
+    list of int
+        1 to F, one a seed; empty without runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rank_of_last(on)  # of 27 filters
+    [26, 26, 27]
+    """
+    arms = on.paired(of)
+    if arms is None:
+        return []
+    return [int((row <= row[-1]).sum()) for row in arms[0].final_distances]
+
+
+def gradient_at_the_end(on: Stage, of: Of) -> float | None:
+    """Norm on the sphere of the gradient at the end over that at the start.
+
+    Geometric mean over filters and seeds.
+
+    Returns
+    -------
+    float or None
+        > 0; None without runs, or where the records have no gradients.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> print(gradient_at_the_end(on, COMPONENTS))  # these records have none
+    None
+    """
+    arms = on.paired(of)
+    if arms is None or any(not result.gradient_norms.size for result in arms[0].results):
+        return None
+    logs = [np.log(r.gradient_norms[-1] / r.gradient_norms[0]) for r in arms[0].results]
+    return float(np.exp(np.mean(logs)))
+
+
+def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
+    """Mean distance of trained filters over that without information, after the null's epochs.
+
+    Both after the same steps at the same rate.
+
+    Parameters
+    ----------
+    null : Stage
+        Of runs whose labels are noise.
+    trained : Stage
+        Of the same data set, for at least as many epochs.
+    of : Of
+
+    Returns
+    -------
+    list of float
+        > 0, one for each seed that both stages have, made under like conditions; empty without
+        runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> turned_by_noise(on, on, COMPONENTS)  # a stage turns as far as itself
+    [1.0, 1.0, 1.0]
+    """
+    if null.runs is None or trained.runs is None:
+        return []
+    arms = [on.runs.find(on.dataset, of) for on in (null, trained)]
+    if None in arms:
+        return []
+    made = [{r.settings.seed: on.runs.made_under(r) for r in arm.results}
+            for on, arm in zip((null, trained), arms, strict=True)]  # fmt: skip
+    noise, informed = (arm.distances[:, null.epochs].mean(axis=1) for arm in arms)
+    return [
+        float(informed[arms[1].seeds.index(seed)] / noise[arms[0].seeds.index(seed)])
+        for seed in arms[0].seeds
+        if made[0][seed] == made[1].get(seed)
+    ]

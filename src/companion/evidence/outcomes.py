@@ -1,0 +1,172 @@
+"""The outcomes of the registered rules, and how parts make a verdict.
+
+A rule looks at an interval and names an outcome. A *part* is such a look at any level, so that a
+claim of several parts can be adjusted for how many it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..claims import (
+    ADVERSE,
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNDECIDED,
+)
+from .intervals import Estimate, Interval
+
+ACCURACY_MARGIN = 0.2  #: pp; an interval wholly within it is no practical difference
+SPEED_MARGIN = 0.5  #: pp, of accuracies averaged over epochs
+FROZEN_MARGIN = 0.5  #: pp that a layer may lose by being frozen and still count as equal
+LEAST_PAIRS = 3  #: two pairs give no verdict
+LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2
+
+Part = Callable[[float], str]  #: from the level of the interval to an outcome
+
+
+def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) -> str:
+    """Whether a difference has the claimed sign.
+
+    Parameters
+    ----------
+    interval : Interval
+    sign : {+1, -1}
+        That is claimed.
+    margin : float
+        Half the width of what counts as no practical difference, in the interval's unit.
+
+    Returns
+    -------
+    str
+        "supported", "contradicted", "no practical difference" or "undecided".
+
+    Examples
+    --------
+    >>> direction(Interval(0.8, 0.5, 1.1, 6), +1)
+    'supported'
+    >>> direction(Interval(0.09, 0.02, 0.16, 90), +1)
+    'no practical difference'
+    """
+    if -margin < interval.low and interval.high < margin:
+        return NO_DIFFERENCE
+    if interval.side() == sign:
+        return SUPPORTED
+    return CONTRADICTED if interval.side() == -sign else UNDECIDED
+
+
+def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
+    """Whether a number lies on the claimed side of a bound: above for +1, below for -1.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> beyond(Interval(3.0, 2.0, 4.5, 6), 1.25)
+    'supported'
+    >>> beyond(Interval(1.1, 1.0, 1.2, 6), 1.25)
+    'not supported'
+    """
+    side = interval.side(bound)
+    return {sign: SUPPORTED, -sign: NOT_SUPPORTED, 0: UNDECIDED}[side]
+
+
+def equal_within(interval: Interval, margin: float) -> str:
+    """Whether a difference is none: wholly inside the margins supported, wholly outside not.
+
+    Parameters
+    ----------
+    interval : Interval
+    margin : float
+        > 0, in the interval's unit.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> equal_within(Interval(0.1, -0.2, 0.4, 6), 0.5), equal_within(Interval(1, 0.2, 1.8, 6), 0.5)
+    ('supported', 'undecided')
+    """
+    if -margin < interval.low and interval.high < margin:
+        return SUPPORTED
+    outside = interval.low > margin or interval.high < -margin
+    return NOT_SUPPORTED if outside else UNDECIDED
+
+
+def gain(interval: Interval) -> str:
+    """Whether a difference lies above zero, where none, or one below, is just not what is claimed.
+
+    Returns
+    -------
+    str
+        "supported", "not supported" or "undecided".
+
+    Examples
+    --------
+    >>> gain(Interval(0.8, 0.5, 1.1, 6)), gain(Interval(0.0, -0.1, 0.1, 6))
+    ('supported', 'not supported')
+    """
+    outcome = direction(interval, +1)
+    return NOT_SUPPORTED if outcome in (CONTRADICTED, NO_DIFFERENCE) else outcome
+
+
+def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
+    """A look at an estimate at any level; undecided without runs or from fewer than three pairs.
+
+    Parameters
+    ----------
+    estimate : Estimate or None
+        None without runs.
+    look : function of an Interval
+        Names the outcome.
+
+    Returns
+    -------
+    function of the interval's level, to an outcome
+
+    Examples
+    --------
+    >>> at = part(Estimate(1.0, error=0.3, freedom=5, n=6), lambda found: direction(found, +1))
+    >>> at(0.95), at(0.999)
+    ('supported', 'undecided')
+    """
+
+    def at(level: float) -> str:
+        if estimate is None or estimate.n < LEAST_PAIRS:
+            return UNDECIDED
+        return look(estimate.interval(level))
+
+    return at
+
+
+def conjunction(parts: Sequence[Part]) -> str:
+    """The verdict on a claim that holds if all of its parts do.
+
+    Supported needs every part at 95 %. One adverse part is enough against it, but of many one may
+    look adverse by chance: it counts if it is adverse at the level 1 - 0.05 / k too, the first step
+    of Holm's procedure.
+
+    Returns
+    -------
+    str
+        One of OUTCOMES; "undecided" without parts.
+
+    Examples
+    --------
+    >>> conjunction([lambda level: "supported", lambda level: "undecided"])
+    'undecided'
+    >>> conjunction([lambda level: "supported", lambda level: "contradicted"])
+    'contradicted'
+    """
+    if parts and all(at(0.95) == SUPPORTED for at in parts):
+        return SUPPORTED
+    adjusted = [at(1 - 0.05 / len(parts)) for at in parts]
+    return next((outcome for outcome in ADVERSE if outcome in adjusted), UNDECIDED)

@@ -1,0 +1,299 @@
+"""What was collected: the full runs if there are any, else the reduced ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from patchinit.data.catalogue import DATASETS
+
+from ..runs.collect import read_manifest
+from ..runs.files import StorageError
+from ..runs.plan import Study
+from ..runs.provenance import conditions
+from ..runs.record import Result, RunRefused, unpack_result
+from ..runs.registration import Registration, read_registration
+from ..runs.settings import Settings
+from ..runs.studies import STUDIES
+from .arms import Arm, Of
+
+
+class NoResults(FileNotFoundError):
+    """No folder of results; the text says how to get one."""
+
+
+@dataclass(frozen=True, repr=False)
+class Runs:
+    """The finished runs of one study, or of several read together.
+
+    An arm is asked for by its settings: an `Of`, or the method's name where it differs in
+    nothing else.
+
+    Examples
+    --------
+    >>> runs = read_runs("paper-small")  # in the book's repository
+    >>> runs.arm("cifar10", "kmeans").seeds
+    [0, 1, 2]
+    >>> runs.has("cifar10", Of("kmeans", norm="glorot"), "glorot_uniform")
+    False
+    """
+
+    studies: tuple[str, ...]
+    arms: tuple[Arm, ...]  #: by study, data set and the study's order
+    manifests: tuple[dict, ...]
+    registration: Registration = Registration()  #: says which versions of the code train alike
+
+    @property
+    def n_finished(self) -> int:
+        return sum(manifest["runs_finished"] for manifest in self.manifests)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets with runs, CIFAR-10 first."""
+        present = {arm.dataset for arm in self.arms}
+        return [name for name in DATASETS if name in present]
+
+    def find(self, dataset: str, of: Of | str) -> Arm | None:
+        """The arm on a data set; None without runs.
+
+        Raises
+        ------
+        ValueError
+            Arms of several studies fit, which differ in what `of` leaves open; or `of` names a
+            setting that can't be.
+        """
+        of = Of(of) if isinstance(of, str) else of
+        wanted = {
+            Settings(dataset=dataset, **STUDIES[study].common | of.settings)
+            for study in self.studies
+        }
+        fitting = [arm for arm in self.arms if replace(arm.settings, seed=0) in wanted]
+        if len(fitting) > 1:
+            raise ValueError(
+                f"of={of.label!r} fits {len(fitting)} arms on {dataset} in "
+                f"{', '.join(self.studies)}; name what tells them apart "
+                f"({fitting[0].settings.differences(fitting[1].settings)})"
+            )
+        return fitting[0] if fitting else None
+
+    def arm(self, dataset: str, of: Of | str) -> Arm:
+        """The arm on a data set; KeyError, with the arms that there are, if it has no runs."""
+        found = self.find(dataset, of)
+        if found is None:
+            label = (Of(of) if isinstance(of, str) else of).label
+            there = "; ".join(arm.of.label for arm in self.arms if arm.dataset == dataset)
+            raise KeyError(
+                f"{label} on {dataset} has no runs in {', '.join(self.studies)}; "
+                f"there are: {there or 'none'}"
+            )
+        return found
+
+    def has(self, dataset: str, *of: Of | str, across_precision: bool = False) -> bool:
+        """Whether all these arms have runs, and a seed in common made under like conditions."""
+        arms = [self.find(dataset, one) for one in of]
+        return None not in arms and bool(self._pairs(arms, across_precision)[0])
+
+    def paired(
+        self, dataset: str, *of: Of | str, across_precision: bool = False
+    ) -> tuple[Arm, ...]:
+        """The arms, each with the seeds that all of them have, made under like conditions.
+
+        Pairs are compared to the last image, so both runs must have been made on the same kind of
+        device, in the same precision, and by code that trains alike; other seeds are left out.
+        Arms of several studies must agree in all settings but those that name them.
+
+        Parameters
+        ----------
+        dataset : str
+        *of : Of or str
+        across_precision : bool
+            Precision is what is to be compared, and may differ.
+
+        Raises
+        ------
+        KeyError
+            An arm without runs, or no such seed in common; `has` tells beforehand.
+        """
+        arms = [self.arm(dataset, one) for one in of]
+        seeds, unlike = self._pairs(arms, across_precision)
+        if not seeds:
+            reason = f"; unlike conditions: {'; '.join(unlike)}" if unlike else ""
+            where = f"{dataset} have no seed in common in {', '.join(self.studies)}"
+            raise KeyError(f"{'; '.join(arm.of.label for arm in arms)} on {where}{reason}")
+        return tuple(arm.among(seeds) for arm in arms)
+
+    def _pairs(self, arms: list[Arm], across_precision: bool) -> tuple[list[int], list[str]]:
+        """Seeds that can be compared, and for each of the others that all arms have, why not."""
+        named = {name for arm in arms for name in arm.of.settings} | {"seed"}
+        by_seed = [
+            {result.settings.seed: self._conditions(result, named) for result in arm.results}
+            for arm in arms
+        ]
+        seeds, unlike = [], []
+        for seed in sorted(set.intersection(*map(set, by_seed))):
+            values = {key: {of[seed][key] for of in by_seed} for key in by_seed[0][seed]}
+            differing = [
+                f"{key} {', '.join(sorted(those))}"
+                for key, those in values.items()
+                if len(those) > 1 and not (key == "precision" and across_precision)
+            ]
+            if differing:
+                unlike.append(f"seed {seed} has {' and '.join(differing)}")
+            else:
+                seeds.append(seed)
+        return seeds, unlike
+
+    def made_under(self, result: Result) -> dict[str, str]:
+        """Device, precision and code of a run; runs that differ in one are never paired."""
+        under = conditions(result.settings, result.about)
+        return under | {"code": self.registration.training(under["code"])}
+
+    def _conditions(self, result: Result, named: set[str]) -> dict[str, str]:
+        """What must be the same in a pair, as text."""
+        under = self.made_under(result)
+        settings = asdict(result.settings).items()
+        return {key: str(value) for key, value in settings if key not in named} | under
+
+
+def find_results(folder: str | os.PathLike | None = None) -> Path:
+    """The folder of collected results: the one given, or ``results/`` here or in a folder above.
+
+    Raises
+    ------
+    NoResults
+        There is none.
+
+    Examples
+    --------
+    >>> find_results("nowhere")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    companion.evidence.results.NoResults: results='nowhere' is no folder; name the one that ...
+    """
+    if folder is not None:
+        if not Path(folder).is_dir():
+            raise NoResults(
+                f"results={str(folder)!r} is no folder; "
+                "name the one that `python -m companion collect` wrote to"
+            )
+        return Path(folder)
+    here = Path.cwd()
+    for place in (here, *here.parents):
+        if any(place.glob("results/*/manifest.json")):
+            return place / "results"
+    raise NoResults(
+        f"no results/ in {here} or above it; clone the book's repository and start there, "
+        "or name the folder that `python -m companion collect` wrote to"
+    )
+
+
+def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
+    """All finished runs of the studies named; None if nothing of them was collected.
+
+    Raises
+    ------
+    NoResults
+        There is no folder of results at all.
+    RunRefused
+        A record is damaged, or of settings that no arm of its study has (any more).
+    StorageError
+        A file that a manifest lists is missing or another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(read_runs("paper", folder=empty))
+    None
+    """
+    root = find_results(folder)
+    present = [name for name in studies if (root / name / "manifest.json").exists()]
+    if not present:
+        return None
+    found: dict[Settings, dict[int, Result]] = {}  # by the arm's settings with seed 0
+    manifests = []
+    for name in present:
+        manifest = read_manifest(root / name)
+        manifests.append(manifest)
+        for file, digest in manifest["files"].items():
+            if not file.startswith("runs/"):
+                continue
+            path = root / name / file
+            result = _listed(path, digest)
+            if STUDIES[name].run_of(result.settings) is None:
+                raise RunRefused(
+                    f"{path} has the settings of no arm of {name!r}; give the study its arm back, "
+                    "or take the record out of the folder and out of manifest.json"
+                )
+            of_arm = found.setdefault(replace(result.settings, seed=0), {})
+            of_arm[result.settings.seed] = result
+    arms = {
+        settings: Arm(of_named(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
+        for study in map(STUDIES.get, present)
+        for dataset in study.datasets
+        for name in study.arms
+        if (by := found.get(settings := study.settings(name, dataset, 0)))
+    }
+    if not arms:
+        return None
+    return Runs(tuple(present), tuple(arms.values()), tuple(manifests), read_registration(root))
+
+
+def of_named(study: Study, name: str) -> Of:
+    """What tells an arm from the study's others, without what all arms have as well.
+
+    Raises
+    ------
+    KeyError
+        The study has no arm of this name.
+
+    Examples
+    --------
+    >>> of_named(STUDIES["grid"], "principal_components, frozen").label
+    'principal components, never trained'
+    """
+    common = Settings(**study.common)
+    arm = {"method": common.method, **study.arms[name]}
+    return Of(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
+
+
+def _listed(path: Path, digest: str) -> Result:
+    """A record that a manifest lists, if it is the one."""
+    way_out = f"restore it: git checkout {path}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} could not be read: {error.strerror}; {way_out}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise StorageError(f"{path} is not the file that manifest.json lists; {way_out}")
+    return unpack_result(content, path)
+
+
+def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
+    """Of each study the full runs or, where there are none, its reduced ones; read together.
+
+    The reduced runs of `norms` come with those of `paper-small`, which stand beside them.
+
+    Raises
+    ------
+    NoResults, RunRefused, StorageError
+        As for `read_runs`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     print(full_or_reduced_runs("paper", "frozen", folder=empty))
+    None
+    """
+    root = find_results(folder)
+    chosen = []
+    for study in studies:
+        small = f"{study}-small"
+        if (root / study / "manifest.json").exists():
+            chosen.append(study)
+        elif (root / small / "manifest.json").exists():
+            chosen += ["paper-small", small] if study == "norms" else [small]
+    return read_runs(*dict.fromkeys(chosen), folder=root)

@@ -1,0 +1,347 @@
+"""Every way to look at an effect: the free choices of its statistic, each gone through once.
+
+The choices are those of the registered protocol. They are exploratory, and decide nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from .arms import Arm, Of
+from .comparisons import (
+    COMPONENTS,
+    GLOROT,
+    GLOROT_AT_1,
+    HORIZON,
+    KMEANS,
+    PATCHES,
+    RANDOM,
+    THRESHOLD,
+    Measure,
+    accuracy,
+    cosine,
+    epochs_saved,
+    order,
+    ratio,
+    response,
+    speed,
+)
+from .curves import mean_over_epochs
+from .intervals import Estimate, Interval
+from .stages import Stage
+
+#: Filters that know nothing of the data, and components, which are held to turn less.
+TURNING = {
+    "Glorot": (GLOROT, COMPONENTS),
+    "Glorot, norm 1": (GLOROT_AT_1, COMPONENTS),
+    "random rotation": (RANDOM, COMPONENTS),
+}
+FINAL = {
+    "components": {COMPONENTS: 1, GLOROT: -1},
+    "k-means": {KMEANS: 1, GLOROT: -1},
+    "random patches": {PATCHES: 1, GLOROT: -1},
+}
+HORIZONS = (10, 50)  # epochs; beside them all that there are
+THRESHOLDS = (0.8, 0.9, 0.95)
+LAST_TEN = 10  # epochs whose mean stands beside the last one's accuracy
+ALL, BUT_LAST = "all filters", "without the last"
+_OVER_FILTERS = {"mean": np.mean, "median": np.median, "largest": np.max}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """An effect by one set of choices.
+
+    Examples
+    --------
+    >>> one = Specification({"filters": "mean"}, Interval(1.5, 1.2, 1.9, 3), registered=True)
+    >>> one.interval.side(of=1)
+    1
+    """
+
+    choices: Mapping[str, str]  #: what was chosen, by what there was to choose
+    interval: Interval  #: 95 %
+    registered: bool  #: whether a rule of the protocol is applied to it
+
+
+def _kept(
+    found: Iterable[tuple[dict[str, str], Estimate | None, bool]],
+) -> list[Specification]:
+    return [
+        Specification(choices, estimate.interval(), registered)
+        for choices, estimate, registered in found
+        if estimate is not None
+    ]
+
+
+def _measures(covariance: Tensor) -> dict[str, Measure]:
+    return {"cosine": cosine, "response": response(covariance)}
+
+
+def without_last(measure: Measure) -> Measure:
+    """The same of all filters but the last; for components that is brightness.
+
+    Examples
+    --------
+    >>> from companion.evidence.results import read_runs
+    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
+    >>> cosine(arm).shape, without_last(cosine)(arm).shape
+    ((3, 27), (3, 26))
+    """
+    return lambda arm: measure(arm)[:, :-1]
+
+
+def turning(
+    on: Stage, covariance: Tensor, pairs: Mapping[str, tuple[Of, Of]] = TURNING
+) -> list[Specification]:
+    """How much further one arm's filters turn than another's, as a ratio.
+
+    Parameters
+    ----------
+    on : Stage
+    covariance : Tensor of shape (d, d)
+        Of raw patches, for `response`.
+    pairs : mapping of str to two Of
+        By what tells them apart; the ratio is the first over the second. Default: over components
+        Glorot's filters, as they are and at norm 1, and random orthonormal ones.
+
+    Returns
+    -------
+    list of Specification
+        Intervals of the ratio, > 0. A pair without runs is left out. Registered are the means of
+        the cosine distance over all filters.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = turning(on, torch.eye(27))
+    >>> len(rows), [f"{row.interval:.1f}" for row in rows if row.registered]
+    (24, ['10.2 [8.9, 11.7]', '3.5 [2.4, 5.2]'])
+    """
+    measures = _measures(covariance)
+    return _kept(
+        (
+            {"distance": name, "pair": pair, "over filters": over, "filters": which},
+            ratio(
+                on,
+                *pairs[pair],
+                measures[name] if which == ALL else without_last(measures[name]),
+                _OVER_FILTERS[over],
+            ),
+            (name, over, which) == ("cosine", "mean", ALL),
+        )
+        for name, pair, over, which in itertools.product(
+            measures, pairs, _OVER_FILTERS, (ALL, BUT_LAST)
+        )
+    )
+
+
+def ordering(on: Stage, covariance: Tensor, of: Of = COMPONENTS) -> list[Specification]:
+    """Rank correlation of a filter's distance with its index.
+
+    Parameters
+    ----------
+    on : Stage
+    covariance : Tensor of shape (d, d)
+        Of raw patches, for `response`.
+    of : Of
+        Its filters have an order.
+
+    Returns
+    -------
+    list of Specification
+        Intervals of the correlation, -1 to 1; empty without runs. Registered is the cosine
+        distance, both with and without the last filter.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = ordering(on, torch.eye(27))
+    >>> [f"{row.interval:+.2f}" for row in rows if row.registered]
+    ['+0.29 [+0.16, +0.41]', '+0.21 [+0.04, +0.37]']
+    """
+    measures = _measures(covariance)
+    return _kept(
+        (
+            {"distance": name, "filters": which},
+            order(on, of, with_last=which == ALL, measure=measures[name]),
+            name == "cosine",
+        )
+        for name, which in itertools.product(measures, (ALL, BUT_LAST))
+    )
+
+
+def speeds(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specification]:
+    """Difference of the accuracies averaged over the first epochs, by how many these are.
+
+    Returns
+    -------
+    list of Specification
+        Intervals in percentage points; empty without runs. Registered are 50 epochs, or all of
+        them where a run has fewer.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # of 15 epochs; in the book's repository
+    >>> rows = speeds(on)
+    >>> [(row.choices["horizon"], row.registered) for row in rows]
+    [('10 epochs', False), ('all epochs', True)]
+    """
+    horizons = [n for n in HORIZONS if n < on.epochs]
+    return _kept(
+        (
+            {"horizon": f"{'all' if n == on.epochs else n} epochs"},
+            speed(on, one, other, n),
+            n == min(HORIZON, on.epochs),
+        )
+        for n in [*horizons, on.epochs]
+    )
+
+
+def saved(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specification]:
+    """Epochs to a share of the second arm's final accuracy, by the share.
+
+    Returns
+    -------
+    list of Specification
+        Intervals of the difference in epochs, below 0 if the first arm is earlier; empty without
+        runs. Registered is 0.9.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = saved(on)
+    >>> [f"{row.interval:+.1f}" for row in rows if row.registered]
+    ['+0.0 [−2.5, +2.5]']
+    """
+    found = {share: epochs_saved(on, one, other, share) for share in THRESHOLDS}
+    return _kept(
+        ({"threshold": f"{share:g} of the end"}, epochs and epochs.estimate, share == THRESHOLD)
+        for share, epochs in found.items()
+    )
+
+
+def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Specification]:
+    """Differences of final accuracies, of the last epoch and of the mean of the last ten.
+
+    The interval of the latter counts no other test images in: its spread is the pooled residual of
+    that mean.
+
+    Parameters
+    ----------
+    on : Stage
+    sums : mapping of str to mapping of Of to float
+        The weights of the arms, by what tells the sums apart. Default: components, k-means and
+        random patches, each minus Glorot.
+
+    Returns
+    -------
+    list of Specification
+        Intervals in percentage points. A sum that an arm has no runs for is left out. Registered
+        is the last epoch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from companion.evidence.stages import stages_to_show
+    >>> on = stages_to_show({})[0]  # in the book's repository
+    >>> rows = finals(on)
+    >>> [f"{row.interval:+.1f}" for row in rows if row.choices["arm"] == "components"]
+    ['+2.1 [+1.4, +2.7]', '+1.0 [−1.1, +3.1]']
+    """
+    rows = []
+    for arm, weights in sums.items():
+        last = accuracy(on, weights)
+        rows.append(({"arm": arm, "epochs": "last epoch"}, last and last.estimate, True))
+        rows.append(({"arm": arm, "epochs": "mean of last ten"}, _late(on, weights), False))
+    return _kept(rows)
+
+
+def _late(on: Stage, weights: Mapping[Of, float]) -> Estimate | None:
+    """A weighted sum of the mean accuracies over the last epochs."""
+
+    def late(arm: Arm) -> np.ndarray:
+        return mean_over_epochs(arm.accuracy[:, ::-1], min(LAST_TEN, on.epochs))
+
+    arms, residual = on.paired(*weights), on.residual(late)
+    if arms is None or residual is None:
+        return None
+    of = np.array(list(weights.values()))
+    values = of @ np.stack([late(arm) for arm in arms])
+    error = math.sqrt(residual.variance * float(np.square(of).sum()) / len(values))
+    return Estimate(float(values.mean()), error, residual.freedom, len(values))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the specifications of an effect agree.
+
+    Examples
+    --------
+    >>> Reach(n=3, above=3, told_above=2, told_below=0, least=1.1, most=2.4).above
+    3
+    """
+
+    n: int  #: specifications
+    above: int  #: with an estimate above what is no effect
+    told_above: int  #: with the whole interval above it
+    told_below: int  #: with the whole interval below it
+    least: float  #: the smallest estimate
+    most: float  #: the largest
+
+
+def reach(rows: Sequence[Specification], unchanged: float = 0.0) -> Reach:
+    """Count on which side of no effect the specifications lie.
+
+    An interval of no width counts on neither side: whole epochs that happen to be equal in every
+    pair say nothing of other seeds.
+
+    Parameters
+    ----------
+    rows : sequence of Specification
+        At least one.
+    unchanged : float
+        What is no effect, 1 for a ratio.
+
+    Returns
+    -------
+    Reach
+
+    Raises
+    ------
+    ValueError
+        No specifications.
+
+    Examples
+    --------
+    >>> rows = [Specification({}, Interval(e, e - 1, e + 1, 3), False) for e in (-0.5, 0.5, 1.5)]
+    >>> found = reach(rows)
+    >>> found.n, found.above, found.told_above, found.told_below
+    (3, 2, 1, 0)
+    """
+    if not rows:
+        raise ValueError("rows are empty; at least one specification is needed")
+    intervals = [row.interval for row in rows]
+    estimates = [interval.estimate for interval in intervals]
+    sides = [interval.side(of=unchanged) for interval in intervals if interval.low < interval.high]
+    return Reach(
+        len(rows),
+        sum(estimate > unchanged for estimate in estimates),
+        sides.count(1),
+        sides.count(-1),
+        min(estimates),
+        max(estimates),
+    )

@@ -1,0 +1,1 @@
+"""What the book's chapters share: pictures, charts, and numbers for the text."""

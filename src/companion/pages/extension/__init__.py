@@ -1,0 +1,15 @@
+"""What this book adds to Sphinx; each module is an extension of its own."""
+
+from sphinx.application import Sphinx
+
+MODULES = (
+    "claims_page", "rules_table", "thumbnails", "site", "website",
+    "alt_texts", "chapter_map", "dark_charts", "minus_signs",
+)  # fmt: skip
+
+
+def setup(app: Sphinx) -> dict:
+    """Set up all of them, in an order that their transforms are made for."""
+    for name in MODULES:
+        app.setup_extension(f"{__name__}.{name}")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

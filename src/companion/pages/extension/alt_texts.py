@@ -1,0 +1,71 @@
+"""Alt texts that say what was found: `{lead:.1f}` in one is a number that its chapter keeps.
+
+A picture's alt text stands in the metadata of its cell, written before anything is computed. What
+the chapter keeps by `say(lead=...)` may be named there in braces with a format, as by the role
+`glue`, and is filled in when the page is made.
+"""
+
+import re
+
+from docutils import nodes
+from myst_nb.core.variables import format_plain_text
+from myst_nb.ext.glue.crossref import read_glue_cache
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+from ..typography import proper_minus
+
+PLACE = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
+PAPERMILL = "application/papermill.record/text/plain"
+LOGGER = logging.getLogger(__name__)
+
+
+def filled(alt, glued):
+    """The text with its places filled from {name: what Python prints of the value}.
+
+    Raises KeyError for a name that is not kept, ValueError for a format that does not fit.
+    """
+    return PLACE.sub(
+        lambda place: proper_minus(format_plain_text(glued[place[1]], place[2] or "")), alt
+    )
+
+
+def kept_in(notebook):
+    """{name: what Python prints of the value} of all that an executed notebook keeps."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    return {
+        output["metadata"]["scrapbook"]["name"]: "".join(output["data"][PAPERMILL])
+        for output in outputs
+        if PAPERMILL in output.get("data", {})
+    }
+
+
+class FillAltTexts(SphinxPostTransform):
+    """Fills those of a page, once it is known which of a cell's outputs are shown."""
+
+    default_priority = 500
+
+    def run(self, **kwargs):
+        page = self.env.docname
+        cache = read_glue_cache(self.env.mystnb_config.output_folder, page)
+        texts = {
+            name: kept["data"]["text/plain"]
+            for name, kept in cache.items()
+            if "text/plain" in kept["data"]
+        }
+        for image in self.document.findall(nodes.image):
+            if not PLACE.search(image.get("alt", "")):
+                continue
+            try:
+                image["alt"] = filled(image["alt"], texts)
+            except (KeyError, ValueError) as error:
+                LOGGER.warning(
+                    f"the alt text {image['alt'][:60]!r} can't be filled: {error!r}; "
+                    "is it kept in this chapter, by say()?",
+                    location=page,
+                )
+
+
+def setup(app):
+    app.add_post_transform(FillAltTexts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

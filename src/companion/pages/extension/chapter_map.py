@@ -1,0 +1,68 @@
+"""The directive `chapter-map`: a card for each chapter, with a picture and what it costs to read.
+
+Each line of its content is `NAME FIGURE: one sentence`.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from sphinx.util.docutils import SphinxDirective
+
+from .site import costs
+
+SPEED = 200  # words a minute
+LOOK = 0.2  # minutes for a picture
+LINE = re.compile(r"(\S+) (\S+): (.+)")
+MARKUP = re.compile(r"^:{3,}.*$|^:\w+:.*$|\{[\w:]+\}|`[^`\s]*::|<[^>]*>", re.MULTILINE)
+
+
+def title(notebook):
+    """The first heading of a notebook."""
+    text = "".join(notebook["cells"][0]["source"])
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1].strip()
+
+
+def minutes(notebook):
+    """Minutes to read a chapter: its prose, and a look at each of its figures."""
+    prose = [c for c in notebook["cells"] if c["cell_type"] == "markdown"]
+    words = sum(len(MARKUP.sub("", "".join(cell["source"])).split()) for cell in prose)
+    figures = sum("figure" in cell["metadata"].get("mystnb", {}) for cell in notebook["cells"])
+    return max(1, round(words / SPEED + figures * LOOK))
+
+
+def card(name, figure, sentence, notebook, seconds):
+    """One card, in MyST."""
+    cost = f"{minutes(notebook)} min to read"
+    if seconds is not None:
+        cost += f", {seconds:.0f} s to run"
+    return (
+        f":::{{grid-item-card}} {{doc}}`{title(notebook)} <../notebooks/{name}>`\n"
+        f"```{{thumbnail}} {figure}\n```\n{sentence}\n```{{card-footer}}\n{cost}\n```\n:::\n"
+    )
+
+
+class ChapterMap(SphinxDirective):
+    """Cards in a grid; without seconds where this build has no record of them."""
+
+    has_content = True
+
+    def run(self):
+        source = Path(self.env.srcdir)
+        taken = costs(source.parent / "executed" / "notebooks")
+        cards = []
+        for line in self.content:
+            match = LINE.fullmatch(line)
+            path = source / "notebooks" / f"{match[1]}.ipynb" if match else None
+            if path is None or not path.is_file():
+                raise self.error(f"{line!r} is no line of the form 'CHAPTER FIGURE: sentence'")
+            self.env.note_dependency(str(path))
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            cards.append(card(*match.groups(), notebook, taken.get(match[1], (None,))[0]))
+        grid = "::::{grid} 1 2 2 3\n:gutter: 3\n:class-container: chapters\n\n"
+        return self.parse_text_to_nodes(grid + "".join(cards) + "::::\n")
+
+
+def setup(app):
+    app.add_directive("chapter-map", ChapterMap)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

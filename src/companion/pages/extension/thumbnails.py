@@ -1,0 +1,103 @@
+"""The directive `thumbnail`: a chapter's figure, small, linked to it; from what the build drew."""
+
+import io
+import json
+import os
+from base64 import b64decode
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from PIL import Image
+from sphinx.addnodes import pending_xref
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+from .alt_texts import filled, kept_in
+
+WIDTH = 680  # pixels; shown at half of that, for screens with finer ones
+WIDE = 1460  # the same for a picture as wide as the text
+
+
+def cell_of(notebook, label):
+    """The cell whose figure has this label, or None."""
+    for cell in notebook["cells"]:
+        if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == label:
+            return cell
+    return None
+
+
+def picture(cell):
+    """The PNG that a cell shows, or None before it is executed."""
+    for output in cell.get("outputs", []):
+        if png := output.get("data", {}).get("image/png"):
+            return b64decode("".join(png))
+    return None
+
+
+def smaller(png, most=WIDTH):
+    """The same picture, at most this many pixels wide and in 256 colours: a third of the bytes."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    width = min(most, image.width)
+    height = round(image.height * width / image.width)
+    content = io.BytesIO()
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
+    image.quantize(256, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+class Thumbnail(SphinxDirective):
+    """The figure of a label; with the option `wide`, as wide as the text."""
+
+    required_arguments = 1
+    option_spec = {"wide": directives.flag}
+
+    def run(self):
+        (label,) = self.arguments
+        for path in sorted((Path(self.env.srcdir) / "notebooks").glob("*.ipynb")):
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            if cell := cell_of(notebook, label):
+                break
+        else:
+            raise self.error(f"no cell of a chapter has a figure named {label!r}")
+        self.env.note_dependency(str(path))
+        png = picture(cell)
+        if png is None:
+            return self.parse_text_to_nodes("`make book` draws the figure here.")
+        # Beside what Sphinx keeps of the pages: it copies pictures from there into the book.
+        wide = "wide" in self.options
+        name = f"{label}-wide.png" if wide else f"{label}.png"
+        small = Path(self.env.doctreedir) / "thumbnails" / name
+        small.parent.mkdir(parents=True, exist_ok=True)
+        small.write_bytes(smaller(png, WIDE if wide else WIDTH))
+        try:
+            alt = filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
+        except (KeyError, ValueError) as error:
+            raise self.error(
+                f"the alt text of {label!r} can't be filled: {error!r}; "
+                f"does {path.name} keep it, by say()?"
+            ) from error
+        image = nodes.image(
+            uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
+            alt=alt,
+            classes=["thumbnail", "wide"] if wide else ["thumbnail"],
+        )
+        link = pending_xref(
+            "", image, refdomain="", reftype="thumbnail", reftarget=label,
+            refdoc=self.env.docname, refwarn=True,
+        )  # fmt: skip
+        return [nodes.paragraph("", "", link, classes=["hero"] if wide else [])]
+
+
+def resolve(app, env, node, content):
+    """The link around a thumbnail: a reference by `ref` would put text in the picture's place."""
+    if node["reftype"] != "thumbnail":
+        return None
+    page, place = env.get_domain("std").anonlabels[node["reftarget"]]
+    return make_refnode(app.builder, node["refdoc"], page, place, content)
+
+
+def setup(app):
+    app.add_directive("thumbnail", Thumbnail)
+    app.connect("missing-reference", resolve)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,164 @@
+"""What a page has around its text: a description and a card for whoever links to it, an address.
+
+The address is known where PATCHINIT_SITE gives it, or where the book has a repository on GitHub. A
+book without one has no sitemap, no page for addresses that lead nowhere, and no picture in its
+cards, since these must be given by complete addresses.
+"""
+
+import io
+import json
+import os
+import re
+from html import escape, unescape
+from pathlib import Path
+
+from docutils import nodes
+from PIL import Image
+
+from .site import repository
+from .thumbnails import cell_of, picture
+
+CARD = "fig-gallery"  # the figure on the card: the banks of filters side by side
+SIZE = (1200, 630)  # of a card, in pixels
+LENGTH = 200  # of a description, in characters: what search engines show
+
+
+def address(folder):
+    """Where the pages of the book in `folder` are published, with a slash at its end, or nothing.
+
+    >>> os.environ["PATCHINIT_SITE"] = "https://example.org/book"
+    >>> address(".")
+    'https://example.org/book/'
+    """
+    if given := os.environ.get("PATCHINIT_SITE"):
+        return given.rstrip("/") + "/"
+    match = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", repository(folder)[0])
+    if not match:
+        return ""
+    owner, name = match[1].lower(), match[2]
+    own = f"https://{owner}.github.io/"
+    return own if name.lower() == f"{owner}.github.io" else f"{own}{name}/"
+
+
+def set_address(app, config):
+    config.html_baseurl = address(app.srcdir)
+
+
+def description(doctree, site):
+    """The first paragraph of a page, as far as whole words fit; `site` where it has none."""
+    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
+        if isinstance(paragraph.parent, nodes.section):
+            text = " ".join(paragraph.astext().split())
+            return text if len(text) <= LENGTH else text[:LENGTH].rsplit(" ", 1)[0] + " …"
+    return site
+
+
+def tags(properties):
+    """The elements of a page's head: Open Graph's have a property, the others a name."""
+    return "\n".join(
+        f'<meta {"property" if name.startswith("og:") else "name"}="{name}" '
+        f'content="{escape(content)}" />'
+        for name, content in properties.items()
+        if content
+    )
+
+
+def describe(app, page, template, context, doctree):
+    """Meta tags of a page; what the theme gets wrong in its title and its body."""
+    base, book = app.config.html_baseurl, app.config.html_title
+    root = page == app.config.root_doc
+    text = description(doctree, app.config.html_context.get("description", ""))
+    title = unescape(re.sub(r"<[^>]+>", "", context.get("title", book)))
+    cell = card_cell(app) if base else None
+    context["metatags"] = context.get("metatags", "") + tags(
+        {
+            "description": text,
+            "og:type": "website" if root else "article",
+            "og:site_name": book,
+            "og:title": title,
+            "og:description": text,
+            "og:url": f"{base}{page}.html" if base else "",
+            "og:image": f"{base}_static/card.png" if cell else "",
+            "og:image:alt": cell["metadata"]["mystnb"]["image"]["alt"] if cell else "",
+            "twitter:card": "summary_large_image" if cell else "summary",
+        }
+    )
+    if root:
+        context["docstitle"] = ""  # or it would be "Book — Book"
+    if "body" in context:  # a role that is no longer one: an entry is an item of its list
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def card_cell(app):
+    """The executed cell whose figure is on the card, or None."""
+    for path in sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb")):
+        cell = cell_of(json.loads(path.read_text(encoding="utf-8")), CARD)
+        if cell and picture(cell):
+            return cell
+    return None
+
+
+def card(png):
+    """The figure on a white card, as large as fits."""
+    figure = Image.open(io.BytesIO(png)).convert("RGB")
+    figure.thumbnail((SIZE[0] - 80, SIZE[1] - 80), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", SIZE, "white")
+    sheet.paste(figure, ((SIZE[0] - figure.width) // 2, (SIZE[1] - figure.height) // 2))
+    return sheet
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>{title}</title>
+{head}
+</head>
+<body>
+<main><h1>{title}</h1><p>{text}</p></main>
+</body>
+</html>
+"""
+
+
+def finish(app, exception):
+    """The files beside the pages: the entrance and, where the address is known, three more."""
+    if exception is not None or app.builder.name != "html":
+        return
+    folder, base = Path(app.outdir), app.config.html_baseurl
+    book, start = escape(app.config.html_title), f"{app.config.root_doc}.html"
+    head = f'<meta http-equiv="refresh" content="0; url={start}" />'
+    if base:
+        head += f'\n<link rel="canonical" href="{base}{start}" />'
+    link = '<a href="{}">{}</a>'.format
+    (folder / "index.html").write_text(
+        PAGE.format(title=book, head=head, text=link(start, "To the book")), encoding="utf-8"
+    )
+    if not base:
+        return
+    places = "".join(
+        f"<url><loc>{base}{escape(name)}.html</loc></url>\n" for name in sorted(app.env.found_docs)
+    )
+    (folder / "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{places}</urlset>\n',
+        encoding="utf-8",
+    )
+    # Shown at whatever address was asked for: only complete links lead anywhere from there.
+    lost = f"There is no page here. {link(base + start, book)} has its contents, and a search."
+    (folder / "404.html").write_text(
+        PAGE.format(
+            title="Page not found", head='<meta name="robots" content="noindex" />', text=lost
+        ),
+        encoding="utf-8",
+    )
+    if cell := card_cell(app):
+        card(picture(cell)).save(folder / "_static" / "card.png", optimize=True)
+
+
+def setup(app):
+    app.connect("config-inited", set_address, priority=900)  # after what reads _config.yml
+    app.connect("html-page-context", describe)
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,379 @@
+"""What the runs say, in words: the values are the evidence's, the sentences the book's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from patchinit.data.catalogue import DATASETS, PUBLISHED
+
+from ..claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from ..evidence.judge import (
+    DECIDED,
+    DECLARED,
+    INTERIM,
+    Reading,
+    Verdict,
+)
+from ..evidence.outcomes import LOOKS
+from ..evidence.stages import Stage
+from ..runs.studies import STUDIES
+from .typography import proper_minus
+
+if TYPE_CHECKING:
+    from ..evidence.intervals import Interval
+
+_STUDY_OF = {study.stage: study for study in STUDIES.values() if study.stage}
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, and a proper minus.
+
+    Examples
+    --------
+    >>> signed(-0.5), signed(0.25, 1)
+    ('−0.50', '+0.2')
+    """
+    return proper_minus(f"{value:+.{digits}f}")
+
+
+def number_of(claim: str) -> int:
+    """The claim's number, without the letter of its half.
+
+    Examples
+    --------
+    >>> number_of("7a")
+    7
+    """
+    return int(re.match(r"\d+", claim)[0])
+
+
+def describe(on: Stage) -> dict[str, str]:
+    """Which runs a stage rests on, and how far it is: a line of the box that heads a chapter.
+
+    Examples
+    --------
+    >>> from companion.evidence.stages import stages_to_show
+    >>> line = describe(stages_to_show({})[-1])  # in the book's repository
+    >>> line["data set"], line["epochs"], line["runs"], line["state"]
+    ('Fashion-MNIST', '15', '15', 'reduced, decides nothing')
+    """
+    settings = on.settings
+    made = [result for arm in on.arms for result in arm.results]
+    broken = sum(result.diverged for result in made)
+    runs, state = str(len(made)), "reduced" if on.study.reduced else "not registered"
+    state += ", decides nothing"
+    if on.letter:
+        planned = {
+            on.study.settings(arm, on.dataset, seed)
+            for arm in on.study.arms
+            for seed in on.study.seeds_of(arm)
+        }
+        n_in = sum(result.settings in planned for result in made)
+        runs = f"{n_in} of {len(planned)}"
+        state = "complete" if n_in == len(planned) else "interim"
+    # Registered: a run that diverges is reported.
+    ended = f"; {broken} ended early, the loss was not finite" if broken else ""
+    return {
+        "data set": DATASETS[on.dataset].label,
+        "epochs": str(on.epochs),
+        "training images": "all" if settings.n_train is None else f"{settings.n_train:,}",
+        "stage": on.letter or "none",
+        "runs": runs,
+        "seeds": str(len({result.settings.seed for result in made})),
+        "state": state + ended,
+    }
+
+
+def place(verdict: Verdict) -> str:
+    """Data set, width, length and stage of a verdict.
+
+    Examples
+    --------
+    >>> place(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    'CIFAR-10, 10×16, 30 epochs'
+    """
+    names = PUBLISHED if verdict.dataset == "both" else (verdict.dataset,)
+    widths = _STUDY_OF[verdict.stage[0]].common["widths"]
+    where = " and ".join(DATASETS[name].label for name in names)
+    return f"{where}, {len(widths)}\u00d7{widths[0]}, {verdict.epochs} epochs"
+
+
+def _doubt(verdict: Verdict) -> str:
+    return "; the two measures disagree" if verdict.disagree else ""
+
+
+def said(verdict: Verdict) -> str:
+    """The outcome where it is decided, else how far the runs are.
+
+    Examples
+    --------
+    >>> said(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    'no runs yet'
+    """
+    if verdict.state == DECIDED:
+        return verdict.outcome + _doubt(verdict)
+    if verdict.state == DECLARED:
+        return "undecided, as declared"
+    if verdict.state == INTERIM:
+        return f"interim, {verdict.n} of {verdict.n_registered} pairs"
+    return "no runs yet"
+
+
+def effect(reading: Reading) -> str:
+    """The number of a reading with its interval and unit, and the level if that is not 95 %.
+
+    Examples
+    --------
+    >>> effect(Reading("a − b", "pp", None, 0, 6))
+    'no runs'
+    """
+    interval = reading.interval
+    if interval is None:
+        return "no runs"
+    level = f" at {reading.level:.1%}".replace("%", " %") if reading.level != 0.95 else ""
+    return _written(interval, reading.unit) + level * interval.shown
+
+
+def _written(interval: Interval, unit: str) -> str:
+    sign, pp = "" if unit == "ratio" else "+", " pp" if unit == "pp" else ""
+    if not interval.shown:
+        return proper_minus(f"{interval.estimate:{sign}.2f}{pp}, too few runs")
+    return f"{interval:{sign}.2f}{pp}"
+
+
+def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
+    """A table of verdicts, a line for each part: what was compared, and what it says.
+
+    What a part reads is told only where its verdict is decided, or was declared undecidable;
+    between looks nothing is.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+    shown : bool
+        Leave out those without any runs.
+
+    Examples
+    --------
+    >>> from companion.evidence.judge import verdicts
+    >>> first = rows(verdicts({}), shown=False)[0]
+    >>> first["claim"], first["effect, 95 %"], first["verdict"]
+    ('1', 'no runs', 'undecided, as declared')
+    """
+    table = []
+    for verdict in verdicts:
+        if shown and not verdict.n:
+            continue
+        for reading in verdict.readings:
+            open_to_read = verdict.state in (DECIDED, DECLARED) and reading.n
+            size = ""
+            if reading.paper is not None:
+                size = signed(reading.paper)
+                if reading.compatible is not None:
+                    size += "" if reading.compatible else ", not compatible"
+            table.append(
+                {
+                    "claim": verdict.claim,
+                    "where": place(verdict),
+                    "compared": reading.what,
+                    "effect, 95 %": effect(reading),
+                    "paper": size,
+                    "n": str(reading.n),
+                    "reads": reading.outcome if open_to_read else "",
+                    "verdict": said(verdict),
+                }
+            )
+    return table
+
+
+def finding(
+    found: Sequence[Verdict],
+    claim: str,
+    question: str,
+    *,
+    supported: str,
+    against: str,
+    same: str | None = None,
+) -> str:
+    """What the runs say of one claim, in sentences: where it is decided, or how far they are.
+
+    Parameters
+    ----------
+    found : sequence of Verdict
+        On any claims.
+    claim : str
+        Its number, with the letter of its half if it has two.
+    question : str
+        "whether it holds", as it follows "cannot tell" and "it is open".
+    supported, against : str
+        What was seen if the claim is supported, and if it is contradicted or not supported.
+    same : str, optional
+        What was seen if there is no practical difference. Default: as `against`.
+
+    Examples
+    --------
+    >>> words = {"supported": "It holds", "against": "It fails"}
+    >>> decided = Verdict("9", "cifar10", "B", 30, "supported", "decided")
+    >>> finding([decided], "9", "whether it holds", **words)
+    'It holds (CIFAR-10, 10×16, 30 epochs).'
+    >>> finding([], "9", "whether it holds", **words)
+    'It is open whether it holds: no registered run that could tell is in yet.'
+    """
+    texts = {
+        SUPPORTED: supported,
+        CONTRADICTED: against,
+        NOT_SUPPORTED: against,
+        NO_DIFFERENCE: same or against,
+        UNDECIDED: f"The runs are all in and cannot tell {question}",
+    }
+    places: dict[str, list[str]] = {}
+    begun = []
+    for verdict in found:
+        if verdict.claim == claim and verdict.dataset != "both":
+            if verdict.state == DECIDED:
+                where_ = place(verdict) + _doubt(verdict)
+                places.setdefault(texts[verdict.outcome], []).append(where_)
+            elif verdict.state == INTERIM:
+                pairs = f"{verdict.n} of {verdict.n_registered} pairs"
+                begun.append(f"{pairs} ({place(verdict)})")
+    told = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
+    if told:
+        return " ".join([*told, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
+    so_far = f"so far we have {'; '.join(begun)}" if begun else (
+        "no registered run that could tell is in yet"
+    )  # fmt: skip
+    return f"It is open {question}: {so_far}."
+
+
+def evidence(verdicts: Sequence[Verdict]) -> str:
+    """What all verdicts on a claim say, in one line.
+
+    Examples
+    --------
+    >>> evidence([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    'no registered runs yet'
+    """
+    texts = []
+    for verdict in verdicts:
+        if verdict.n and verdict.dataset != "both":
+            half = "" if verdict.claim.isdecimal() else f" ({verdict.claim})"
+            parts = "; ".join(
+                f"{reading.what} {effect(reading)}"
+                + (f" (paper {signed(reading.paper)})" if reading.paper is not None else "")
+                for reading in verdict.readings
+            )
+            texts.append(f"{place(verdict)}{half}: {said(verdict)}; {parts}")
+    return ". ".join(texts) or "no registered runs yet"
+
+
+def where(verdicts: Sequence[Verdict], outcome: str) -> str:
+    """The places where a claim has this outcome, in brackets; empty where nothing is decided.
+
+    Examples
+    --------
+    >>> where([Verdict("9", "cifar10", "B", 30, "supported", "decided")], "supported")
+    '(CIFAR-10, 10×16, 30 epochs)'
+    """
+    decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
+    if outcome == UNDECIDED or not decided:
+        return ""
+    names = {v.claim for v in decided}
+    texts = [
+        f"{place(v)}{f' ({v.claim})' if len(names) > 1 else ''}"
+        + ("" if v.outcome == outcome else f": {v.outcome}")
+        for v in decided
+        if v.outcome != UNDECIDED
+    ]
+    return f"({'; '.join(dict.fromkeys(texts))})"
+
+
+def needed(verdicts: Sequence[Verdict]) -> str:
+    """What would decide a claim, with the command that makes it.
+
+    Examples
+    --------
+    >>> needed([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    'stage B (python -m companion run grid)'
+    """
+    texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
+    for verdict in verdicts:
+        if verdict.state == DECLARED:
+            for reading in verdict.readings:
+                if reading.needed:
+                    best, least, most = (f"{n:,}" for n in reading.needed)
+                    texts.append(
+                        f"about {best} pairs ({least} to {most}) for {reading.what}, "
+                        f"{place(verdict)}"
+                    )
+        elif verdict.state != DECIDED:
+            study = _STUDY_OF[verdict.stage]
+            rest = "the rest of " if verdict.stage in begun else ""
+            texts.append(f"{rest}stage {verdict.stage} (python -m companion run {study.name})")
+    if not texts and any(verdict.state == DECLARED for verdict in verdicts):
+        return "more seeds than any stage has; the runs will say how many"
+    return "; ".join(dict.fromkeys(texts)) or "decided"
+
+
+def looked(verdict: Verdict) -> str:
+    """How far the looks at claim 2 are.
+
+    Examples
+    --------
+    >>> looked(Verdict("2", "fashion_mnist", "A", 250, "undecided", "no runs"))
+    'The first look is due with 4 pairs; none has been made.'
+    """
+    if verdict.state == DECIDED:
+        return f"Decided at the look with {verdict.n_registered} pairs."
+    # A later seed may be in before an earlier one, so the pairs at hand do not tell.
+    made = [n for n in LOOKS if n < verdict.n_registered]
+    if not made:
+        n = min(LOOKS)
+        return f"The first look is due with {n} pairs; none has been made."
+    return (
+        f"Open after the look with {made[-1]} pairs; the next is due with {verdict.n_registered}."
+    )
+
+
+def record(verdicts: Sequence[Verdict]) -> list[dict]:
+    """All of it as plain values, for a file that machines read.
+
+    Examples
+    --------
+    >>> record([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])[0]["state"]
+    'no runs'
+    """
+    return [
+        {
+            "claim": verdict.claim,
+            "dataset": verdict.dataset,
+            "stage": verdict.stage,
+            "epochs": verdict.epochs,
+            "outcome": verdict.outcome,
+            "state": verdict.state,
+            "n": verdict.n,
+            "n_registered": verdict.n_registered,
+            "measures_disagree": verdict.disagree,
+            "parts": [_part(reading, verdict.state) for reading in verdict.readings],
+        }
+        for verdict in verdicts
+    ]
+
+
+def _part(reading: Reading, state: str) -> dict:
+    interval = reading.interval
+    shown = interval is not None and interval.shown
+    return {
+        "compared": reading.what,
+        "unit": reading.unit,
+        "estimate": interval and round(interval.estimate, 4),
+        "interval": [round(interval.low, 4), round(interval.high, 4)] if shown else None,
+        "level": reading.level,
+        "n": reading.n,
+        "n_registered": reading.n_registered,
+        "reads": reading.outcome if state in (DECIDED, DECLARED) and reading.n else None,
+        "paper": reading.paper and round(reading.paper, 2),
+        "compatible": reading.compatible,
+        "pairs_needed": list(reading.needed) or None,
+    }

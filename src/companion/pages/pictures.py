@@ -1,0 +1,312 @@
+"""Filters and patches as pictures. Axes in, Axes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+from torch.nn.functional import conv2d, normalize
+
+from .typography import proper_minus
+
+_SMALL = {"va": "center", "fontsize": "small"}
+
+
+def filter_grid(
+    filters: Tensor,
+    *,
+    ax: Axes,
+    n_cols: int | None = None,
+    scale: float | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Filters as small images, each on the same symmetric scale, whose value is stated below.
+
+    Colour filters show zero as mid-grey and each channel's weight as more or less of that channel;
+    greyscale filters run from blue (negative) over white to red (positive).
+
+    Parameters
+    ----------
+    filters : Tensor of shape (F, C, kh, kw)
+        C = 1 or 3.
+    ax : Axes
+    n_cols : int, optional
+        Filters in a row; default: all in one, 16 at most.
+    scale : float, optional
+        Weight at the ends of the colour scale; default: the largest magnitude in the bank.
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = filter_grid(torch.eye(9).reshape(9, 1, 3, 3), ax=Figure().subplots(), n_cols=5)
+    >>> len(ax.images), ax.get_xlabel()
+    (9, 'colour scale −1 to +1, white = 0')
+    """
+    filters = filters.detach().cpu()
+    _check_channels("filters", filters.shape[1])
+    scale = float(filters.abs().max()) if scale is None else scale
+    _grid(ax, filters / (scale or 1), n_cols, title, signed=True)
+    zero = "mid-grey" if filters.shape[1] == 3 else "white"
+    ax.set_xlabel(f"colour scale −{scale:.2g} to +{scale:.2g}, {zero} = 0", fontsize="small")
+    return ax
+
+
+def patch_grid(
+    patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: str | None = None
+) -> Axes:
+    """Patches or images as they are, values from 0 (black) to 1 (full).
+
+    Parameters
+    ----------
+    patches : Tensor of shape (P, C, h, w)
+        uint8 (divided by 255) or floats in [0, 1]; C = 1 or 3.
+    ax : Axes
+    n_cols : int, optional
+        Patches in a row; default: all in one, 16 at most.
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = patch_grid(torch.zeros(20, 3, 3, 3), ax=Figure().subplots(), title="black")
+    >>> len(ax.images), float(ax.get_xlim()[1]), ax.get_title()
+    (20, 16.0, 'black')
+    """
+    _check_channels("patches", patches.shape[1])
+    _grid(ax, patches, n_cols, title)
+    return ax
+
+
+def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
+    """One image in pixels of its own: the first pixel's centre lies at (0, 0).
+
+    Parameters
+    ----------
+    image : Tensor of shape (C, H, W)
+        As in `patch_grid`.
+    ax : Axes
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = show_image(torch.zeros(1, 28, 28), ax=Figure().subplots())
+    >>> [float(end) for end in (*ax.get_xlim(), *ax.get_ylim())]
+    [-0.5, 27.5, 27.5, -0.5]
+    """
+    channels, height, width = image.shape
+    _check_channels("image", channels)
+    _draw(ax, image, (-0.5, width - 0.5, height - 0.5, -0.5))
+    _bare(ax, (-0.5, width - 0.5), (height - 0.5, -0.5), title)
+    return ax
+
+
+def typical_image(images: Tensor) -> int:
+    """The image whose sharpest upright edge, dark to bright, is the median of all.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, H, W)
+        At least one image of 3x3 pixels or more; uint8 or floats.
+
+    Returns
+    -------
+    int
+        Its index.
+
+    Examples
+    --------
+    >>> steps = torch.tensor([9.0, 1.0, 4.0])  # black on the left, that bright on the right
+    >>> typical_image(steps[:, None, None, None] * torch.tensor([0.0, 0, 1]).expand(3, 3))
+    2
+    """
+    edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
+    return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)
+
+
+def activation_strip(
+    weight: Tensor, patches: Tensor, values: Tensor, *, ax: Axes, unit: str = "response"
+) -> Axes:
+    """One filter above, patches below, and between them each patch's value (the paper's Figure 2).
+
+    Parameters
+    ----------
+    weight : Tensor of shape (C, kh, kw)
+    patches : Tensor of shape (P, C, kh, kw)
+        Values in [0, 1].
+    values : Tensor of shape (P,)
+        The numbers to write, e.g. responses or cosine similarities.
+    ax : Axes
+    unit : str
+        What the values are, written at the left.
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels than 1 or 3, or of values than of patches.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> patches, values = torch.zeros(2, 1, 3, 3), torch.tensor([0.5, -0.25])
+    >>> ax = activation_strip(torch.ones(1, 3, 3), patches, values, ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['+0.50', '−0.25', 'filter', 'response', 'patch']
+    """
+    _check_channels("patches", patches.shape[1])
+    n = len(patches)
+    left = n / 2 - 0.6
+    _draw(ax, weight / weight.abs().max(), (left, left + 1.2, 1.45, 2.65), signed=True)
+    for index, (patch, value) in enumerate(zip(patches, values.tolist(), strict=True)):
+        _draw(ax, patch, (index + 0.05, index + 0.95, 0, 0.9))
+        ax.text(index + 0.5, 1.15, proper_minus(f"{value:+.2f}"), ha="center", **_SMALL)
+    for height, text in ((2.05, "filter"), (1.15, unit), (0.45, "patch")):
+        ax.text(-0.2, height, text, ha="right", **_SMALL)
+    _bare(ax, (0, n), (0, 2.7))
+    return ax
+
+
+def before_after(
+    before: Tensor,
+    after: Tensor,
+    distances: Tensor,
+    *,
+    ax: Axes,
+    n_cols: int = 14,
+    title: str | None = None,
+) -> Axes:
+    """Three lines of filters: before training, after it, and their difference.
+
+    The cosine distance stands beneath each. Each filter is shown at norm 1, since only its
+    direction matters behind batch normalisation; the difference of the two is made stronger by
+    the whole number written beside it. Colours as in `companion.pages.pictures.filter_grid`.
+
+    Parameters
+    ----------
+    before, after : Tensor of shape (F, C, kh, kw)
+        C = 1 or 3.
+    distances : Tensor of shape (F,)
+    ax : Axes
+    n_cols : int
+        Filters side by side, at most; the others follow in three further lines.
+    title : str, optional
+
+    Returns
+    -------
+    Axes
+        The one given.
+
+    Raises
+    ------
+    ValueError
+        Another number of channels.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> bank = torch.eye(9).reshape(9, 1, 3, 3)
+    >>> ax = before_after(bank, bank.flip(0), torch.ones(9), ax=Figure().subplots())
+    >>> len(ax.images), [text.get_text() for text in ax.texts[:3]]
+    (27, ['before', 'after', 'difference ×1'])
+    """
+    _check_channels("before", before.shape[1])
+    unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
+    scale = float(torch.stack(unit).abs().quantile(0.995))
+    difference = unit[1] - unit[0]
+    factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
+    lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
+    below = {"ha": "center", "va": "top", "fontsize": 7.5}
+    blocks = range(0, len(before), n_cols)
+    for block, first in enumerate(blocks):
+        foot = 3.9 * (len(blocks) - 1 - block)
+        part = slice(first, first + n_cols)
+        for bottom, (text, bank) in zip((2.1, 1.05, 0.0), lines.items(), strict=True):
+            _row(ax, bank[part] / scale, foot + bottom, signed=True)
+            ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **_SMALL)
+        for index, value in enumerate(distances[part].tolist()):
+            digits = 2 + (value < 0.1) + (value < 0.01)  # a longer number would touch the next
+            ax.text(index + 0.5, foot - 0.12, f"{value:.{digits}f}", **below)
+    _bare(ax, (0, min(len(before), n_cols)), (-0.6, 3.9 * len(blocks) - 0.85), title)
+    return ax
+
+
+def _check_channels(what: str, channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"{what} have C={channels} channels; only 1 or 3 can be shown as images")
+
+
+def _draw(
+    ax: Axes, values: Tensor, extent: tuple[float, float, float, float], *, signed: bool = False
+) -> None:
+    """A picture (C, h, w) in the box (left, right, bottom, top).
+
+    Signed values are cut to -1 to 1, the others, of which those of 8 bits count 255ths, to 0 to 1.
+    """
+    values = values / 255 if values.dtype == torch.uint8 else values
+    picture = values.detach().clamp(-1 if signed else 0, 1).permute(1, 2, 0).numpy()
+    if picture.shape[2] == 3:
+        ax.imshow((picture + 1) / 2 if signed else picture, extent=extent)
+    else:
+        colors = {"cmap": "RdBu_r", "vmin": -1} if signed else {"cmap": "gray", "vmin": 0}
+        ax.imshow(picture[..., 0], extent=extent, vmax=1, **colors)
+
+
+def _row(ax: Axes, pictures: Iterable[Tensor], bottom: float, *, signed: bool = False) -> None:
+    """Pictures side by side, each in a cell of side 1 with a narrow margin."""
+    for left, picture in enumerate(pictures):
+        _draw(ax, picture, (left + 0.05, left + 0.95, bottom, bottom + 0.9), signed=signed)
+
+
+def _grid(
+    ax: Axes, pictures: Tensor, n_cols: int | None, title: str | None, *, signed: bool = False
+) -> None:
+    """Rows from the top, read like a page."""
+    n_cols = n_cols or min(len(pictures), 16)
+    rows = pictures.split(n_cols)
+    for above, row in enumerate(reversed(rows)):
+        _row(ax, row, above + 0.05, signed=signed)
+    _bare(ax, (0, n_cols), (0, len(rows)), title)
+
+
+def _bare(
+    ax: Axes, xlim: tuple[float, float], ylim: tuple[float, float], title: str | None = None
+) -> None:
+    """A picture's axes: no ticks, no frame, square cells."""
+    ax.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[], aspect="equal")
+    sns.despine(ax=ax, left=True, bottom=True)
+    if title:
+        ax.set_title(title)

@@ -1,0 +1,87 @@
+"""Hand runs to a Ray cluster whose nodes share the folder of the runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from .local import EXPECTED, WorkerFailed, as_they_end, run_here
+from .plan import PlannedRun, UsageError
+from .progress import Progress
+
+RETRIES = 10  # of a run whose node died
+
+
+def run_on_ray(
+    runs: list[PlannedRun],
+    folder: Path,
+    address: str,
+    *,
+    gpus_per_run: float | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Make runs on a Ray cluster.
+
+    Each run is a task of its own, with one CPU. A run whose node dies is gone on with by another
+    node from its checkpoint; if this process is killed, the same command goes on.
+
+    Parameters
+    ----------
+    runs : list of PlannedRun
+    folder : path
+        Of the runs' folders, under this path on all nodes, on a file system that they share and
+        that locks files. Data sets are found by every node as elsewhere.
+    address : str
+        "local" starts Ray on this machine, "auto" finds the running cluster, else HOST:PORT.
+    gpus_per_run : float, optional
+        Share of a GPU for each run; 0: none. Default: 1 where the cluster has GPUs.
+    progress : Progress, optional
+
+    Raises
+    ------
+    UsageError
+        Ray is not installed.
+    WorkerFailed
+        Runs failed; the others are made nevertheless.
+
+    Examples
+    --------
+    >>> from companion.runs.plan import plan
+    >>> from companion.runs.studies import STUDIES
+    >>> run_on_ray(plan(STUDIES["paper"]), Path("runs"), "auto")  # doctest: +SKIP
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--ray needs Ray: pip install -e '.[ray]'") from error
+
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(
+            None if address == "local" else address, log_to_driver=False, include_dashboard=False
+        )
+    try:
+        if gpus_per_run is None:
+            gpus_per_run = 1.0 if ray.cluster_resources().get("GPU") else 0.0
+        make = ray.remote(_make).options(num_cpus=1, num_gpus=gpus_per_run, max_retries=RETRIES)
+        device = "cuda" if gpus_per_run else "cpu"
+        folder = folder.resolve()
+        made = {make.remote(run, folder, device).future(): run for run in runs}
+        failed = []
+        for future in as_they_end(made, folder, progress or Progress(runs, show=False)):
+            if error := future.exception():
+                reason = error.cause if isinstance(error, EXPECTED) else error
+                failed.append(f"{made[future].place}: {reason}")
+    finally:
+        if ours:
+            ray.shutdown()
+    if failed:
+        raise WorkerFailed(
+            f"{len(failed)} runs failed, the others are finished; the first: {failed[0]}"
+        )
+
+
+def _make(run: PlannedRun, folder: Path, device: str) -> None:
+    torch.set_num_threads(1)  # one CPU was asked for
+    run_here([run], folder, device=device)

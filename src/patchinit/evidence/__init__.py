@@ -1,5 +1,0 @@
-"""What the collected runs say: intervals, tests, and the verdict on each claim."""
-
-from ..needs import require
-
-require("evidence")

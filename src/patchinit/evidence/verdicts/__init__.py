@@ -1,1 +1,0 @@
-"""The registered rules: what is compared, at how many seeds, and what is said of each claim."""

@@ -1,0 +1,394 @@
+"""What is said of the runs, for every kind of verdict."""
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+
+from companion.claims import (
+    CONTRADICTED,
+    MIXED,
+    NO_DIFFERENCE,
+    NOT_SUPPORTED,
+    OUTCOMES,
+    SUPPORTED,
+    UNDECIDED,
+)
+from companion.evidence.arms import Arm
+from companion.evidence.intervals import Estimate
+from companion.evidence.judge import (
+    DECIDED,
+    DECLARED,
+    INTERIM,
+    NO_RUNS,
+    Reading,
+    Verdict,
+    overall,
+    verdicts,
+)
+from companion.evidence.results import read_runs
+from companion.evidence.stages import Stage, stage
+from companion.pages.phrases import (
+    describe,
+    effect,
+    evidence,
+    finding,
+    looked,
+    needed,
+    place,
+    record,
+    rows,
+    said,
+    where,
+)
+from companion.runs.studies import STUDIES
+from tests.evidence.test_registered import false_accuracy, true_accuracy, true_distance
+from tests.synthetic import write_study
+
+CIFAR, FASHION = "CIFAR-10, 10×16, 30 epochs", "Fashion-MNIST, 10×16, 30 epochs"
+
+
+def read(root, study, **world):
+    write_study(root, study, **world)
+    return {study: read_runs(study, folder=root / "results")}
+
+
+def of(found, claim, dataset=None):
+    return [v for v in found if v.claim == claim and dataset in (None, v.dataset)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Stage B, complete: the paper is right on CIFAR-10, and in its accuracies wrong elsewhere."""
+    return verdicts(
+        read(
+            tmp_path_factory.mktemp("finished"), "grid", distance=true_distance,
+            accuracy=lambda dataset, of: (
+                true_accuracy if dataset == "cifar10" else false_accuracy
+            )(dataset, of),
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """Stage B with one seed on CIFAR-10 and two on Fashion-MNIST."""
+    runs = read(
+        tmp_path_factory.mktemp("begun"), "grid", accuracy=true_accuracy, seeds=range(2),
+        keep=lambda s: s.seed == 0 or s.dataset == "fashion_mnist",
+    )  # fmt: skip
+    return verdicts(runs)
+
+
+def made_up(outcome=UNDECIDED, state=DECIDED, *readings, claim="9", dataset="cifar10", **more):
+    return Verdict(claim, dataset, "B", 30, outcome, state, readings, **more)
+
+
+def reading(value=0.5, n=6, unit="pp", outcome=UNDECIDED, *, error=0.1, back=None, **more):
+    estimate = Estimate(value, error if n > 1 else math.inf, 8, n)
+    return Reading("a − b", unit, replace(estimate, back=back or estimate.back), n, 6, outcome,
+                   **more)  # fmt: skip
+
+
+# --- One verdict ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_decided_verdict_is_said_by_its_outcome(outcome):
+    assert said(made_up(outcome)) == outcome
+
+
+def test_what_is_not_decided_says_how_far_it_is():
+    assert said(made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4))) == "interim, 2 of 6 pairs"
+    assert said(made_up(UNDECIDED, NO_RUNS, reading(n=0))) == "no runs yet"
+    assert said(made_up(UNDECIDED, DECLARED, reading())) == "undecided, as declared"
+
+
+def test_measures_that_disagree_are_told_where_it_is_decided():
+    yes, no = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
+    apart = {"claim": "7a", "by_response": (no,)}
+    assert said(made_up(SUPPORTED, DECIDED, yes, **apart)) == (
+        "supported; the two measures disagree"
+    )
+    assert said(made_up(SUPPORTED, DECIDED, yes, claim="7a", by_response=(yes,))) == "supported"
+    assert said(made_up(UNDECIDED, INTERIM, yes, **apart)) == "interim, 6 of 6 pairs"
+    (entry,) = record([made_up(SUPPORTED, DECIDED, yes, **apart)])
+    assert entry["measures_disagree"] is True
+    told = finding([made_up(SUPPORTED, DECIDED, yes, **apart)], "7a", "whether it does", **WORDS)
+    assert told == f"{WORDS['supported']} ({CIFAR}; the two measures disagree)."
+
+
+def test_places():
+    assert place(made_up()) == CIFAR
+    both = "CIFAR-10 and Fashion-MNIST, 10×16, "
+    assert place(made_up(dataset="both")) == both + "30 epochs"
+    joined = replace(made_up(dataset="both"), stage="AD", epochs=250)
+    assert place(joined) == both + "250 epochs"
+
+
+@pytest.mark.parametrize(
+    ("of_reading", "text"),
+    [
+        (reading(), "+0.50 [+0.27, +0.73] pp"),  # t(0.975, 8) = 2.306
+        (reading(-0.5), "−0.50 [−0.73, −0.27] pp"),
+        (reading(level=0.978), "+0.50 [+0.22, +0.78] pp at 97.8 %"),  # t(0.989, 8) = 2.83
+        (reading(n=1), "+0.50 pp, too few runs"),
+        (reading(-0.5, n=2), "−0.50 pp, too few runs"),
+        (reading(n=2, level=0.978), "+0.50 pp, too few runs"),
+        (reading(math.log(2), unit="ratio", back=math.exp), "2.00 [1.59, 2.52]"),
+        (reading(math.log(3), unit="ratio", back=math.exp, error=0.6), "3.00, too few runs"),
+        (reading(math.log(3), 1, unit="ratio", back=math.exp), "3.00, too few runs"),
+        (reading(math.atanh(0.3), unit="rank correlation", back=math.tanh), "+0.30 [+0.08, +0.49]"),
+        (Reading("a − b", "pp", None, 0, 6), "no runs"),
+    ],
+)
+def test_effects(of_reading, text):
+    assert effect(of_reading) == text
+
+
+# --- The table -----------------------------------------------------------------------------------
+
+
+def test_rows_of_a_finished_stage(finished):
+    table = rows(finished)
+    assert {row["where"] for row in table if row["claim"] != "20"} >= {CIFAR, FASHION}
+    (right,) = [row for row in table if row["claim"] == "4" and row["where"] == CIFAR]
+    assert re.fullmatch(r"−(2.9|3.0)\d \[−\d.\d\d, −\d.\d\d\] pp", right["effect, 95 %"])
+    assert (right["compared"], right["paper"]) == (
+        "random patches − Glorot uniform", "−0.85, not compatible",
+    )  # fmt: skip
+    assert (right["n"], right["reads"], right["verdict"]) == ("5", SUPPORTED, SUPPORTED)
+    (wrong,) = [row for row in table if row["claim"] == "4" and row["where"] == FASHION]
+    assert (wrong["paper"], wrong["reads"], wrong["verdict"]) == ("", CONTRADICTED, CONTRADICTED)
+    # Declared undecidable: what it reads is told, and no verdict.
+    (first,) = [row for row in table if row["claim"] == "1"]
+    assert (first["reads"], first["verdict"]) == (SUPPORTED, "undecided, as declared")
+    assert len([row for row in table if row["claim"] == "7a"]) == 2 + 2 + 4  # parts; joined again
+    assert not any(row["claim"] in ("2", "6") for row in table)  # of stages without runs
+
+
+def test_rows_of_a_stage_that_has_begun_read_nothing(begun):
+    table = rows(begun)
+    for row in table:
+        if row["verdict"] != "undecided, as declared":
+            assert row["reads"] == "" and row["verdict"].startswith("interim, ")
+        assert row["effect, 95 %"].endswith("too few runs"), row
+    assert {row["n"] for row in table} == {"1", "2"}
+    everything = rows(begun, shown=False)
+    assert {(row["claim"], row["effect, 95 %"]) for row in everything} >= {("2", "no runs")}
+    assert len(everything) > len(table)
+
+
+def test_a_compatible_size_stands_alone():
+    inside = reading(0.1, paper=0.09, predicted=reading(0.1).interval)
+    assert rows([made_up(UNDECIDED, DECLARED, inside)])[0]["paper"] == "+0.09"
+    assert rows([made_up(UNDECIDED, DECLARED, reading(paper=0.09))])[0]["paper"] == "+0.09"
+
+
+# --- A claim -------------------------------------------------------------------------------------
+
+
+def test_evidence_names_every_place_that_has_runs(finished):
+    text = evidence(of(finished, "4"))  # and stage A has none
+    assert text.startswith(f"{FASHION}: contradicted; random patches − Glorot uniform +")
+    assert f". {CIFAR}: supported; " in text and text.endswith(" pp (paper −0.85)")
+    halves = evidence([*of(finished, "7a"), *of(finished, "7b")])
+    assert f"{CIFAR} (7a): supported; " in halves and f"{FASHION} (7b): supported; " in halves
+    assert halves.count("supported") == 4 and "CIFAR-10 and Fashion-MNIST" not in halves
+    assert evidence(of(finished, "2")) == "no registered runs yet"
+
+
+def test_evidence_of_what_has_begun(begun):
+    text = evidence(of(begun, "4", "fashion_mnist"))
+    assert "interim, 2 of 5 pairs; random patches − Glorot uniform −" in text
+    assert text.endswith(" pp, too few runs")
+
+
+def test_places_of_an_outcome(finished):
+    claim = of(finished, "20")
+    assert overall(claim) == MIXED
+    assert where(claim, MIXED) == f"({FASHION}: contradicted; {CIFAR}: supported)"
+    halves = [*of(finished, "7a"), *of(finished, "7b")]
+    assert where(halves, SUPPORTED) == (
+        f"({FASHION} (7a); {CIFAR} (7a); {FASHION} (7b); {CIFAR} (7b))"
+    )
+    assert where(of(finished, "1"), UNDECIDED) == ""
+
+
+def test_places_that_are_open_are_left_out(begun):
+    assert where(of(begun, "4"), UNDECIDED) == ""
+    places = [made_up(NO_DIFFERENCE), made_up(UNDECIDED, dataset="fashion_mnist")]
+    assert where(places, NO_DIFFERENCE) == f"({CIFAR})"
+    assert where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
+
+
+def test_what_would_decide_a_claim(finished, begun):
+    assert needed(of(finished, "20")) == "decided"
+    assert needed(of(finished, "4")) == "stage A (python -m companion run anchor)"
+    assert needed(of(begun, "20")) == "the rest of stage B (python -m companion run grid)"
+    assert needed(of(begun, "7a")) == (
+        "stage A (python -m companion run anchor); "
+        "stage D (python -m companion run anchor-cifar10); "
+        "the rest of stage B (python -m companion run grid)"
+    )
+
+
+def test_what_would_decide_an_undecidable_claim(finished):
+    ((claim, *_), many) = of(finished, "1"), reading(needed=(1234, 567, 100_000))
+    best, least, most = (f"{n:,}" for n in claim.readings[0].needed)
+    assert needed(of(finished, "1")) == (
+        f"about {best} pairs ({least} to {most}) for principal components − Glorot uniform, {CIFAR}"
+    )
+    assert needed([made_up(UNDECIDED, DECLARED, many)]) == (
+        f"about 1,234 pairs (567 to 100,000) for a − b, {CIFAR}"
+    )
+    assert needed(of(verdicts({}), "5")) == (
+        "more seeds than any stage has; the runs will say how many"
+    )
+
+
+# --- The looks at claim 2 ------------------------------------------------------------------------
+
+BEFORE = "The first look is due with 4 pairs; none has been made."
+
+
+@pytest.mark.parametrize(
+    ("seeds", "gain", "noise", "text"),
+    [
+        ((0, 1, 2), 2.0, 0.05, BEFORE),
+        ((0, 1, 2, 3, 4), 2.0, 0.05, "Decided at the look with 4 pairs."),
+        ((0, 1, 2, 3), 0.1, 1.5, "Open after the look with 4 pairs; the next is due with 6."),
+        (range(7), 0.1, 1.5, "Open after the look with 6 pairs; the next is due with 8."),
+        (range(8), 0.1, 1.5, "Decided at the look with 8 pairs."),
+        # Seed 3 is still being made, so the first four are not in.
+        ((0, 1, 2, 4, 5), 2.0, 0.05, BEFORE),
+    ],
+)
+def test_looks(tmp_path, seeds, gain, noise, text):
+    runs = read(
+        tmp_path, "anchor", seeds=range(8), noise=noise,
+        accuracy=lambda dataset, of: 80.0 + gain * (of.method == "principal_components"),
+        keep=lambda s: (
+            s.method in ("glorot_uniform", "principal_components") and s.seed in seeds
+        ),
+    )  # fmt: skip
+    (verdict,) = of(verdicts(runs), "2")
+    assert looked(verdict) == text and verdict.n == len(seeds)
+    (row,) = rows([verdict])
+    assert row["effect, 95 %"].endswith(" at 97.8 %") == (text != BEFORE)
+
+
+def test_no_look_without_runs():
+    assert looked(of(verdicts({}), "2")[0]) == BEFORE
+
+
+# --- Which runs ----------------------------------------------------------------------------------
+
+
+def glorot(settings):
+    return settings.method == "glorot_uniform" and settings.dataset == "cifar10"
+
+
+def test_runs_beyond_the_registered_ones_make_no_stage_complete(tmp_path):
+    """Three runs of 15 on CIFAR-10, beside five that nobody registered."""
+    on = stage("D", read(tmp_path, "anchor-cifar10", seeds=range(8), keep=glorot), "cifar10")
+    assert describe(on) == {
+        "data set": "CIFAR-10", "epochs": "250", "training images": "all", "stage": "D",
+        "runs": "3 of 15", "seeds": "8", "state": "interim",
+    }  # fmt: skip
+
+
+def test_a_complete_stage(tmp_path):
+    line = describe(stage("C", read(tmp_path, "null"), "cifar10"))
+    told = line["epochs"], line["stage"], line["runs"], line["state"]
+    assert told == ("3", "C", "8 of 8", "complete")
+
+
+def test_runs_that_diverged_are_reported(tmp_path):
+    on = stage("C", read(tmp_path, "null", keep=glorot), "cifar10")
+    first, *others = on.arms
+    broken = (replace(first.results[0], diverged=True), *first.results[1:])
+    arms = (Arm(first.of, first.dataset, broken), *others)
+    line = describe(replace(on, runs=replace(on.runs, arms=arms)))
+    assert line["runs"] == "4 of 8"
+    assert line["state"] == "interim; 1 ended early, the loss was not finite"
+
+
+def test_runs_outside_the_protocol(tmp_path):
+    runs = read(tmp_path, "paper", seeds=range(1), keep=glorot)["paper"]
+    line = describe(Stage(runs, STUDIES["paper"], "cifar10"))
+    assert (line["stage"], line["state"]) == ("none", "not registered, decides nothing")
+
+
+# --- What was found, in a sentence ----------------------------------------------------------------
+
+WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
+PLACE = "CIFAR-10, 10×16, 30 epochs"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        ("supported", f"It holds ({PLACE})."),
+        ("contradicted", f"It fails ({PLACE})."),
+        ("not supported", f"It fails ({PLACE})."),
+        ("no practical difference", f"No matter ({PLACE})."),
+        ("undecided", f"The runs are all in and cannot tell whether it does ({PLACE})."),
+    ],
+)
+def test_every_outcome_has_its_sentence(outcome, says):
+    judged = [Verdict("9", "cifar10", "B", 30, outcome, "decided")]
+    assert finding(judged, "9", "whether it does", **WORDS) == says
+
+
+def test_what_is_open_says_how_far_it_is():
+    reading = Reading("a", "pp", None, 1, 4)
+    begun = Verdict("9", "cifar10", "B", 30, "undecided", "interim", (reading,))
+    said = finding([begun], "9", "whether it does", **WORDS)
+    assert said == f"It is open whether it does: so far we have 1 of 4 pairs ({PLACE})."
+    decided = Verdict("9", "fashion_mnist", "B", 30, "supported", "decided")
+    both = finding([decided, begun], "9", "whether it does", **WORDS)
+    assert both.startswith("It holds (Fashion-MNIST") and both.endswith(
+        f"Still open: 1 of 4 pairs ({PLACE})."
+    )
+
+
+# --- For machines --------------------------------------------------------------------------------
+
+
+def test_records_are_plain_values(finished, begun):
+    for found in (finished, begun, verdicts({})):
+        entries = json.loads(json.dumps(record(found), allow_nan=False))
+        assert len(entries) == len(found)
+        for entry, verdict in zip(entries, found, strict=True):
+            assert (entry["claim"], entry["state"], entry["outcome"]) == (
+                verdict.claim, verdict.state, verdict.outcome,
+            )  # fmt: skip
+            for part in entry["parts"]:
+                if part["n"] < 3:
+                    assert part["interval"] is None
+                elif entry["claim"] != "10":  # a perfect order has no spread
+                    assert part["interval"][0] < part["estimate"] < part["interval"][1]
+                assert (part["estimate"] is None) == (part["n"] == 0)
+                told = verdict.state in (DECIDED, DECLARED) and part["n"] > 0
+                assert (part["reads"] is not None) == told
+
+
+def test_a_record_by_hand():
+    size = reading(0.123456, paper=0.09, predicted=reading(0.1).interval, needed=(90, 60, 150))
+    (entry,) = record([made_up(SUPPORTED, DECIDED, size)])
+    (part,) = entry.pop("parts")
+    assert entry == {
+        "claim": "9", "dataset": "cifar10", "stage": "B", "epochs": 30, "outcome": "supported",
+        "state": "decided", "n": 6, "n_registered": 6, "measures_disagree": False,
+    }  # fmt: skip
+    assert part == {
+        "compared": "a − b", "unit": "pp", "estimate": 0.1235, "interval": [-0.1071, 0.3541],
+        "level": 0.95, "n": 6, "n_registered": 6, "reads": UNDECIDED, "paper": 0.09,
+        "compatible": True, "pairs_needed": [90, 60, 150],
+    }  # fmt: skip
+    wide = reading(math.log(3), unit="ratio", back=math.exp, error=0.6)
+    (entry,) = record([made_up(UNDECIDED, DECIDED, wide)])
+    assert entry["parts"][0]["interval"] is None and entry["parts"][0]["estimate"] == 3.0

@@ -1,0 +1,100 @@
+"""Threads follow the quota and the affinity of the process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from companion import processors
+from companion.processors import available_processors
+from companion.runs import cli
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Writes control groups as the kernel shows them; the machine has 48 processors."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 48)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(48)), raising=False)
+    own = tmp_path / "own"
+
+    def write(membership, files):
+        own.write_text(membership)
+        for name, text in files.items():
+            path = tmp_path / "mount" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return available_processors(tmp_path / "mount", own)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "processors"),
+    [
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 48),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),  # what is left of a processor is used
+        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
+        ("0::/pod/box\n", {"pod/box/cpu.max": "400000 100000\n"}, 4),
+        ("0::/pod/box\n", {"pod/cpu.max": "200000 100000\n", "pod/box/cpu.max": "max 100000\n"}, 2),
+        # A container without a name space of its own: the path is the host's, the mount its own.
+        ("0::/kubepods/pod7\n", {"cpu.max": "300000 100000\n"}, 3),
+        (
+            "5:memory:/box\n4:cpu,cpuacct:/box\n0::/\n",
+            {"cpu,cpuacct/box/cpu.cfs_quota_us": "100000\n",
+             "cpu,cpuacct/box/cpu.cfs_period_us": "100000\n"},
+            1,
+        ),
+        (
+            "4:cpu:/box\n",
+            {"cpu/box/cpu.cfs_quota_us": "-1\n", "cpu/box/cpu.cfs_period_us": "100000\n"},
+            48,
+        ),
+        ("0::/\n", {}, 48),
+        ("0::/\n", {"cpu.max": "nonsense\n"}, 48),
+    ],
+)  # fmt: skip
+def test_quota(groups, membership, files, processors):
+    assert groups(membership, files) == processors
+
+
+def test_affinity(groups, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 7}, raising=False)
+    assert groups("0::/\n", {"cpu.max": "max 100000\n"}) == 2
+
+
+def test_no_control_groups(tmp_path):
+    assert available_processors(tmp_path, tmp_path / "none") >= 1
+
+
+def test_threads_are_limited_and_never_raised():
+    script = (
+        "import torch, numpy; torch.set_num_threads(3)\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from companion.processors import limit_threads\n"
+        "print(limit_threads(2), limit_threads(5))\n"
+        "print(max(pool['num_threads'] for pool in threadpool_info()) <= 5)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.stdout == "2 2\nTrue\n", said.stderr
+
+
+def test_the_command_limits_threads_before_it_makes_a_run(tmp_path, monkeypatch):
+    def limit():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "limit_threads", limit)
+    assert cli.main(["run", "paper-small", "--folder", str(tmp_path)]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_as_a_script_before_anything_is_installed():
+    """The Makefile asks it how many chapters to run side by side."""
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", processors.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(said.stdout) == available_processors()

@@ -1,0 +1,305 @@
+"""Pages that read results: the list of claims, what is made of it, and chapters 9 to 11."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import papermill
+import pytest
+
+from companion.claims import OUTCOMES
+from companion.evidence.judge import DECIDES, Verdict, verdicts
+from companion.evidence.results import NoResults, read_runs
+from companion.evidence.stages import read_stages, stages_to_show
+from companion.pages import claim_glue as telling
+from companion.pages.claim_list import NoClaims, read_claims
+from companion.pages.extension import claim_cards, claims_page
+from companion.pages.phrases import number_of
+from tests.evidence import test_registered as worlds
+from tests.synthetic import write_study
+from tools.execute import kernel_settings
+from tools.portable import glued
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = {int(path.stem[:2]): path for path in (ROOT / "notebooks").glob("*.ipynb")}
+CLAIMS = read_claims(ROOT / "book/claims.yml")
+
+# --- The list of claims ---------------------------------------------------------------------------
+
+
+def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
+    tables = re.findall(r"{claims-cards} (\w+)", (ROOT / "book/claims.md").read_text())
+    assert list(CLAIMS) == list(range(1, 31)) and len(set(tables)) == len(tables)
+    assert {claim.group for claim in CLAIMS.values()} == set(tables)
+    for claim in CLAIMS.values():
+        labels = CHAPTERS[claim.chapter].read_text()
+        assert claim.figure is None or f'"name": "{claim.figure}"' in labels, claim.number
+
+
+def test_the_list_says_which_claims_the_protocol_decides():
+    assert {n for n, claim in CLAIMS.items() if claim.runs} == {number_of(c) for c in DECIDES}
+
+
+def test_a_list_that_is_not_there_or_has_another_field(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoClaims, match="no book/claims.yml in .* or above it; clone"):
+        read_claims()
+    (tmp_path / "claims.yml").write_text("7:\n  statement: it holds\n  colour: red\n")
+    with pytest.raises(ValueError, match=r"claims.yml: claim 7: .*'colour'"):
+        read_claims(tmp_path / "claims.yml")
+
+
+def test_a_chapter_tells_what_the_list_gives_to_it(monkeypatch):
+    said = {}
+    monkeypatch.setattr(telling, "say", lambda **values: said.update(values))
+    found = verdicts({})
+    for chapter, numbers in {
+        9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30},
+        10: {7, 8, 9, 10},
+        11: {7, 8, 9},
+    }.items():
+        said.clear()
+        telling.tell(found, chapter)
+        assert said.keys() == {
+            f"claim_{number}_{part}"
+            for number in numbers
+            for part in ("verdict", "where", "evidence", "needed", "record")
+        }
+    unlisted = Verdict("99", "cifar10", "B", 30, "undecided", "no runs")
+    with pytest.raises(ValueError, match="claims 99 have verdicts and are not in book/claims.yml"):
+        telling.tell([*found, unlisted], 9)
+    without = [verdict for verdict in found if verdict.claim != "24"]
+    with pytest.raises(ValueError, match="claims 24 are in book/claims.yml and have no verdict"):
+        telling.tell(without, 9)
+
+
+# --- What the build makes of it -------------------------------------------------------------------
+
+
+def everything(verdict="undecided"):
+    """What chapters keep if all of their claims have one verdict."""
+    found = {}
+    for number, claim in CLAIMS.items():
+        of_chapter = found.setdefault(claim.chapter, {})
+        of_chapter[number] = {"verdict": verdict, "evidence": "as seen"}
+    return found
+
+
+def test_the_build_knows_unlisted_missing_and_unknown_verdicts():
+    found = everything()
+    found[3][20] = {"verdict": "supported"}  # the untrained part; chapter 9 decides
+    kept, problems = claim_cards.decided(CLAIMS, found)
+    assert not problems and kept[20]["verdict"] == "undecided" and list(kept) == list(CLAIMS)
+    found[4][99] = {"verdict": "supported"}
+    del found[11][9]
+    found[1][12]["verdict"] = "surely"
+    assert claim_cards.decided(CLAIMS, found)[1] == [
+        "chapter 4 keeps a verdict on claim 99, which is not in claims.yml",
+        "chapter 11 keeps no verdict on claim 9, which claims.yml gives to it",
+        "chapter 1 keeps 'surely' on claim 12, which is no verdict",
+    ]
+
+
+def test_what_is_kept_is_read_from_the_names():
+    glued = {"claim_7_verdict": "'mixed'", "claim_7_where": "''", "n": "3", "claim_17_right": "'x'"}
+    assert claim_cards.of_claims(glued) == {7: {"verdict": "mixed", "where": ""}}
+
+
+def test_the_tally_counts_every_outcome_that_there_is():
+    found = everything()
+    found[1][12]["verdict"], found[4][16]["verdict"] = "supported", "contradicted"
+    kept, _ = claim_cards.decided(CLAIMS, found)
+    waiting = sum(claim.runs for claim in CLAIMS.values())
+    assert claim_cards.tally(CLAIMS, kept) == (
+        "Of the paper’s 30 claims, in this build: 1 supported, 1 contradicted, "
+        f"{waiting} left to training runs that have not decided them yet and {28 - waiting} left "
+        "undecided by what was computed."
+    )
+    assert set(OUTCOMES) < set(claim_cards.WORDS) == set(claim_cards.MEANING)
+    assert set(claim_cards.WORDS) < set(claim_cards.COUNTED)
+
+
+def test_a_verdict_is_told_in_a_sentence_that_belongs_to_it():
+    for claim in CLAIMS.values():
+        assert claim.plain.keys() <= claim_cards.WORDS.keys(), claim.number
+    assert "nearly brightness" in claim_cards.plainly(CLAIMS[16], "not supported")
+    assert claim_cards.plainly(CLAIMS[16], "supported") == "Our rule is met."
+    assert claim_cards.plainly(CLAIMS[2], "undecided") == claim_cards.WAITING
+    assert "What was computed" in claim_cards.plainly(CLAIMS[12], "undecided")
+
+
+def contrast_with_white(color):
+    """WCAG 2's, for a colour in hexadecimal digits."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+
+
+def test_a_badge_is_a_picture_with_a_text():
+    for word, (_, color) in claim_cards.WORDS.items():
+        image = ElementTree.fromstring(claim_cards.badge(27, word))
+        assert image.attrib["aria-label"] == f"claim 27: {word}"
+        assert contrast_with_white(color) >= 4.5, word
+
+
+def test_badges_on_pages_have_the_same_colours():
+    css = (ROOT / "book/_static/book.css").read_text()
+    for word, (_, color) in claim_cards.WORDS.items():
+        rule = rf"\.{claim_cards.css_class(word)}[^{{}}]*{{\s*--verdict: (#\w+);"
+        colours = {c if len(c) == 7 else "#" + "".join(2 * d for d in c[1:])
+                   for c in re.findall(rule, css)}  # fmt: skip
+        assert colours == {color}, word
+
+
+def test_each_square_says_what_it_is_and_leads_to_its_card():
+    kept, _ = claim_cards.decided(CLAIMS, everything())
+    squares = ElementTree.fromstring(claim_cards.strip(CLAIMS, kept, "claims.html"))
+    links = list(squares.iter("a"))
+    assert [link.attrib["href"] for link in links] == [f"claims.html#claim-{n}" for n in CLAIMS]
+    assert links[6].attrib["aria-label"] == f"Claim 7: undecided: {CLAIMS[7].statement}"
+    assert "".join(links[6].itertext()) == "7 ?"
+
+
+def test_claims_for_machines():
+    found = everything()
+    found[9][2] |= {"where": "(there)", "needed": "stage A", "record": '[{"n": 4}]'}
+    kept, _ = claim_cards.decided(CLAIMS, found)
+    entries = claim_cards.as_json(CLAIMS, kept, {n: path.stem for n, path in CHAPTERS.items()})
+    assert [entry["number"] for entry in entries] == list(CLAIMS)
+    assert all(entry["rule"] and entry["statement"] for entry in entries)
+    assert entries[1]["verdicts"] == [{"n": 4}] and entries[1]["to_decide"] == "stage A"
+    assert entries[1]["page"] == "notebooks/09-full-training-runs.html#fig-forest"
+    json.dumps(entries, allow_nan=False)
+
+
+def test_what_a_card_says():
+    pages = {number: path.stem for number, path in CHAPTERS.items()}
+    card = claims_page.body(CLAIMS[12], pages)
+    assert "{numref}`fig-lengths` in {doc}`../notebooks/01-" in card
+    assert "To decide" not in card and card.count("claim_12_evidence") == 1
+    assert "claim_24_needed:s`." in claims_page.body(CLAIMS[24], pages)
+    both = claims_page.body(CLAIMS[20], pages)
+    assert both.index("fig-readout") < both.index("Untrained: ") < both.index("Trained: ")
+    assert re.search(r"See\n: .*fig-readout.*/04-.*; .*/09-", both), "without training first"
+
+
+# --- Chapters 9 to 11 -----------------------------------------------------------------------------
+
+REGISTERED = ("anchor", "grid", "null", "anchor-cifar10")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """All stages where the claims hold, where they do not, and the beginnings of two of them."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("true", "false", "begun")}
+    for name in ("true", "false"):
+        ways = [getattr(worlds, f"{name}_{what}") for what in ("accuracy", "distance", "slowness")]
+        for study in REGISTERED:
+            write_study(folders[name], study, accuracy=ways[0], distance=ways[1], slowness=ways[2])
+    write_study(folders["begun"], "anchor", seeds=range(1))
+    write_study(folders["begun"], "grid", seeds=range(2), keep=lambda s: s.dataset == "cifar10")
+    for study in ("paper-small", "norms-small", "frozen-small"):
+        write_study(folders["begun"], study)
+    return {name: folder / "results" for name, folder in folders.items()}
+
+
+# As little as each chapter can do with: its start and its figures then take most of the time.
+SMALL = {10: {"n_patch_images": 20}, 11: {"n_train": 32, "epochs": 1, "width": 4}}
+
+
+def run_chapter(number, results, folder, **parameters):
+    return papermill.execute_notebook(
+        CHAPTERS[number],
+        None,
+        parameters=SMALL.get(number, {}) | {"results": str(results)} | parameters,
+        cwd=ROOT,
+        progress_bar=False,
+        config=kernel_settings(str(folder)),
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("world", ["true", "false", "begun"])
+@pytest.mark.parametrize("number", [9, 10, 11])
+def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch):
+    """On stand-in images: pages build, with the verdicts of the data."""
+    monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    executed = run_chapter(number, results[world], tmp_path)
+    said = {name: str(value).strip("'\"") for name, value in glued(executed).items()}
+    verdict = {name[:-8]: value for name, value in said.items() if name.endswith("_verdict")}
+    decided = {"true": {"supported"}, "false": {"contradicted", "not supported"}, "begun": set()}
+    undecidable = {"claim_1", "claim_3", "claim_5", "claim_24", "claim_25"}
+    for claim in verdict.keys() - undecidable - {"claim_11", "claim_26", "claim_28"}:
+        assert verdict[claim] in decided[world] | ({"undecided"} if world == "begun" else set())
+    assert all(verdict[claim] == "undecided" for claim in undecidable & verdict.keys())
+    if number == 9:
+        assert said["progress"].startswith("21 of 21" if world != "begun" else "5 of 21")
+        assert said["look"].startswith("Decided" if world != "begun" else "The first look is due")
+        assert said["claim_1_needed"].startswith("about")
+        record = json.loads(said["claim_2_record"])
+        assert record[0]["state"] == ("decided" if world != "begun" else "interim")
+    if number == 10:  # the images of the runs are not there, but their records have what they need
+        assert said["n_recomputed"] == said["n_component_runs"]
+        unlike = "There are no registered runs on both" if world == "begun" else "Of 16 effects"
+        assert said["claim_11_evidence"].startswith(unlike)
+    if number == 11:
+        assert ("no such runs" in said["null_reading"]) == (world == "begun")
+        assert said["slope_sgd_pc"] == "(no runs yet)" or world == "begun"
+        found = {"true": "12 of 12", "false": "0 of 12", "begun": "12 of 18"}
+        assert said["spec_cosine"] == found[world]
+        agreed = {"true": "turn further (24 of 24 say", "false": "turn further (0 of 24 say"}
+        if world == "begun":
+            assert "filters without data" not in said["spec_which"], "12 of 18 are not all"
+        else:
+            assert said["spec_which"].startswith(f"filters without data {agreed[world]} so)")
+
+
+def arguments_of(function, chapter):
+    """How many arguments each call of a function has in a chapter's code."""
+    cells = json.loads(CHAPTERS[chapter].read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return [
+        len(node.args)
+        for node in ast.walk(ast.parse("\n".join(code)))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function
+    ]
+
+
+def test_every_page_on_claims_7_and_8_reads_them_by_responses_too():
+    """Else one page would say that the two measures disagree, and another would not."""
+    telling_them = {page for n in (7, 8) for page in (CLAIMS[n].chapter, *CLAIMS[n].also)}
+    assert telling_them == {10, 11}
+    assert {n: arguments_of("verdicts", n) for n in telling_them} == {10: [2], 11: [2]}
+    assert arguments_of("verdicts", 9) == [1], "chapter 9 needs no images"
+
+
+def test_without_any_runs_the_way_out_is_named(tmp_path):
+    write_study(tmp_path, "anchor", seeds=range(1), keep=lambda s: s.method == "kmeans")
+    folder = tmp_path / "results"
+    with pytest.raises(
+        NoResults, match="no runs of components and Glorot .* python -m companion run grid"
+    ):
+        stages_to_show(read_stages(folder), folder)
+
+
+def test_runs_are_described(tmp_path):
+    folder = write_study(tmp_path, "paper-small", seeds=range(3)).parent
+    write_study(tmp_path, "grid", seeds=range(1), keep=lambda s: s.dataset == "cifar10")
+    box = telling.show(stages_to_show(read_stages(folder), folder)).data
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", box)][1:]
+    assert rows[0] == ["CIFAR-10", "30", "all", "B", "11 of 46", "1", "interim"]
+    assert rows[1][1:] == ["15", "5,000", "none", "15", "3", "reduced, decides nothing"]
+    assert "a machine that is not" in box
+
+
+def test_every_decided_verdict_on_the_books_runs_was_written_down():
+    """The table of looks: a verdict that was decided has its line, by claim and stage."""
+    looks = (ROOT / "results/looks.csv").read_text()
+    for verdict in verdicts({name: read_runs(name) for name in read_stages()}):
+        if verdict.state == "decided" and verdict.dataset != "both":
+            line = f"claim {verdict.claim}, stage {verdict.stage}, {verdict.dataset}"
+            assert line in looks, f"write down the look at {line} in results/looks.csv"

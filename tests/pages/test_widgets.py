@@ -1,0 +1,208 @@
+"""Things to drag: what is embedded is what was given, and each fragment keeps to itself."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from bs4 import BeautifulSoup
+
+from companion.pages.widgets import (
+    lloyd_html,
+    sample_size_html,
+    turn_html,
+    window_html,
+    your_image_html,
+)
+from patchinit.filters import random_orthonormal
+from tools import page_gates
+
+STILL = """See <above> & "beyond"."""
+EDGE = torch.tensor([-1.0, 0, 1]).expand(3, 3, 3)
+
+
+def banks(n, generator, shape=(27, 3, 3, 3)):
+    return [random_orthonormal(shape, generator=generator).filters for _ in range(n)]
+
+
+@pytest.fixture
+def fragments(generator):
+    """Each widget, of the size that the chapters give it."""
+    reference, *others = banks(29, generator)
+    sizes = (1, 2, 5, 10, 30, 100, 300)
+    samples = {n: others[4 * i : 4 * i + 4] for i, n in enumerate(sizes)}
+    image = torch.randint(256, (3, 32, 32), dtype=torch.uint8, generator=generator)
+    points = torch.randn(2500, 2, generator=generator)
+    return {
+        "window": window_html(image, {"edge": EDGE, "mean": EDGE**2}, start=(3, 4), still=STILL),
+        "sample": sample_size_html(reference, samples, leading=7, still=STILL),
+        "lloyd": lloyd_html(points, points[:5], still=STILL),
+        "turn": turn_html({"Glorot (0.45)": 0.45, "components (1)": 1.0}),
+        "own": your_image_html(reference),
+    }
+
+
+def embedded(page):
+    found = BeautifulSoup(page, "html.parser").find("script", type="application/json")
+    return json.loads(found.get_text())
+
+
+def stored(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def test_the_window_holds_the_image_and_the_filters(generator):
+    image = torch.randint(256, (1, 9, 7), dtype=torch.uint8, generator=generator)
+    weights = torch.randn(1, 5, 5, generator=generator)
+    data = embedded(window_html(image, {"a": weights, "b": -weights}, start=(4, 2), still=STILL))
+    assert data["shape"] == [1, 9, 7] and data["side"] == 5 and data["start"] == [4, 2]
+    assert (stored(data["image"], "u1") == image.numpy().ravel()).all()
+    assert [each["name"] for each in data["filters"]] == ["a", "b"]
+    np.testing.assert_allclose(data["filters"][1]["weights"], -weights.flatten(), rtol=1e-5)
+    as_floats = window_html(image / 255, {"a": weights}, start=(4, 2), still=STILL)
+    assert embedded(as_floats)["image"] == data["image"]
+
+
+def test_samples_are_held_against_the_reference(generator):
+    """A bank in another order and with other signs is the same; one of other planes is not."""
+    reference, other = banks(2, generator)
+    order = torch.randperm(27, generator=generator)
+    same = -reference[order]
+    # The second and third component, turned by 30 degrees within their plane ...
+    turned = reference.clone()
+    turned[1] = 0.75**0.5 * reference[1] + 0.5 * reference[2]
+    turned[2] = 0.75**0.5 * reference[2] - 0.5 * reference[1]
+    samples = {1: [same, other], 100: [turned, reference]}
+    data = embedded(sample_size_html(reference, samples, leading=2, still=STILL))
+    assert data["sizes"] == [1, 100] and data["order"][0][0] == order.tolist()
+    assert data["agreement"][0][0] == [1.0] * 27 and max(data["agreement"][0][1]) < 1
+    assert data["agreement"][1][0][:4] == [1.0, 0.866, 0.866, 1.0]
+    # ... which leaves the first two a space that differs from the reference's by as much.
+    assert data["angles"][1] == [30.0, 0.0]
+    bank = data["bank"]
+    values = stored(bank["values"], "i1").reshape(bank["shape"]) * bank["step"]
+    wanted = torch.stack([reference, same, other, turned, reference])
+    np.testing.assert_allclose(values, wanted, atol=0.51 * bank["step"])
+
+
+def test_points_of_lloyd(generator):
+    points = torch.randn(50, 2, generator=generator)
+    data = embedded(lloyd_html(points, points[:3], still=STILL))
+    found = stored(data["points"], "<i2").reshape(-1, 2) * data["step"]
+    np.testing.assert_allclose(found, points, atol=0.51 * data["step"])
+    np.testing.assert_allclose(data["start"], points[:3], atol=1e-4)
+    flat = embedded(lloyd_html(0 * points, points[:3], still=STILL))
+    assert not stored(flat["points"], "<i2").any()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_your_image_with_and_without_a_reference(known, generator):
+    (reference,) = banks(1, generator)
+    page = your_image_html(reference if known else None)
+    assert ("bank" in embedded(page)) == known
+    assert ("had no CIFAR-10" in page) != known
+
+
+def test_no_reference_of_another_shape():
+    with pytest.raises(ValueError, match=r"\(9, 1, 3, 3\); \(27, 3, 3, 3\) is wanted"):
+        your_image_html(torch.ones(9, 1, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"image": torch.ones(2, 8, 8)}, "C=2 channels"),
+        ({"filters": {"a": EDGE, "b": EDGE[:, :2, :2]}}, r"one shape \(3, k, k\)"),
+        ({"filters": {"a": EDGE[:1]}}, r"one shape \(3, k, k\)"),
+        ({"filters": {}}, r"one shape \(3, k, k\)"),
+        ({"start": (6, 0)}, r"start=\(6, 0\) lies outside the places \(0, 0\) to \(5, 5\)"),
+        ({"start": (0, -1)}, r"start=\(0, -1\) lies outside"),
+    ],
+)
+def test_window_refuses(changes, says):
+    given = {"image": torch.ones(3, 8, 8), "filters": {"a": EDGE}, "start": (0, 0)}
+    with pytest.raises(ValueError, match=says):
+        window_html(**given | changes, still=STILL)
+
+
+def test_samples_refused(generator):
+    one, two = banks(2, generator)
+    with pytest.raises(ValueError, match=r"\[1, 2\] banks at a size"):
+        sample_size_html(one, {1: [one], 2: [one, two]}, leading=7, still=STILL)
+    with pytest.raises(ValueError, match="leading=28 should be between 1 and F = 27"):
+        sample_size_html(one, {1: [two]}, leading=28, still=STILL)
+
+
+@pytest.mark.parametrize(
+    ("points", "start", "says"),
+    [
+        ((50, 3), (2, 2), r"points has shape \(50, 3\)"),
+        ((7, 2), (2, 2), r"points has shape \(7, 2\).*from 8"),
+        ((50, 2), (9, 2), r"start has shape \(9, 2\).*from 2 to 8"),
+    ],
+)
+def test_lloyd_refuses(points, start, says):
+    with pytest.raises(ValueError, match=says):
+        lloyd_html(torch.ones(points), torch.ones(start), still=STILL)
+
+
+def test_turn_refuses():
+    with pytest.raises(ValueError, match=r"marks\['long'\]=5.0 should be between 0.25 and 4"):
+        turn_html({"long": 5.0})
+    with pytest.raises(ValueError, match="step=0 should be > 0"):
+        turn_html({}, step=0)
+
+
+def test_sizes(fragments):
+    """A page of pictures has some 900 kB without one."""
+    sizes = {name: len(page.encode()) for name, page in fragments.items()}
+    assert max(sizes.values()) < 50_000, sizes
+
+
+def test_the_same_data_give_the_same_page(generator):
+    points = torch.randn(50, 2, generator=generator)
+    one, two = (lloyd_html(points, points[:3], still=STILL) for _ in range(2))
+    assert one == two and turn_html({"a": 1.0}) == turn_html({"a": 1.0})
+
+
+def test_page_gates(fragments, tmp_path):
+    cells = "".join(
+        f'<div class="cell_output text_html">{page}</div>' for page in fragments.values()
+    )
+    (tmp_path / "index.html").write_text(
+        f"<html><body><article>{cells}</article></body></html>", encoding="utf-8"
+    )
+    assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
+
+
+def test_hostile_names():
+    hostile = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
+    pages = [
+        window_html(torch.ones(3, 8, 8), {hostile: EDGE}, start=(0, 0), still=hostile),
+        turn_html({hostile: 1.0}),
+        your_image_html(None, name=hostile),
+    ]
+    for page in pages:
+        soup = BeautifulSoup(page, "html.parser")
+        assert not soup.find(onerror=True) and len(soup.find_all("script")) == 2
+        assert page.count("<script") == page.count("</script") == 2 and "<!--" not in page
+        assert hostile in json.dumps(embedded(page), ensure_ascii=False).replace('\\"', '"')
+
+
+def test_without_scripts_a_still_and_nothing_else(fragments):
+    for name, page in fragments.items():
+        root = BeautifulSoup(page, "html.parser").find(class_="drag")
+        still, app, *rest = [tag for tag in root.find_all(recursive=False) if tag.name != "style"]
+        assert still.name == "noscript" and app.has_attr("hidden"), name
+        assert {tag.name for tag in rest} == {"script"}
+        assert still.get_text().strip() and (name in ("turn", "own") or still.get_text() == STILL)
+
+
+def test_every_control_is_named(fragments):
+    for page in fragments.values():
+        app = BeautifulSoup(page, "html.parser").find(class_="app")
+        assert app["aria-label"]
+        for control in [*app.find_all(["select", "input"]), *app.find_all(tabindex=True)]:
+            assert control.find_parent("label") or control["aria-label"]
+        assert all(button.get_text() for button in app.find_all("button"))

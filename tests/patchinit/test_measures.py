@@ -1,0 +1,329 @@
+"""Measures against closed forms and independent computations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import digamma
+from scipy.stats import chi2
+
+from companion.evidence.noise import noise_distance, noise_quantile
+from patchinit.filters import (
+    cosine_distance,
+    cosine_similarity,
+    cosine_terms,
+    effective_rank,
+    overlaps,
+    random_orthonormal,
+    response_correlation,
+    responses,
+)
+from patchinit.filters.matching import match, principal_angles
+from patchinit.patches import extract_patches
+
+
+@pytest.fixture
+def filters(generator):
+    return torch.randn(8, 3, 3, 3, generator=generator)
+
+
+@pytest.fixture
+def orthonormal(generator):
+    return random_orthonormal((27, 3, 3, 3), generator=generator).filters
+
+
+def test_distance_is_0_unchanged_1_orthogonal_2_reversed(orthonormal):
+    close = {"atol": 1e-6, "rtol": 0}
+    expected = torch.ones(27, dtype=torch.float64)
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close
+    )
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close
+    )
+    torch.testing.assert_close(
+        cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(angle=st.floats(0, math.pi), scale=st.floats(1e-3, 1e3))
+def test_similarity_is_the_cosine_of_the_angle(angle, scale):
+    a = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 1, 1, 2)
+    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(
+        1, 1, 1, 2
+    )
+    assert cosine_similarity(a, b).item() == pytest.approx(math.cos(angle), abs=1e-12)
+
+
+def test_similarity_equals_torchs_and_broadcasts(filters, generator):
+    others = torch.randn(8, 3, 3, 3, generator=generator)
+    expected = F.cosine_similarity(filters.flatten(1).double(), others.flatten(1).double())
+    torch.testing.assert_close(cosine_similarity(filters, others), expected)
+    one = cosine_similarity(filters[:1], others)
+    assert one.shape == (8,) and one[3].item() == pytest.approx(
+        cosine_similarity(filters[:1], others[3:4]).item()
+    )
+
+
+def test_a_zero_filter_has_no_angle(filters):
+    filters[2] = 0
+    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [
+        i == 2 for i in range(8)
+    ]
+
+
+@pytest.mark.parametrize("noise", range(5))
+def test_similarity_never_leaves_its_range(noise):
+    """Rounding would carry parallel vectors beyond 1, where arccos is not defined."""
+    a = torch.rand(500, 3, 3, 3, generator=torch.Generator().manual_seed(noise))
+    for b in (a, -a, a * 0.1):
+        assert (
+            cosine_similarity(a, b).abs().max() <= 1
+            and cosine_similarity(a, b).acos().isfinite().all()
+        )
+
+
+def test_overlaps_are_every_pair_once(filters):
+    flat = filters.flatten(1).double().numpy()
+    expected = [
+        flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j])
+        for i in range(8)
+        for j in range(i + 1, 8)
+    ]
+    np.testing.assert_allclose(overlaps(filters), expected, atol=1e-12)
+
+
+def test_overlaps_of_an_orthonormal_bank_are_zero(orthonormal):
+    assert overlaps(orthonormal).shape == (351,) and overlaps(orthonormal).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("n", [1, 5, 27])
+def test_effective_rank_of_orthogonal_filters_is_their_number(orthonormal, n):
+    scales = torch.rand(n, 1, 1, 1, generator=torch.Generator().manual_seed(n)) + 0.1
+    assert effective_rank(orthonormal[:n] * scales) == pytest.approx(n, rel=1e-5)
+
+
+def test_effective_rank_of_parallel_filters_is_1(filters):
+    parallel = filters[:1] * torch.tensor([1.0, -2.0, 0.3, 9.0])[:, None, None, None]
+    assert effective_rank(parallel) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("twins", [1, 3])
+def test_effective_rank_in_between(orthonormal, twins):
+    """One direction `twins + 1` times and one once: exp of the entropy of those shares."""
+    share = (twins + 1) / (twins + 2)
+    expected = math.exp(-share * math.log(share) - (1 - share) * math.log(1 - share))
+    bank = orthonormal[[0] * (twins + 1) + [1]]
+    assert effective_rank(bank) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_match_recovers_a_permutation(filters, generator, signed):
+    order = torch.randperm(8, generator=generator)
+    shuffled = torch.empty_like(filters)
+    shuffled[order] = filters * torch.linspace(0.5, 3, 8)[:, None, None, None]
+    found, similarity = match(filters, shuffled, signed=signed)
+    assert torch.equal(found, order)
+    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
+
+
+def test_match_without_signs_sees_through_reversal(filters, generator):
+    order = torch.randperm(8, generator=generator)
+    signs = torch.tensor([1.0, -1, -1, 1, -1, 1, 1, -1])[:, None, None, None]
+    reversed_ = torch.empty_like(filters)
+    reversed_[order] = filters * signs
+    found, similarity = match(filters, reversed_, signed=False)
+    assert torch.equal(found, order)
+    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
+    assert match(filters, reversed_)[1].sum() < 7.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_match_is_the_best_of_all_permutations(seed):
+    from itertools import permutations
+
+    a, b = torch.randn(2, 5, 1, 2, 2, generator=torch.Generator().manual_seed(seed))
+    cosines = F.normalize(a.flatten(1).double()) @ F.normalize(b.flatten(1).double()).T
+    best = max(
+        sum(cosines[i, j].item() for i, j in enumerate(order)) for order in permutations(range(5))
+    )
+    order, similarity = match(a, b)
+    assert similarity.sum().item() == pytest.approx(best)
+    torch.testing.assert_close(cosine_similarity(a, b[order]), similarity)
+
+
+def test_responses_are_what_conv2d_computes(images, filters):
+    maps = F.conv2d(images, filters)  # (N, F, rows, cols)
+    expected = maps.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(
+        responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "function, a, b, words",
+    [
+        (
+            cosine_similarity,
+            (4, 3, 3, 3),
+            (4, 1, 3, 3),
+            r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)",
+        ),
+        (
+            cosine_distance,
+            (4, 3, 3, 3),
+            (4, 3, 5, 5),
+            r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)",
+        ),
+        (match, (4, 3, 3, 3), (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
+        (responses, (4, 3, 3, 3), (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(function, a, b, words):
+    with pytest.raises(ValueError, match=words + "; they should agree"):
+        function(torch.ones(a), torch.ones(b))
+
+
+# --- How filters change ---------------------------------------------------------------------------
+
+
+def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
+    """Cosine distances of 400 filters of 27 weights after steps of gradients without information.
+
+    The gradient is that of a loss behind normalisation: at right angles to the filter, and smaller
+    the longer the filter is.
+    """
+    weight = torch.nn.Parameter(
+        F.normalize(torch.randn(400, 27, generator=generator), dim=1) * norm
+    )
+    start = weight.detach().clone()
+    stepper = optimizer([weight], lr=rates[0], **options)
+    for rate in rates:
+        stepper.param_groups[0]["lr"] = rate
+        length = weight.detach().norm(dim=1, keepdim=True)
+        gradient = noise * torch.randn(400, 27, generator=generator) / length
+        along = (gradient * weight.detach()).sum(1, keepdim=True) / length**2
+        weight.grad = gradient - along * weight.detach()
+        stepper.step()
+    return cosine_distance(start.reshape(400, 3, 3, 3), weight.detach().reshape(400, 3, 3, 3))
+
+
+@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
+def test_null_is_what_noise_does_under_adam(norm, generator):
+    rates = [2e-3] * 2_500 + [2e-4] * 500  # the paper's schedule, shorter
+    seen = moved_by_noise(torch.optim.Adam, norm, rates, generator)
+    squared = sum(rate**2 for rate in rates)
+    assert noise_distance(norm, squared, 27) == pytest.approx(seen.mean().item(), rel=0.1)
+    low, high = (noise_quantile(norm, squared, 27, share) for share in (0.025, 0.975))
+    assert 0.9 < np.mean((low < seen.numpy()) & (seen.numpy() < high)) < 0.99
+
+
+@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_null_is_what_noise_does_under_sgd(norm, momentum, generator):
+    rates = [0.02 * (1 - momentum)] * 600
+    seen = (
+        moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum)
+        .mean()
+        .item()
+    )
+    squared = sum((rate / (1 - momentum)) ** 2 for rate in rates)
+    expected = noise_distance(norm, squared, 27, optimizer="sgd", gradient_noise=0.5)
+    assert expected == pytest.approx(seen, rel=0.15)
+
+
+def test_quantiles_of_the_null_are_chi_squared_for_small_angles():
+    """|noise|^2 / 2 across the 26 directions at right angles to the filter, 0 before any step."""
+    low = noise_quantile(2.0, np.array([0.0, 1e-8]), 27, 0.1)
+    assert low[0] == 0 and low[1] == pytest.approx(chi2.ppf(0.1, 26) * 1e-8 / 2**2 / 2, rel=1e-3)
+
+
+def test_null_grows_with_steps_and_falls_with_the_norm():
+    steps = np.array([0.0, 1e-3, 1e-2, 1e6])
+    for optimizer in ("adam", "sgd"):
+        course = noise_distance(1.0, steps, 27, optimizer=optimizer)
+        assert course[0] == 0 and (np.diff(course) > 0).all() and 0.9 < course[-1] < 1
+        small = noise_distance(1.0, 1e-6, 27, optimizer=optimizer) / noise_distance(
+            2.0, 1e-6, 27, optimizer=optimizer
+        )
+        assert small == pytest.approx({"adam": 4, "sgd": 16}[optimizer], rel=1e-3)
+    with pytest.raises(ValueError, match="norm=0"):
+        noise_distance(0, 1e-3, 27)
+    with pytest.raises(ValueError, match="optimizer='rmsprop'"):
+        noise_distance(1, 1e-3, 27, optimizer="rmsprop")
+
+
+def test_response_correlation_is_that_of_the_responses(filters, generator):
+    patches = torch.randn(5_000, 3, 3, 3, generator=generator).cumsum(1)
+    others = filters + 0.5 * torch.randn(8, 3, 3, 3, generator=generator)
+    seen = [
+        np.corrcoef(a, b)[0, 1]
+        for a, b in zip(
+            responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True
+        )
+    ]
+    covariance = torch.from_numpy(np.cov(patches.flatten(1).T.double().numpy()))
+    np.testing.assert_allclose(response_correlation(filters, others, covariance), seen, atol=1e-5)
+
+
+def test_response_correlation_counts_only_directions_that_patches_have(filters):
+    """What is added along a direction without variance does not change a response."""
+    covariance = torch.diag(torch.tensor([1.0] * 26 + [0.0]))
+    moved = filters.clone()
+    moved[:, 2, 2, 2] += 100
+    torch.testing.assert_close(
+        response_correlation(filters, moved, covariance), torch.ones(8).double()
+    )
+    assert cosine_distance(filters, moved).min() > 0.5
+    torch.testing.assert_close(
+        response_correlation(filters, moved, torch.eye(27)), 1 - cosine_distance(filters, moved)
+    )
+    with pytest.raises(ValueError, match="covariance has shape"):
+        response_correlation(filters, moved, torch.eye(9))
+    with pytest.raises(ValueError, match="they should agree"):
+        response_correlation(filters, moved[:3], covariance)
+
+
+def test_principal_angles_in_a_plane(orthonormal):
+    """Two planes that share a line: 0 degrees, and the angle that they were built with."""
+    turned = orthonormal[:2].clone()
+    turned[1] = math.cos(0.3) * orthonormal[1] + math.sin(0.3) * orthonormal[2]
+    expected = torch.tensor([math.degrees(0.3), 0.0], dtype=torch.float64)
+    torch.testing.assert_close(
+        principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0
+    )
+    assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
+
+
+def test_cosine_terms_of_known_filters(generator):
+    i = torch.arange(3, dtype=torch.float64)
+    wave = torch.cos(math.pi * (i + 0.5) * 2 / 3)[:, None] * torch.cos(math.pi * (i + 0.5) / 3)
+    red_minus_blue = torch.stack([wave, 0 * wave, -wave])[None]
+    assert cosine_terms(red_minus_blue).item() == pytest.approx(1)
+    assert cosine_terms(torch.ones(1, 3, 3, 3)).item() == pytest.approx(1)
+    two = red_minus_blue / red_minus_blue.norm() + torch.ones(1, 3, 3, 3) / 27**0.5
+    assert cosine_terms(two).item() == pytest.approx(2)
+    torch.testing.assert_close(cosine_terms(7 * two), cosine_terms(two))
+    for channels in (1, 3):
+        noise = torch.randn(4_000, channels, 3, 3, generator=generator)
+        # Shares of the energy of d normal weights have a Dirichlet distribution, whose mean
+        # entropy is known.
+        expected = digamma(9 * channels / 2 + 1) - digamma(1.5)
+        assert cosine_terms(noise).log().mean().item() == pytest.approx(expected, abs=0.02)
+    with pytest.raises(ValueError, match="C=2"):
+        cosine_terms(torch.ones(1, 2, 3, 3))
+
+
+def test_smoothness_could_not_tell_bases_apart(orthonormal, generator):
+    """Why no mean of squared differences: over an orthonormal basis it is one trace for all."""
+    other = random_orthonormal((27, 3, 3, 3), generator=generator).filters
+    energy = [
+        bank.diff(dim=2).square().sum() + bank.diff(dim=3).square().sum()
+        for bank in (orthonormal, other)
+    ]
+    torch.testing.assert_close(*energy)
