@@ -27,7 +27,7 @@ CONSTRAINTS = ROOT / "tests/build/fixtures/colab.txt"
 def resolved():
     """Every package that a resolver finds for the chapters, with Colab's versions held fast."""
     command = [
-        sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra", "chapters",
+        sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra", "companion",
         "--constraints", str(CONSTRAINTS), "--python-version", "3.13", "--no-build", "--no-header",
         "--python-platform", "x86_64-manylinux_2_28", "--no-annotate",
     ]  # fmt: skip
@@ -184,7 +184,7 @@ def install(tmp_path, repository):
     return run
 
 
-FROM_CLONE = ["install", "-q", "./filters-from-patches[chapters]"]
+FROM_CLONE = ["install", "-q", "./filters-from-patches[companion]"]
 
 
 @pytest.mark.parametrize(

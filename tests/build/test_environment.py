@@ -69,7 +69,7 @@ def test_lock_satisfies_pyproject(requirement):
 
 
 # A reader in Binder runs chapters: what builds the book and what tests it is not needed there.
-@pytest.mark.parametrize("requirement", MAIN + EXTRAS["chapters"], ids=str)
+@pytest.mark.parametrize("requirement", MAIN + EXTRAS["companion"], ids=str)
 def test_environment_has_what_chapters_need(requirement):
     assert requirement.name in CONDA
 
@@ -79,7 +79,7 @@ def test_lock_lies_within_the_environment(name):
     assert CONDA[name].specifier.contains(LOCKED[canonicalize_name(name)])
 
 
-@pytest.mark.parametrize("requirement", MAIN + EXTRAS["chapters"], ids=str)
+@pytest.mark.parametrize("requirement", MAIN + EXTRAS["companion"], ids=str)
 def test_environment_and_pyproject_have_the_same_lower_bound(requirement):
     def lower(requirement):
         return [s.version for s in requirement.specifier if s.operator == ">="]
@@ -131,7 +131,7 @@ def test_lock_is_for_the_oldest_python_and_for_colabs(python, system):
         if not marker or Marker(marker).evaluate(where)
     ]
     assert len(lines) > 150 and len(names) == len(set(names))
-    required = [*MAIN, *(one for name in ("chapters", "book", "test") for one in EXTRAS[name])]
+    required = [*MAIN, *(one for name in ("companion", "book", "test") for one in EXTRAS[name])]
     assert {canonicalize_name(one.name) for one in required} <= set(names)
 
 

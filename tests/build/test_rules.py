@@ -13,8 +13,6 @@ from tools import rules
 
 ROOT = Path(__file__).parents[2]
 PAGE = "# Protocol\n\n## Words\n\nA bound is\n0.2.\n\n## Changes\n\nNone.\n"
-VERDICTS = "src/companion/evidence/outcomes.py"
-CODE = '"""Rules."""\n\nBOUND = 0.2\n'
 
 
 def test_every_rule_is_the_one_in_the_table():
@@ -30,13 +28,13 @@ def test_the_history_bears_the_table_out():
 
 
 class Repository:
-    """A made-up history: a page and its code, results of stage B, and what comes after."""
+    """A made-up history: a page, results of stage B, and what comes after."""
 
     def __init__(self, folder):
         self.folder, self.minute = folder, 0
         folder.mkdir()
         self.git("init", "--quiet", "--initial-branch", "main")
-        self.commit({rules.PAGE: PAGE, VERDICTS: CODE})
+        self.commit({rules.PAGE: PAGE})
         self.commit({"results/grid/manifest.json": "{}"})
 
     def git(self, *arguments):
@@ -86,12 +84,8 @@ def test_rules_that_came_first_need_no_entry(repository):
     assert not rules.changed(repository.folder) and not rules.contradicted(repository.folder)
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "rule"),
-    [(rules.PAGE, PAGE.replace("0.2", "0.1"), "Words"),
-     (VERDICTS, CODE.replace("0.2", "0.1"), "outcomes")],
-)  # fmt: skip
-def test_a_rule_changed_after_results_needs_a_reason(repository, file, text, rule):
+def test_a_rule_changed_after_results_needs_a_reason(repository):
+    file, text, rule = rules.PAGE, PAGE.replace("0.2", "0.1"), "Words"
     repository.table()
     repository.commit({file: text})
     assert any(f"{file}, {rule}: not as in" in line for line in rules.changed(repository.folder))
@@ -108,16 +102,10 @@ def test_a_rule_changed_after_results_needs_a_reason(repository, file, text, rul
 
 
 def test_a_rule_changed_and_changed_back_is_younger(repository):
-    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
-    last = repository.commit({VERDICTS: CODE})
-    row = repository.table()["outcomes"]
+    repository.commit({rules.PAGE: PAGE.replace("0.2", "0.1")})
+    last = repository.commit({rules.PAGE: PAGE})
+    row = repository.table()["Words"]
     assert (row["commit"], row["older"]) == (last, "no")
-
-
-def test_a_reason_is_for_the_files_that_it_names(repository):
-    repository.commit({rules.PAGE: PAGE.replace("0.2", "1"), VERDICTS: CODE.replace("0.2", "1")})
-    rows = repository.table("a slip", [VERDICTS])
-    assert (rows["outcomes"]["why"], rows["Words"]["why"]) == ("a slip", "")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +113,6 @@ def test_a_reason_is_for_the_files_that_it_names(repository):
     [
         (rules.PAGE, PAGE.replace("is\n0.2", "is 0.2")),
         (rules.PAGE, PAGE.replace("None", "Seeds")),  # what is entered there is no rule
-        (VERDICTS, '"""The rules."""\n\nfrom math import pi  # noqa\n\nBOUND = (0.2)  # pp\n'),
     ],
 )
 def test_what_is_no_change(repository, file, text):
@@ -135,33 +122,24 @@ def test_what_is_no_change(repository, file, text):
     assert repository.table() == before
 
 
-def test_a_moved_module_is_as_old_as_it_was(repository):
-    moved = VERDICTS.replace("outcomes", "looks")
-    first = repository.git("rev-parse", "HEAD~1")
-    repository.git("mv", VERDICTS, moved)
-    repository.commit({})
-    assert repository.table()["looks"]["commit"] == first
-    assert repository.table()["looks"]["older"] == "yes"
-
-
 def test_a_table_that_says_otherwise_is_contradicted(repository):
-    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    repository.commit({rules.PAGE: PAGE.replace("0.2", "0.1")})
     repository.table("a slip")
     path = repository.folder / rules.TABLE
     path.write_text(path.read_text().replace(",no,a slip", ",yes,"))
     assert not rules.changed(repository.folder), "without the history nothing is wrong with it"
     (problem,) = rules.contradicted(repository.folder)
-    assert "outcomes: the history has other older" in problem
+    assert "Words: the history has other older" in problem
 
 
 def test_a_table_may_come_with_what_it_lists(repository):
     """A commit can't name itself: its row is left open, and still says which is older."""
-    repository.write({VERDICTS: CODE.replace("0.2", "0.1")})
-    row = repository.table("a slip")["outcomes"]
+    repository.write({rules.PAGE: PAGE.replace("0.2", "0.1")})
+    row = repository.table("a slip")["Words"]
     assert (row["commit"], row["date"], row["older"]) == ("", "", "no")
     last = repository.commit({})
     assert not rules.contradicted(repository.folder)
-    assert repository.table()["outcomes"]["commit"] == last
+    assert repository.table()["Words"]["commit"] == last
 
 
 def test_results_without_a_row_are_noticed(repository):
@@ -188,10 +166,10 @@ def test_an_archive_says_so_too(repository):
 
 
 def test_the_command(repository, monkeypatch, capsys):
-    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    repository.commit({rules.PAGE: PAGE.replace("0.2", "0.1")})
     monkeypatch.chdir(repository.folder)
     monkeypatch.setattr(sys, "argv", ["rules"])
-    with pytest.raises(SystemExit, match="outcomes: changed after the first results"):
+    with pytest.raises(SystemExit, match="Words: changed after the first results"):
         rules.main()
     assert not (repository.folder / rules.TABLE).exists(), "what is refused is not written"
     monkeypatch.setattr(sys, "argv", ["rules", "--why", "a slip"])
@@ -201,9 +179,8 @@ def test_the_command(repository, monkeypatch, capsys):
 
 
 def test_the_page_marks_exceptions(repository):
-    repository.commit({VERDICTS: CODE.replace("0.2", "0.1")})
+    repository.commit({rules.PAGE: PAGE.replace("0.2", "0.1")})
     shown = rules_table.table(repository.table("a slip").values())
     assert shown.count("**the results**") == 1
-    assert "* - `evidence/verdicts/outcomes.py`\n\n    **Exception.** a slip\n" in shown
-    assert "* - Words\n  - 1 Jan 2026, 12:01 (`" in shown
+    assert "* - Words\n\n    **Exception.** a slip\n" in shown
     assert "none yet" in shown  # of the reduced runs

@@ -22,7 +22,7 @@ def on_cifar10(settings):
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    """Stage B on CIFAR-10, with more seeds than are registered; what else it has stays away."""
+    """Stage B on CIFAR-10, of two arms; what else it has stays away."""
     root = tmp_path_factory.mktemp("grid")
     write_study(
         root, "grid", seeds=range(8),
@@ -34,12 +34,21 @@ def grid(tmp_path_factory):
 def test_only_registered_seeds_are_compared(grid):
     assert grid.registered(GLOROT, COSINE) == 4 and grid.n(GLOROT, COSINE) == 4
     assert [arm.seeds for arm in grid.paired(GLOROT, COSINE)] == [[0, 1, 2, 3]] * 2
-    assert grid.n(GLOROT) == 6 and grid.arm(GLOROT).seeds == list(range(8))
+    assert grid.n(GLOROT) == 6
     assert grid.paired(GLOROT, COSINE, below=2)[1].seeds == [0, 1]
-    # Glorot has 6 seeds; cosine waves too, those beyond their own 4 being runs like others.
-    assert grid.residual(lambda arm: arm.final, counts={GLOROT, COSINE}.__contains__).freedom == 5
+    # Glorot has 6 seeds, cosine waves 4: ten runs, two arms, six seeds.
+    assert grid.residual(lambda arm: arm.final, counts={GLOROT, COSINE}.__contains__).freedom == 3
     assert grid.residual(lambda arm: arm.final, below=3).freedom > 0
     assert grid.residual(lambda arm: arm.final, below=1) is None
+
+
+def test_seeds_under_a_condition_serve_claim_2_alone(tmp_path):
+    """Stage A, seeds 6 and 7: made for the third look, and no other comparison takes them."""
+    write_study(tmp_path, "anchor", seeds=range(8), keep=main_pair)
+    runs = {"anchor": read_runs("anchor", folder=tmp_path / "results")}
+    on = stage("A", runs, "fashion_mnist")
+    assert on.arm(GLOROT).seeds == list(range(8)) and on.n(GLOROT, COMPONENTS) == 6
+    assert on.paired(GLOROT, COMPONENTS, below=8)[0].seeds == list(range(8))
 
 
 def test_what_is_not_in_has_no_pairs(grid):

@@ -142,5 +142,5 @@ def test_a_killed_node_and_a_killed_driver_lose_no_run_and_repeat_none(tmp_path)
 
 def test_without_ray_the_way_out_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(UsageError, match=r"pip install 'patchinit\[ray\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e '\.\[ray\]'"):
         run_on_ray(plan(STUDY), tmp_path, "local")

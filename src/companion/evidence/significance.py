@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 
 def p_value(differences: ArrayLike) -> float:
@@ -39,7 +38,11 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     >>> holm([0.04, 0.01, 0.03]).round(3).tolist()
     [0.06, 0.03, 0.06]
     """
-    return multipletests(p_values, method="holm")[1]
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    return adjusted.clip(max=1)
 
 
 def power(difference: float, spread: float, n: int) -> float:
