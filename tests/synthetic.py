@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.evidence.arms import Of
+from companion.evidence.arms import ArmKey
 from companion.runs.collect import collect
 from companion.runs.plan import plan
 from companion.runs.record import Result, pack_result
@@ -26,7 +26,7 @@ ABOUT = {
     "code": {"commit": "c0ffee", "dirty": False, "digest": "0" * 16}, "earlier": [],
 }  # fmt: skip
 
-OfArm = Callable[[str, Of], float]  # (data set, arm) -> value
+OfArm = Callable[[str, ArmKey], float]  # (data set, arm) -> value
 
 
 def write_study(
@@ -35,7 +35,7 @@ def write_study(
     *,
     accuracy: OfArm = lambda dataset, arm: 80.0,
     slowness: OfArm = lambda dataset, arm: 5.0,
-    distance: Callable[[str, Of, np.ndarray], np.ndarray] = lambda dataset, arm, index: (
+    distance: Callable[[str, ArmKey, np.ndarray], np.ndarray] = lambda dataset, arm, index: (
         0.1 + 0 * index
     ),
     rough: OfArm = lambda dataset, arm: 1.0,
@@ -55,7 +55,7 @@ def write_study(
     folder = root / f"synthetic-{name}"
     for run in runs:
         if keep(run.settings):
-            of = Of(**STUDIES[name].arms[run.arm])
+            of = ArmKey(**STUDIES[name].arms[run.arm])
             rng = np.random.default_rng(zlib.crc32(run.name.encode()))
             end = accuracy(run.settings.dataset, of) + noise * rng.standard_normal()
             result = _result(run.settings, of, end, rng, slowness, distance, rough)

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from companion.evidence.arms import Of
+from companion.evidence.arms import ArmKey
 from companion.evidence.results import (
     NoResults,
     find_results,
     full_or_reduced_runs,
+    merged,
     read_runs,
 )
 from companion.runs.files import StorageError
@@ -19,8 +20,12 @@ from companion.runs.record import RunRefused
 from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 
-GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
-EVERY_LAYER = Of("principal_components", layers="all")
+GLOROT, COMPONENTS, KMEANS = (
+    ArmKey("glorot_uniform"),
+    ArmKey("principal_components"),
+    ArmKey("kmeans"),
+)
+EVERY_LAYER = ArmKey("principal_components", layers="all")
 
 
 def test_arrays_of_an_arm(tmp_path):
@@ -32,7 +37,7 @@ def test_arrays_of_an_arm(tmp_path):
         keep=lambda settings: settings.method == "kmeans",
     )  # fmt: skip
     runs = read_runs("paper-small", folder=tmp_path / "results")
-    arm = runs.arm("fashion_mnist", KMEANS)
+    arm = runs.find("fashion_mnist", KMEANS)
     assert (arm.seeds, arm.accuracy.shape, arm.distances.shape) == ([0, 1, 2], (3, 15), (3, 16, 9))
     assert arm.final == pytest.approx(79.4, abs=2)
     np.testing.assert_allclose(arm.final_distances, arm.distances[:, -1], rtol=0.08)
@@ -67,7 +72,7 @@ def test_diverged_runs_stay_as_they_ended(tmp_path):
     (folder / "manifest.json").unlink()
     collect(study, broken.parents[2], folder.parent, "collect")
     runs = read_runs("paper-small", folder=folder.parent)
-    arm = runs.arm("cifar10", GLOROT)
+    arm = runs.find("cifar10", GLOROT)
     assert [result.diverged for result in arm.results] == [True, False]
     assert arm.accuracy.shape == (2, 15) and arm.distances.shape == (2, 16, 27)
     assert (arm.accuracy[0, 2:] == 100 * result.epochs[2].test_accuracy).all()
@@ -106,17 +111,12 @@ def test_arms_are_paired_by_seed(tmp_path):
     runs = read_runs("paper-small", folder=tmp_path / "results")
     kmeans, base = runs.paired("cifar10", "kmeans", "glorot_uniform")
     assert kmeans.seeds == base.seeds == [0, 2]
-    at_glorots_norm = Of("kmeans", norm="glorot")
-    assert not runs.has("cifar10", KMEANS, at_glorots_norm)
-    with pytest.raises(
-        KeyError, match="k-means at Glorot's norm on cifar10 has no runs in paper-s"
-    ):
-        runs.paired("cifar10", KMEANS, at_glorots_norm)
-    with pytest.raises(KeyError, match="there are: Glorot uniform; principal components; k-means;"):
-        runs.arm("cifar10", at_glorots_norm)
+    at_glorots_norm = ArmKey("kmeans", norm="glorot")
+    assert runs.paired("cifar10", KMEANS, at_glorots_norm) is None
+    assert runs.find("cifar10", at_glorots_norm) is None
     with pytest.raises(KeyError, match="seed=1 has no finished run of k-means .* one of 0, 2"):
-        runs.arm("cifar10", KMEANS).run(1)
-    assert runs.arm("cifar10", KMEANS).run(2).settings.seed == 2
+        runs.find("cifar10", KMEANS).run(1)
+    assert runs.find("cifar10", KMEANS).run(2).settings.seed == 2
 
 
 def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
@@ -134,9 +134,7 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
         [0, 2],
         [0, 2],
     ]
-    assert not runs.has("cifar10", "random_patches", "glorot_uniform")
-    with pytest.raises(KeyError, match=r"unlike conditions: seed 0 has code 0{16}, 1{16}; seed 1"):
-        runs.paired("cifar10", "random_patches", "glorot_uniform")
+    assert runs.paired("cifar10", "random_patches", "glorot_uniform") is None
     mixed = json.loads((folder / "manifest.json").read_text())["mixed"]
     assert len(mixed) == 6 and mixed[2] == {
         "dataset": "cifar10", "seed": 1, "device": ["cpu", "cuda"], "code": ["0" * 16, "1" * 16],
@@ -152,39 +150,41 @@ def test_pairs_made_under_unlike_conditions_are_refused(tmp_path):
 
 
 def test_arms_are_found_by_their_settings():
-    assert Of("kmeans") == Of(method="kmeans") != Of("kmeans", frozen=True)
+    assert ArmKey("kmeans") == ArmKey(method="kmeans") != ArmKey("kmeans", frozen=True)
     labels = {
-        "k-means at Glorot's norm, never trained": Of("kmeans", frozen=True, norm="glorot"),
-        "Glorot uniform at norm 0.5": Of(norm=0.5),
+        "k-means at Glorot's norm, never trained": ArmKey("kmeans", frozen=True, norm="glorot"),
+        "Glorot uniform at norm 0.5": ArmKey(norm=0.5),
         "principal components, every layer": EVERY_LAYER,
-        "principal components, 5% of the labels": Of("principal_components", label_share=0.05),
+        "principal components, 5% of the labels": ArmKey("principal_components", label_share=0.05),
     }
     for label, of in labels.items():
         assert of.label == label
-    every = [Of(**arm) for study in STUDIES.values() for arm in study.arms.values()]
+    every = [ArmKey(**arm) for study in STUDIES.values() for arm in study.arms.values()]
     assert len({of.label for of in every}) == len(set(every))
     with pytest.raises(ValueError, match="method='k-means' is unknown"):
-        Of("k-means")
+        ArmKey("k-means")
     with pytest.raises(ValueError, match="settings=norms should be among"):
-        Of("kmeans", norms=1.0)
+        ArmKey("kmeans", norms=1.0)
 
 
 def test_arms_of_several_studies_are_told_apart(tmp_path):
     """The grid's runs last 30 epochs, the anchor's 250."""
     for study in ("grid", "anchor"):
         folder = write_study(
-            tmp_path, study, seeds=range(2), keep=lambda s: Of(s.method) in (KMEANS, COMPONENTS)
+            tmp_path, study, seeds=range(2), keep=lambda s: ArmKey(s.method) in (KMEANS, COMPONENTS)
         )
     both = read_runs("grid", "anchor", folder=folder.parent)
     with pytest.raises(ValueError, match=r"fits 2 arms .* \(epochs: 30 -> 250, drop_after: 24 -> "):
-        both.arm("fashion_mnist", KMEANS)
-    assert both.arm("cifar10", KMEANS).settings.epochs == 30
-    assert both.arm("fashion_mnist", Of("kmeans", epochs=250, drop_after=200))
-    assert read_runs("grid", folder=folder.parent).arm("cifar10", COMPONENTS).settings.norm == "own"
+        both.find("fashion_mnist", KMEANS)
+    assert both.find("cifar10", KMEANS).settings.epochs == 30
+    assert both.find("fashion_mnist", ArmKey("kmeans", epochs=250, drop_after=200))
+    assert (
+        read_runs("grid", folder=folder.parent).find("cifar10", COMPONENTS).settings.norm == "own"
+    )
 
 
 def test_frozen_runs_are_paired_with_trained_ones_of_another_study(tmp_path):
-    frozen = Of("kmeans", frozen=True)
+    frozen = ArmKey("kmeans", frozen=True)
     results = tmp_path / "results"
     ends = {"paper-small": 80.0, "frozen-small": 78.0, "frozen": 78.0}
     for study in ("paper-small", "frozen-small"):
@@ -193,30 +193,34 @@ def test_frozen_runs_are_paired_with_trained_ones_of_another_study(tmp_path):
     assert both.studies == ("paper-small", "frozen-small")
     still, trained = both.paired("cifar10", frozen, KMEANS)
     assert (still.final - trained.final) == pytest.approx(np.full(3, -2), abs=0.3)
-    assert not both.has("cifar10", frozen, Of("kmedoids"))
+    assert both.paired("cifar10", frozen, ArmKey("kmedoids")) is None
 
     # Frozen runs of another length and on all images are nobody's pair.
     write_study(tmp_path, "frozen", seeds=range(1), keep=lambda s: s.method == "kmeans")
     unlike = full_or_reduced_runs("paper", "frozen", folder=results)
-    assert unlike.studies == ("paper-small", "frozen") and not unlike.has("cifar10", frozen, KMEANS)
-    with pytest.raises(KeyError, match=r"unlike conditions: seed 0 has n_train 5000, None and"):
-        unlike.paired("cifar10", frozen, KMEANS)
+    assert unlike.studies == ("paper-small", "frozen")
+    assert unlike.find("cifar10", frozen) and unlike.paired("cifar10", frozen, KMEANS) is None
 
 
-def test_precision_is_compared_on_purpose_alone(tmp_path):
+def test_unlike_precision_makes_no_pair(tmp_path):
     folder = write_study(tmp_path, "precision", seeds=range(2))
     runs = read_runs("precision", folder=folder.parent)
-    names = [Of("glorot_uniform", precision=precision) for precision in ("bf16", "fp32")]
-    # The study's own precision is fp32, so that is what tells these arms from no other.
-    assert [runs.arm("cifar10", of).of for of in names] == [names[0], GLOROT]
-    assert not runs.has("cifar10", *names)
-    with pytest.raises(KeyError, match="seed 0 has precision bf16, fp32"):
-        runs.paired("cifar10", *names)
-    assert [arm.seeds for arm in runs.paired("cifar10", *names, across_precision=True)] == [
-        [0, 1],
-        [0, 1],
-    ]
-    assert json.loads((folder / "manifest.json").read_text())["mixed"] == []
+    names = [ArmKey("glorot_uniform", precision=precision) for precision in ("bf16", "fp32")]
+    # The study's own precision is fp32, so that is what sets these arms apart from no other.
+    assert [runs.find("cifar10", key).key for key in names] == [names[0], GLOROT]
+    assert runs.paired("cifar10", *names) is None
+
+
+def test_runs_of_several_studies_become_one_arm(tmp_path):
+    """Fresh seeds of another study, made alike."""
+    for study in ("grid", "confirm"):
+        write_study(tmp_path, study, keep=lambda s: s.dataset == "cifar10")
+    runs = [read_runs(name, folder=tmp_path / "results") for name in ("grid", "confirm", "wide")]
+    together = merged(*runs)
+    assert together.find("cifar10", GLOROT).seeds == list(range(10))
+    assert together.find("cifar10", KMEANS).seeds == list(range(6))
+    assert together.studies == ("grid", "confirm") and len(together.manifests) == 2
+    assert merged(None) is None
 
 
 def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
@@ -226,7 +230,7 @@ def test_a_listed_record_must_be_there_and_fit_an_arm(tmp_path, monkeypatch):
     arms = {name.replace("kmeans", "k-means"): arm for name, arm in study.arms.items()}
     renamed = dataclasses.replace(study, arms=arms)
     monkeypatch.setitem(STUDIES, "paper-small", renamed)
-    assert read_runs("paper-small", folder=folder.parent).has("cifar10", KMEANS)
+    assert read_runs("paper-small", folder=folder.parent).find("cifar10", KMEANS)
     fewer = {name: arm for name, arm in study.arms.items() if name != "kmeans"}
     monkeypatch.setitem(STUDIES, "paper-small", dataclasses.replace(study, arms=fewer))
     with pytest.raises(

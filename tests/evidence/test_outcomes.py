@@ -6,7 +6,7 @@ import pytest
 
 from companion.claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from companion.evidence.intervals import Estimate, Interval
-from companion.evidence.outcomes import beyond, conjunction, direction, equal_within, part
+from companion.evidence.outcomes import conjunction, decision_at, direction, equal_within, one_sided
 
 
 def interval(low, high):
@@ -45,7 +45,7 @@ def test_direction(low, high, sign, outcome):
     ],
 )
 def test_beyond(low, high, bound, sign, outcome):
-    assert beyond(interval(low, high), bound, sign) == outcome
+    assert one_sided(interval(low, high), bound, sign) == outcome
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_supported_is_not_adjusted_and_adverse_is():
 
 def test_two_pairs_give_no_verdict():
     good = Estimate(1.0, 0.01, 10, 2)
-    assert part(good, lambda i: direction(i, 1))(0.95) == UNDECIDED
-    assert part(Estimate(1.0, 0.01, 10, 3), lambda i: direction(i, 1))(0.95) == SUPPORTED
-    assert part(None, lambda i: direction(i, 1))(0.95) == UNDECIDED
+    assert decision_at(good, lambda i: direction(i, 1))(0.95) == UNDECIDED
+    assert decision_at(Estimate(1.0, 0.01, 10, 3), lambda i: direction(i, 1))(0.95) == SUPPORTED
+    assert decision_at(None, lambda i: direction(i, 1))(0.95) == UNDECIDED

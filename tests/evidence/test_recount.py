@@ -12,7 +12,7 @@ from scipy import stats
 
 from companion.evidence import comparisons
 from companion.evidence.precision import compare_precisions
-from companion.evidence.results import of_named, read_runs
+from companion.evidence.results import arm_key, read_runs
 from companion.evidence.stages import Stage
 from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
@@ -53,8 +53,8 @@ def compare(name, results):
     assert sorted(found) == sorted(runs.datasets)
     for dataset, arms in found.items():
         on = Stage(runs, study, dataset)
-        of = {arm: of_named(study, arm) for arm in arms}
-        assert {arm.of for arm in on.arms} == set(of.values())
+        of = {arm: arm_key(study, arm) for arm in arms}
+        assert {arm.key for arm in on.arms} == set(of.values())
         for arm in arms:
             ours, theirs = on.paired(of[arm])[0].final, [run.final for run in arms[arm].values()]
             np.testing.assert_allclose(ours, theirs, rtol=1e-9)
@@ -87,7 +87,7 @@ def test_every_collected_study_counted_again(name):
 
 def test_precisions_counted_again():
     runs = read_runs("precision", folder=RESULTS)
-    arms = {arm.of.label: arm for arm in runs.arms}
+    arms = {arm.key.label: arm for arm in runs.arms}
     methods = ("principal components", "Glorot uniform")
     pairs = [(arms[f"{method}, bf16"], arms[method]) for method in methods]
     checks = {check.what: check.interval for check in compare_precisions(*pairs)}

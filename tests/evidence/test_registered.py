@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from companion.claims import CONTRADICTED, MIXED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from companion.evidence.arms import Of
+from companion.claims import (
+    CLAIMS,
+    CONTRADICTED,
+    MIXED,
+    NO_DIFFERENCE,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNDECIDED,
+)
+from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import (
     COMPONENTS,
     GLOROT,
@@ -23,22 +31,21 @@ from companion.evidence.comparisons import (
     turned_by_noise,
 )
 from companion.evidence.judge import (
-    DECIDES,
     DECLARED,
     INTERIM,
     NO_RUNS,
-    UNDECIDABLE,
     Verdict,
     overall,
     unlike_data_sets,
     verdicts,
 )
 from companion.evidence.results import read_runs
-from companion.evidence.stages import Stage, stage
+from companion.evidence.stages import Stage, read_stages, stage_at, stage_by_letter
 from companion.runs import studies
 from tests.synthetic import write_study
 
-STUDIES = {"A": "anchor", "B": "grid", "D": "anchor-cifar10", "E": "beyond"}
+PAPERS = ("anchor", "grid", "anchor-cifar10", "every-layer", "few-labels", "confirm", "six-seeds")
+OURS = ("grid", "confirm", "six-seeds", "unspoiled", "width")
 
 
 def true_accuracy(dataset, of):
@@ -89,11 +96,9 @@ def worlds(tmp_path_factory):
         ("false", (false_accuracy, false_distance, false_slowness)),
     ):
         root = tmp_path_factory.mktemp(name)
-        for study in STUDIES.values():
+        for study in PAPERS:
             write_study(root, study, accuracy=ways[0], distance=ways[1], slowness=ways[2])
-        found[name] = {
-            study: read_runs(study, folder=root / "results") for study in STUDIES.values()
-        }
+        found[name] = read_stages(root / "results")
     return found
 
 
@@ -108,11 +113,13 @@ def judged(worlds):
 
 
 PLACES = [
-    (claim, letter, dataset)
-    for claim, places in DECIDES.items()
-    for letter, dataset in places
-    if claim not in UNDECIDABLE
+    (f"{claim.number}{decision.half}", stage_at(place, {}).letter, place.dataset)
+    for claim in CLAIMS.values()
+    for decision in claim.decisions
+    for place in decision.places
+    if claim.of_the_paper and not claim.declared and not place.second
 ]
+UNDECIDABLE = {str(claim.number) for claim in CLAIMS.values() if claim.declared}
 
 
 @pytest.mark.parametrize(("claim", "letter", "dataset"), PLACES)
@@ -144,7 +151,7 @@ def test_two_data_sets_are_joined_at_one_length(judged):
     assert found["6", "AD", "both"].outcome == SUPPORTED
     assert found["20", "B", "both"].outcome == SUPPORTED
     assert len(found["20", "B", "both"].readings) == 4
-    assert {stages for _, stages, dataset in found if dataset == "both"} == {"AD", "B", "E"}
+    assert {stages for _, stages, dataset in found if dataset == "both"} == {"AD", "B", "E1+B"}
 
 
 def test_one_data_set_against_a_claim_is_enough(tmp_path):
@@ -203,6 +210,99 @@ def test_an_unfinished_stage_is_interim(tmp_path, n):
     assert interval.estimate == pytest.approx(-3, abs=1.5) and interval.shown == (n > 2)
     # Four pairs are all that claim 20 has.
     assert (found["20", "B", "cifar10"].outcome == SUPPORTED) == (n == 4)
+
+
+# --- The second registration ---------------------------------------------------------------------
+
+
+def tidy(dataset, key):
+    """Claims 31 to 35 hold: tidy bases lead, the less the wider the network."""
+    lead = {"principal_components": 1.0, "cosine_basis": 1.5}.get(key.method, 0.0)
+    width = key.settings.get("widths", (16,))[0]
+    return 80.0 + lead * (1 - np.log2(width / 16) / 2)
+
+
+def untidy(dataset, key):
+    """None of them does, and components lead by more in wider networks."""
+    lead = {"principal_components": -1.0, "cosine_basis": -2.0}.get(key.method, 0.0)
+    width = key.settings.get("widths", (16,))[0]
+    return 80.0 + lead * (1 - np.log2(width / 16) / 2)
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """The runs of the second registration in both worlds."""
+    found = {}
+    for world in (tidy, untidy):
+        root = tmp_path_factory.mktemp(world.__name__)
+        for study in OURS:
+            write_study(root, study, accuracy=world, noise=0.1)
+        found[world] = read_stages(root / "results")
+    return found
+
+
+@pytest.mark.parametrize("number", [31, 32, 33, 34, 35])
+def test_the_books_own_claims_can_be_borne_out_and_refuted(second, number):
+    outcomes = []
+    for runs in second.values():
+        (verdict,) = (v for v in verdicts(runs) if v.claim == str(number))
+        assert verdict.state == "decided" and verdict.n == verdict.n_registered >= 4
+        outcomes.append(verdict.outcome)
+    assert outcomes == [SUPPORTED, CONTRADICTED]
+
+
+def test_the_slope_of_the_lead_is_half_of_its_ends(second):
+    """By least squares over log2 of 8, 16 and 32, whatever the lead at 16."""
+    (reading,) = next(v for v in verdicts(second[tidy]) if v.claim == "34").readings
+    runs = second[tidy]["width"]
+
+    def lead(width):
+        arms = (
+            runs.find("cifar10", ArmKey(method, widths=(width,) * 10)).final
+            for method in ("principal_components", "glorot_uniform")
+        )
+        ours, base = arms
+        return (ours - base).mean()
+
+    for middle in (-3.0, 0.0, 3.0):
+        slope = np.polyfit([3, 4, 5], [lead(8), middle, lead(32)], 1)[0]
+        assert reading.estimate.value == pytest.approx(slope)
+
+
+def test_a_look_waits_for_all_its_studies(second):
+    runs = second[tidy]
+    for missing, waiting in (("confirm", "31 32 33"), ("six-seeds", "33"), ("width", "34 35")):
+        found = verdicts({**runs, missing: None})
+        states = {v.claim: v.state for v in found if int(v.claim.rstrip("ab")) > 30}
+        assert {claim for claim, state in states.items() if state != "decided"} == set(
+            waiting.split()
+        )
+
+
+def lead_that_four_pairs_leave_open(dataset, key):
+    return 80.0 + 0.65 * (key.method == "principal_components")
+
+
+def test_a_second_look_is_made_where_the_first_left_it_open(tmp_path):
+    for study in ("grid", "confirm", "six-seeds"):
+        write_study(
+            tmp_path, study, accuracy=lead_that_four_pairs_leave_open, noise=0.42,
+            keep=lambda s: s.dataset == "cifar10",
+        )  # fmt: skip
+    runs = read_stages(tmp_path / "results")
+    first, *looks = (v for v in verdicts(runs) if v.claim == "20" and v.dataset == "cifar10")
+    assert (first.state, first.outcome, first.n) == ("decided", UNDECIDED, 4)
+    (look,) = looks
+    assert (look.stage, look.n, look.second, look.state) == ("B+F2", 6, True, "decided")
+    assert {reading.level for reading in look.readings} == {0.975}
+    assert look.outcome == SUPPORTED == overall([first, look])
+    # Until both studies are complete it is none, and where the first look decided there is none.
+    early = [v for v in verdicts({**runs, "confirm": None}) if v.claim == "20" and v.second]
+    assert [v.state for v in early] == [INTERIM]
+
+
+def test_what_the_first_look_decided_is_not_looked_at_again(judged):
+    assert not [v for found in judged.values() for v in found.values() if v.second]
 
 
 # --- Two measures of change ----------------------------------------------------------------------
@@ -288,9 +388,9 @@ def test_the_size_is_read_beside_the_direction(tmp_path):
 
 
 def test_accuracy_by_hand(worlds):
-    on = stage("B", worlds["true"], "cifar10")
-    found = accuracy(on, {COMPONENTS: 1, Of("random_patches"): -1})
-    arms = on.runs.paired("cifar10", COMPONENTS, Of("random_patches"))
+    on = stage_by_letter("B", worlds["true"], "cifar10")
+    found = accuracy(on, {COMPONENTS: 1, ArmKey("random_patches"): -1})
+    arms = on.runs.paired("cifar10", COMPONENTS, ArmKey("random_patches"))
     assert found.estimate.n == 5  # random patches have five seeds
     assert found.estimate.value == pytest.approx((arms[0].final - arms[1].final).mean())
     # 6 + 6 + 6 + 5 + 4 + 4 + 5 x 3 runs, 11 arms, 6 seeds
@@ -301,18 +401,18 @@ def test_twins_in_another_precision_are_no_part_of_the_residual(tmp_path):
     write_study(tmp_path, "precision", seeds=range(3))
     runs = read_runs("precision", folder=tmp_path / "results")
     on = Stage(runs, studies.STUDIES["precision"], "cifar10")
-    assert len(on.arms) == 4 and any("precision" in arm.of.settings for arm in on.arms)
+    assert len(on.arms) == 4 and any("precision" in arm.key.settings for arm in on.arms)
     # Two arms in fp32, with three seeds each.
     assert on.residual(lambda arm: arm.final).freedom == 6 - 2 - 3 + 1
 
 
 def test_ratios_and_orders_are_what_was_put_in(worlds):
-    on = stage("A", worlds["true"], "fashion_mnist")
+    on = stage_by_letter("A", worlds["true"], "fashion_mnist")
     for pair, wanted in (((GLOROT, KMEANS), 10), ((KMEANS, RANDOM), 0.2)):
         found = ratio(on, *pair).interval()
         assert found.estimate == pytest.approx(wanted, rel=0.05) and found.low < wanted < found.high
     assert order(on).interval().estimate > 0.99 and order(on).n == 6
-    refuted = stage("A", worlds["false"], "fashion_mnist")
+    refuted = stage_by_letter("A", worlds["false"], "fashion_mnist")
     assert order(refuted, with_last=False).interval().estimate < -0.99
     # The median is the mean where all filters of an arm turn alike.
     middle = ratio(on, GLOROT, KMEANS, over_filters=np.median)
@@ -326,7 +426,7 @@ def test_speed_is_the_area_between_the_curves(worlds):
         end * (1 - np.exp(-times / tau)) / (1 - np.exp(-250 / tau))
         for end, tau in ((82.0, 4.0), (80.0, 12.0))
     )
-    found = speed(stage("A", worlds["true"], "fashion_mnist"))
+    found = speed(stage_by_letter("A", worlds["true"], "fashion_mnist"))
     assert found.value == pytest.approx((fast - slow).mean(), abs=0.1) and found.n == 6
 
 
@@ -339,27 +439,27 @@ def with_gradients(arm, *, start, end):
 
 def test_gradient_at_the_end_over_that_at_the_start(worlds):
     """The geometric mean over the filters, from the first and the last record."""
-    on = stage("B", worlds["true"], "cifar10")
+    on = stage_by_letter("B", worlds["true"], "cifar10")
     assert gradient_at_the_end(on, GLOROT) is None  # no gradients in these records
-    glorot, components = (on.runs.arm("cifar10", of) for of in (GLOROT, COMPONENTS))
+    glorot, components = (on.runs.find("cifar10", of) for of in (GLOROT, COMPONENTS))
     spread = np.geomspace(0.5, 2.0, 27)  # of geometric mean 1
     made = with_gradients(glorot, start=0.4, end=0.1 * spread)
     runs = replace(on.runs, arms=(made, components))
     found = replace(on, runs=runs)
     assert gradient_at_the_end(found, GLOROT) == pytest.approx(0.25)
     assert gradient_at_the_end(found, COMPONENTS) is None
-    assert gradient_at_the_end(stage("B", {}, "cifar10"), GLOROT) is None
+    assert gradient_at_the_end(stage_by_letter("B", {}, "cifar10"), GLOROT) is None
 
 
 def test_epochs_saved_and_never(worlds):
-    saved = epochs_saved(stage("A", worlds["true"], "fashion_mnist"))
+    saved = epochs_saved(stage_by_letter("A", worlds["true"], "fashion_mnist"))
     assert saved.estimate.value < -5 and saved.never == 0
-    lost = epochs_saved(stage("A", worlds["false"], "fashion_mnist"), share=1.2)
+    lost = epochs_saved(stage_by_letter("A", worlds["false"], "fashion_mnist"), share=1.2)
     assert lost.never == 12
 
 
 def test_rank_of_the_last_filter(worlds):
-    assert rank_of_last(stage("A", worlds["true"], "fashion_mnist")) == [9] * 6
+    assert rank_of_last(stage_by_letter("A", worlds["true"], "fashion_mnist")) == [9] * 6
 
 
 def test_data_sets_that_do_not_differ(worlds):
@@ -378,25 +478,18 @@ def test_claim_30_has_the_verdict_of_claim_6(judged):
 
 
 def test_the_spread_of_claims_24_and_25_is_that_of_their_own_arms(worlds, judged):
-    """24: all runs of B and E with PyTorch's defaults and all labels; 25: its six arms."""
+    """24: all runs of stage B and of its own; 25: its six arms."""
     runs = worlds["true"]
-    grid = stage("B", runs, "cifar10")
-    alone = grid.residual(lambda arm: arm.final).freedom
-    found = {
-        claim: verdict
-        for (claim, *place), verdict in judged["true"].items()
-        if place == ["E", "cifar10"]
-    }
-    on = stage("E", runs, "cifar10")
-    every = {Of("principal_components", layers="all"): 1, COMPONENTS: -1}
-    pooled = accuracy(
-        on, every, counts=lambda of: not of.settings.keys() & {"label_share", "bn_eps"}
-    )
+    alone = stage_by_letter("B", runs, "cifar10").residual(lambda arm: arm.final).freedom
+    (place,) = (p for p in CLAIMS[24].decisions[0].places if p.dataset == "cifar10")
+    on = stage_at(place, runs)
+    pooled = accuracy(on, {ArmKey("principal_components", layers="all"): 1, COMPONENTS: -1})
     assert pooled.residual.freedom == alone + 2 * (3 - 1)  # two arms of three seeds more
-    assert found["24"].readings[0].estimate == pooled.estimate
-    (reading,) = found["25"].readings
+    found = judged["true"]
+    assert found["24", "E1+B", "cifar10"].readings[0].estimate == pooled.estimate
+    (reading,) = found["25", "E2", "cifar10"].readings
     table = np.stack([
-        on.runs.arm("cifar10", Of(method, label_share=share)).final
+        runs["few-labels"].find("cifar10", ArmKey(method, label_share=share)).final
         for share in (0.01, 0.05, 0.1) for method in ("principal_components", "glorot_uniform")
     ])  # fmt: skip
     rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
@@ -411,15 +504,15 @@ def test_unlike_conditions_are_no_pair_for_the_null(tmp_path):
             about=lambda s, name=name: {"device": "cuda"} if name == "null" and s.seed else {},
         )  # fmt: skip
     runs = {name: read_runs(name, folder=tmp_path / "results") for name in ("grid", "null")}
-    null, trained = (stage(letter, runs, "cifar10") for letter in "CB")
+    null, trained = (stage_by_letter(letter, runs, "cifar10") for letter in "CB")
     assert len(turned_by_noise(null, trained, COMPONENTS)) == 1
 
 
 def test_an_arm_that_the_stage_has_not_is_registered_for_nothing():
-    assert stage("A", {}, "fashion_mnist").registered(Of("cosine_basis"), GLOROT) == 0
-    assert stage("A", {}, "cifar10").registered(GLOROT) == 0
+    assert stage_by_letter("A", {}, "fashion_mnist").registered(ArmKey("cosine_basis"), GLOROT) == 0
+    assert stage_by_letter("A", {}, "cifar10").registered(GLOROT) == 0
 
 
 def test_an_unknown_stage_is_named():
     with pytest.raises(ValueError, match="letter='Z' should be one of A, B, C"):
-        stage("Z", {}, "cifar10")
+        stage_by_letter("Z", {}, "cifar10")

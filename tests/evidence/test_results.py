@@ -156,25 +156,25 @@ def test_differences_and_ranks_by_plain_numpy(folder):
     Nothing of the module's statistics is used.
     """
     runs = read_runs(folder.name, folder=folder.parent)
-    name_of = {arm.of: STUDIES[folder.name].run_of(arm.settings).arm for arm in runs.arms}
+    name_of = {arm.key: STUDIES[folder.name].run_of(arm.settings).arm for arm in runs.arms}
     table = {
         (row["dataset"], row["arm"], int(row["seed"])): row for row in rows(folder / "runs.csv")
     }
     finals = {key: 100 * float(row["final_accuracy"]) for key, row in table.items()}
     for arm in runs.arms:
         on = Stage(runs, STUDIES[folder.name], arm.dataset)
-        found = accuracy(on, {arm.of: 1, GLOROT: -1})
-        if arm.of == GLOROT or found is None:  # frozen ones have no trained Glorot beside them
+        found = accuracy(on, {arm.key: 1, GLOROT: -1})
+        if arm.key == GLOROT or found is None:  # frozen ones have no trained Glorot beside them
             continue
-        seeds = on.paired(arm.of, GLOROT)[0].seeds
+        seeds = on.paired(arm.key, GLOROT)[0].seeds
         ours, base = (
-            [finals[arm.dataset, name_of[of], seed] for seed in seeds] for of in (arm.of, GLOROT)
+            [finals[arm.dataset, name_of[of], seed] for seed in seeds] for of in (arm.key, GLOROT)
         )
         differences = np.subtract(ours, base)
         np.testing.assert_allclose(found.differences, differences, atol=2e-4)
         assert found.estimate.value == pytest.approx(differences.mean(), abs=2e-4)
     for arm in runs.arms:
-        again, name, dataset = [], name_of[arm.of], arm.dataset
+        again, name, dataset = [], name_of[arm.key], arm.dataset
         for seed in arm.seeds:
             with np.load(folder / "runs" / f"{table[dataset, name, seed]['run']}.npz") as record:
                 start, end = (w.reshape(len(w), -1).astype(float) for w in record["ends"])

@@ -23,12 +23,12 @@ from companion.evidence.specifications import (
     FINAL,
     TURNING,
     Specification,
-    finals,
-    ordering,
+    accuracy_specifications,
+    order_specifications,
     reach,
-    saved,
-    speeds,
-    turning,
+    saving_specifications,
+    speed_specifications,
+    turning_specifications,
 )
 from companion.evidence.stages import Stage
 from companion.runs.studies import STUDIES
@@ -74,35 +74,35 @@ def alike(interval, estimate):
 
 def test_every_combination_of_choices_once(on, covariance):
     for rows, n in (
-        (turning(on, covariance), 3 * 2 * 3 * 2),
-        (ordering(on, covariance), 2 * 2),
-        (saved(on), 3),
-        (finals(on), 3 * 2),
+        (turning_specifications(on, covariance), 3 * 2 * 3 * 2),
+        (order_specifications(on, covariance), 2 * 2),
+        (saving_specifications(on), 3),
+        (accuracy_specifications(on), 3 * 2),
     ):
         assert len({tuple(row.choices.items()) for row in rows}) == len(rows) == n
         assert all(np.isfinite([row.interval.low, row.interval.high]).all() for row in rows)
 
 
 def test_registered_ones_are_what_the_rules_look_at(on, covariance):
-    registered = [row for row in turning(on, covariance) if row.registered]
+    registered = [row for row in turning_specifications(on, covariance) if row.registered]
     assert [row.choices["pair"] for row in registered] == list(TURNING)
     for row, pair in zip(registered, TURNING.values(), strict=True):
         alike(row.interval, ratio(on, *pair))
-    registered = [row for row in finals(on) if row.registered]
+    registered = [row for row in accuracy_specifications(on) if row.registered]
     assert [row.choices["arm"] for row in registered] == list(FINAL)
     for row, weights in zip(registered, FINAL.values(), strict=True):
         alike(row.interval, accuracy(on, weights).estimate)
-    registered = [row for row in ordering(on, covariance) if row.registered]
+    registered = [row for row in order_specifications(on, covariance) if row.registered]
     for row, with_last in zip(registered, (True, False), strict=True):
         alike(row.interval, order(on, with_last=with_last))
-    (row,) = [row for row in speeds(on) if row.registered]
+    (row,) = [row for row in speed_specifications(on) if row.registered]
     alike(row.interval, speed(on))
-    (row,) = [row for row in saved(on) if row.registered]
+    (row,) = [row for row in saving_specifications(on) if row.registered]
     alike(row.interval, epochs_saved(on).estimate)
 
 
 def test_response_is_what_the_filters_answer_to_the_patches(on, patches, covariance):
-    rows = turning(on, covariance)
+    rows = turning_specifications(on, covariance)
     medians = []
     for arm in on.paired(GLOROT, COMPONENTS):
         for result in arm.results:
@@ -131,15 +131,15 @@ def test_response_of_a_run_that_diverged_is_that_of_its_last_finite_filters(on, 
     arm = on.paired(COMPONENTS)[0]
     filters = arm.results[0].filters.copy()
     filters[-1, 3] = np.nan
-    broken = Arm(arm.of, arm.dataset, (replace(arm.results[0], filters=filters),))
-    cut = Arm(arm.of, arm.dataset, (replace(arm.results[0], filters=filters[:-1]),))
+    broken = Arm(arm.key, arm.dataset, (replace(arm.results[0], filters=filters),))
+    cut = Arm(arm.key, arm.dataset, (replace(arm.results[0], filters=filters[:-1]),))
     np.testing.assert_array_equal(response(covariance)(broken), response(covariance)(cut))
 
 
 def test_mean_of_the_last_ten_epochs(on):
-    row = one(finals(on), arm="components", epochs="mean of last ten")
+    row = one(accuracy_specifications(on), arm="components", epochs="mean of last ten")
     late = {
-        (arm.of.label, seed): float(course[-10:].mean())
+        (arm.key.label, seed): float(course[-10:].mean())
         for arm in on.runs.arms
         if arm.dataset == "cifar10"
         for seed, course in zip(arm.seeds, arm.accuracy, strict=True)
@@ -162,18 +162,24 @@ def test_horizons_are_cut_at_the_end_of_the_runs(tmp_path, on):
         (full, {"10 epochs": False, "50 epochs": True, "all epochs": False}),
         (on, {"10 epochs": False, "all epochs": True}),
     ):
-        assert {row.choices["horizon"]: row.registered for row in speeds(stage)} == wanted
+        assert {
+            row.choices["horizon"]: row.registered for row in speed_specifications(stage)
+        } == wanted
 
 
 def test_what_has_no_runs_is_left_out(covariance):
     alone = Stage(read_runs("paper-small"), STUDIES["paper-small"], "cifar10")
-    assert {row.choices["pair"] for row in turning(alone, covariance)} == {
+    assert {row.choices["pair"] for row in turning_specifications(alone, covariance)} == {
         "Glorot", "random rotation",
     }  # fmt: skip
     nothing = Stage(None, STUDIES["paper-small"], "cifar10")
-    for rows in (turning(nothing, covariance), ordering(nothing, covariance), finals(nothing)):
+    for rows in (
+        turning_specifications(nothing, covariance),
+        order_specifications(nothing, covariance),
+        accuracy_specifications(nothing),
+    ):
         assert rows == []
-    assert speeds(nothing) == saved(nothing) == []
+    assert speed_specifications(nothing) == saving_specifications(nothing) == []
 
 
 def test_reach_counts_sides():

@@ -1,11 +1,14 @@
 """Stages: which runs count, and which stages can be shown."""
 
+from dataclasses import replace
+
 import pytest
 
-from companion.evidence.arms import Of
+from companion.claims import CLAIMS
+from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS
 from companion.evidence.results import NoResults, read_runs
-from companion.evidence.stages import Stage, read_stages, stage, stages_to_show
+from companion.evidence.stages import Stage, read_stages, stage_at, stage_by_letter, stages_to_show
 from companion.runs.studies import STUDIES
 from tests.synthetic import write_study
 
@@ -28,7 +31,7 @@ def grid(tmp_path_factory):
         root, "grid", seeds=range(8),
         keep=lambda s: on_cifar10(s) and s.method in ("glorot_uniform", "cosine_basis"),
     )  # fmt: skip
-    return stage("B", {"grid": read_runs("grid", folder=root / "results")}, "cifar10")
+    return stage_by_letter("B", {"grid": read_runs("grid", folder=root / "results")}, "cifar10")
 
 
 def test_only_registered_seeds_are_compared(grid):
@@ -37,7 +40,8 @@ def test_only_registered_seeds_are_compared(grid):
     assert grid.n(GLOROT) == 6
     assert grid.paired(GLOROT, COSINE, below=2)[1].seeds == [0, 1]
     # Glorot has 6 seeds, cosine waves 4: ten runs, two arms, six seeds.
-    assert grid.residual(lambda arm: arm.final, counts={GLOROT, COSINE}.__contains__).freedom == 3
+    two = replace(grid, spread_arms=frozenset({GLOROT, COSINE}))
+    assert two.residual(lambda arm: arm.final).freedom == 3
     assert grid.residual(lambda arm: arm.final, below=3).freedom > 0
     assert grid.residual(lambda arm: arm.final, below=1) is None
 
@@ -46,7 +50,7 @@ def test_seeds_under_a_condition_serve_claim_2_alone(tmp_path):
     """Stage A, seeds 6 and 7: made for the third look, and no other comparison takes them."""
     write_study(tmp_path, "anchor", seeds=range(8), keep=main_pair)
     runs = {"anchor": read_runs("anchor", folder=tmp_path / "results")}
-    on = stage("A", runs, "fashion_mnist")
+    on = stage_by_letter("A", runs, "fashion_mnist")
     assert on.arm(GLOROT).seeds == list(range(8)) and on.n(GLOROT, COMPONENTS) == 6
     assert on.paired(GLOROT, COMPONENTS, below=8)[0].seeds == list(range(8))
 
@@ -54,10 +58,10 @@ def test_seeds_under_a_condition_serve_claim_2_alone(tmp_path):
 def test_what_is_not_in_has_no_pairs(grid):
     assert grid.registered(COMPONENTS) == 6 and grid.n(COMPONENTS) == 0
     assert grid.arm(COMPONENTS) is grid.paired(COMPONENTS, GLOROT) is None
-    nothing = stage("B", {}, "cifar10")
+    nothing = stage_by_letter("B", {}, "cifar10")
     assert nothing.arms == () and nothing.n(GLOROT) == 0 and nothing.arm(GLOROT) is None
     assert nothing.residual(lambda arm: arm.final) is None
-    other = stage("B", {"grid": grid.runs}, "fashion_mnist")
+    other = stage_by_letter("B", {"grid": grid.runs}, "fashion_mnist")
     assert other.arms == () and other.n(GLOROT) == 0
 
 
@@ -70,12 +74,26 @@ def test_a_study_that_is_no_stage_takes_all_its_seeds(tmp_path):
     assert {arm.dataset for arm in on.arms} == {"fashion_mnist"} and len(on.arms) == 5
     assert on.n(GLOROT, KMEANS) == 5 and on.n(GLOROT, KMEANS) > on.registered(GLOROT, KMEANS) == 3
     assert on.residual(lambda arm: arm.final).freedom == 4 * 4
-    assert on.registered(Of("kmedoids")) == 0 and on.paired(Of("kmedoids")) is None
+    assert on.registered(ArmKey("kmedoids")) == 0 and on.paired(ArmKey("kmedoids")) is None
 
 
-def test_stage_e_has_stage_b_beside():
-    assert stage("E", {}, "cifar10").beside.letter == "B"
-    assert stage("B", {}, "cifar10").beside is None
+def test_which_runs_tell_of_the_spread(tmp_path):
+    """As registered for claims 31, 33 and 34."""
+    for study in ("grid", "confirm", "six-seeds", "width"):
+        write_study(tmp_path, study, keep=on_cifar10)
+    runs = read_stages(tmp_path / "results")
+
+    def freedom(claim):
+        on = stage_at(CLAIMS[claim].decisions[0].places[0], runs)
+        return on, on.residual(lambda arm: arm.final).freedom
+
+    on, nu = freedom(31)  # stage B and F1, 11 arms and 10 seeds
+    assert (on.letter, nu) == ("F1", 46 + 16 - 11 - 10 + 1) and on.n(COSINE, GLOROT) == 4
+    on, nu = freedom(33)  # F2 too; pairs of the seeds 4 to 9 alone
+    assert (on.letter, nu) == ("B+F2+F1", 46 + 16 + 20 - 11 - 10 + 1)
+    assert [arm.seeds for arm in on.paired(COMPONENTS, COSINE)] == [[4, 5, 6, 7, 8, 9]] * 2
+    on, nu = freedom(34)  # three widths of three arms and four seeds, each a fit of its own
+    assert (on.widths, nu) == ("10\u00d78 to 10\u00d732", 3 * (3 - 1) * (4 - 1))
 
 
 # --- What can be shown ---------------------------------------------------------------------------

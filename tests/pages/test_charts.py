@@ -9,13 +9,13 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from companion.evidence.arms import Of
+from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import Accuracy
 from companion.evidence.estimates import MeanSquares, Residual
 from companion.evidence.intervals import Estimate, Interval, mean_estimate, mean_interval
 from companion.evidence.outcomes import ACCURACY_MARGIN
 from companion.evidence.specifications import Specification
-from companion.evidence.stages import stage
+from companion.evidence.stages import stage_by_letter
 from companion.pages.charts import (
     forest,
     mark_drop,
@@ -126,7 +126,7 @@ def difference(values, error=0.1):
 
 
 def test_forest(ax):
-    components, frozen = Of("principal_components"), Of("random_patches", frozen=True)
+    components, frozen = ArmKey("principal_components"), ArmKey("random_patches", frozen=True)
     first, second = difference([0.3, 0.5, 0.7]), difference([-0.6, -0.4])
     assert forest([(components, first, 0.09), (frozen, second, None)], ax=ax, margin=0.2) is ax
 
@@ -159,12 +159,12 @@ def test_forest(ax):
 
 
 def test_forest_of_one_seed_has_no_interval(ax):
-    forest([(Of("kmeans"), difference([0.3]), None)], ax=ax)
+    forest([(ArmKey("kmeans"), difference([0.3]), None)], ax=ax)
     assert not ax.collections and len(ax.lines) == 3
 
 
 def test_the_band_is_what_the_rules_take_for_no_difference(ax):
-    forest([(Of("kmeans"), difference([0.3]), None)], ax=ax)
+    forest([(ArmKey("kmeans"), difference([0.3]), None)], ax=ax)
     assert ax.patches[0].get_width() == pytest.approx(2 * ACCURACY_MARGIN)
 
 
@@ -174,7 +174,7 @@ def test_the_band_is_what_the_rules_take_for_no_difference(ax):
 def stages(n):
     """So many stages; their panels need no runs."""
     letters = [("D", "cifar10"), ("B", "cifar10"), ("A", "fashion_mnist"), ("B", "fashion_mnist")]
-    return [stage(letter, {}, dataset) for letter, dataset in letters[:n]]
+    return [stage_by_letter(letter, {}, dataset) for letter, dataset in letters[:n]]
 
 
 @pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2)])

@@ -29,19 +29,19 @@ from companion.evidence.judge import (
     verdicts,
 )
 from companion.evidence.results import read_runs
-from companion.evidence.stages import Stage, stage
+from companion.evidence.stages import Stage, stage_by_letter
 from companion.pages.phrases import (
-    describe,
+    claim_sentence,
+    decided_where,
     effect,
-    evidence,
-    finding,
-    looked,
-    needed,
-    place,
-    record,
-    rows,
-    said,
-    where,
+    evidence_line,
+    looks_line,
+    setting_label,
+    stage_line,
+    verdict_phrase,
+    verdict_record,
+    verdict_rows,
+    what_would_decide,
 )
 from companion.runs.studies import STUDIES
 from tests.evidence.test_registered import false_accuracy, true_accuracy, true_distance
@@ -97,35 +97,43 @@ def reading(value=0.5, n=6, unit="pp", outcome=UNDECIDED, *, error=0.1, back=Non
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_decided_verdict_is_said_by_its_outcome(outcome):
-    assert said(made_up(outcome)) == outcome
+    assert verdict_phrase(made_up(outcome)) == outcome
 
 
 def test_what_is_not_decided_says_how_far_it_is():
-    assert said(made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4))) == "interim, 2 of 6 pairs"
-    assert said(made_up(UNDECIDED, NO_RUNS, reading(n=0))) == "no runs yet"
-    assert said(made_up(UNDECIDED, DECLARED, reading())) == "undecided, as declared"
+    assert (
+        verdict_phrase(made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4)))
+        == "interim, 2 of 6 pairs"
+    )
+    assert verdict_phrase(made_up(UNDECIDED, NO_RUNS, reading(n=0))) == "no runs yet"
+    assert verdict_phrase(made_up(UNDECIDED, DECLARED, reading())) == "undecided, as declared"
 
 
 def test_measures_that_disagree_are_told_where_it_is_decided():
     yes, no = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
     apart = {"claim": "7a", "by_response": (no,)}
-    assert said(made_up(SUPPORTED, DECIDED, yes, **apart)) == (
+    assert verdict_phrase(made_up(SUPPORTED, DECIDED, yes, **apart)) == (
         "supported; the two measures disagree"
     )
-    assert said(made_up(SUPPORTED, DECIDED, yes, claim="7a", by_response=(yes,))) == "supported"
-    assert said(made_up(UNDECIDED, INTERIM, yes, **apart)) == "interim, 6 of 6 pairs"
-    (entry,) = record([made_up(SUPPORTED, DECIDED, yes, **apart)])
+    assert (
+        verdict_phrase(made_up(SUPPORTED, DECIDED, yes, claim="7a", by_response=(yes,)))
+        == "supported"
+    )
+    assert verdict_phrase(made_up(UNDECIDED, INTERIM, yes, **apart)) == "interim, 6 of 6 pairs"
+    (entry,) = verdict_record([made_up(SUPPORTED, DECIDED, yes, **apart)])
     assert entry["measures_disagree"] is True
-    told = finding([made_up(SUPPORTED, DECIDED, yes, **apart)], "7a", "whether it does", **WORDS)
+    told = claim_sentence(
+        [made_up(SUPPORTED, DECIDED, yes, **apart)], "7a", "whether it does", **WORDS
+    )
     assert told == f"{WORDS['supported']} ({CIFAR}; the two measures disagree)."
 
 
 def test_places():
-    assert place(made_up()) == CIFAR
+    assert setting_label(made_up()) == CIFAR
     both = "CIFAR-10 and Fashion-MNIST, 10×16, "
-    assert place(made_up(dataset="both")) == both + "30 epochs"
+    assert setting_label(made_up(dataset="both")) == both + "30 epochs"
     joined = replace(made_up(dataset="both"), stage="AD", epochs=250)
-    assert place(joined) == both + "250 epochs"
+    assert setting_label(joined) == both + "250 epochs"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +160,7 @@ def test_effects(of_reading, text):
 
 
 def test_rows_of_a_finished_stage(finished):
-    table = rows(finished)
+    table = verdict_rows(finished)
     assert {row["where"] for row in table if row["claim"] != "20"} >= {CIFAR, FASHION}
     (right,) = [row for row in table if row["claim"] == "4" and row["where"] == CIFAR]
     assert re.fullmatch(r"−(2.9|3.0)\d \[−\d.\d\d, −\d.\d\d\] pp", right["effect, 95 %"])
@@ -170,38 +178,38 @@ def test_rows_of_a_finished_stage(finished):
 
 
 def test_rows_of_a_stage_that_has_begun_read_nothing(begun):
-    table = rows(begun)
+    table = verdict_rows(begun)
     for row in table:
         if row["verdict"] != "undecided, as declared":
             assert row["reads"] == "" and row["verdict"].startswith("interim, ")
         assert row["effect, 95 %"].endswith("too few runs"), row
     assert {row["n"] for row in table} == {"1", "2"}
-    everything = rows(begun, shown=False)
+    everything = verdict_rows(begun, shown=False)
     assert {(row["claim"], row["effect, 95 %"]) for row in everything} >= {("2", "no runs")}
     assert len(everything) > len(table)
 
 
 def test_a_compatible_size_stands_alone():
     inside = reading(0.1, paper=0.09, predicted=reading(0.1).interval)
-    assert rows([made_up(UNDECIDED, DECLARED, inside)])[0]["paper"] == "+0.09"
-    assert rows([made_up(UNDECIDED, DECLARED, reading(paper=0.09))])[0]["paper"] == "+0.09"
+    assert verdict_rows([made_up(UNDECIDED, DECLARED, inside)])[0]["paper"] == "+0.09"
+    assert verdict_rows([made_up(UNDECIDED, DECLARED, reading(paper=0.09))])[0]["paper"] == "+0.09"
 
 
 # --- A claim -------------------------------------------------------------------------------------
 
 
 def test_evidence_names_every_place_that_has_runs(finished):
-    text = evidence(of(finished, "4"))  # and stage A has none
+    text = evidence_line(of(finished, "4"))  # and stage A has none
     assert text.startswith(f"{FASHION}: contradicted; random patches − Glorot uniform +")
     assert f". {CIFAR}: supported; " in text and text.endswith(" pp (paper −0.85)")
-    halves = evidence([*of(finished, "7a"), *of(finished, "7b")])
+    halves = evidence_line([*of(finished, "7a"), *of(finished, "7b")])
     assert f"{CIFAR} (7a): supported; " in halves and f"{FASHION} (7b): supported; " in halves
     assert halves.count("supported") == 4 and "CIFAR-10 and Fashion-MNIST" not in halves
-    assert evidence(of(finished, "2")) == "no registered runs yet"
+    assert evidence_line(of(finished, "2")) == "no registered runs yet"
 
 
 def test_evidence_of_what_has_begun(begun):
-    text = evidence(of(begun, "4", "fashion_mnist"))
+    text = evidence_line(of(begun, "4", "fashion_mnist"))
     assert "interim, 2 of 5 pairs; random patches − Glorot uniform −" in text
     assert text.endswith(" pp, too few runs")
 
@@ -209,26 +217,28 @@ def test_evidence_of_what_has_begun(begun):
 def test_places_of_an_outcome(finished):
     claim = of(finished, "20")
     assert overall(claim) == MIXED
-    assert where(claim, MIXED) == f"({FASHION}: contradicted; {CIFAR}: supported)"
+    assert decided_where(claim, MIXED) == f"({FASHION}: contradicted; {CIFAR}: supported)"
     halves = [*of(finished, "7a"), *of(finished, "7b")]
-    assert where(halves, SUPPORTED) == (
+    assert decided_where(halves, SUPPORTED) == (
         f"({FASHION} (7a); {CIFAR} (7a); {FASHION} (7b); {CIFAR} (7b))"
     )
-    assert where(of(finished, "1"), UNDECIDED) == ""
+    assert decided_where(of(finished, "1"), UNDECIDED) == ""
 
 
 def test_places_that_are_open_are_left_out(begun):
-    assert where(of(begun, "4"), UNDECIDED) == ""
+    assert decided_where(of(begun, "4"), UNDECIDED) == ""
     places = [made_up(NO_DIFFERENCE), made_up(UNDECIDED, dataset="fashion_mnist")]
-    assert where(places, NO_DIFFERENCE) == f"({CIFAR})"
-    assert where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
+    assert decided_where(places, NO_DIFFERENCE) == f"({CIFAR})"
+    assert decided_where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
 
 
 def test_what_would_decide_a_claim(finished, begun):
-    assert needed(of(finished, "20")) == "decided"
-    assert needed(of(finished, "4")) == "stage A (python -m companion run anchor)"
-    assert needed(of(begun, "20")) == "the rest of stage B (python -m companion run grid)"
-    assert needed(of(begun, "7a")) == (
+    assert what_would_decide(of(finished, "20")) == "decided"
+    assert what_would_decide(of(finished, "4")) == "stage A (python -m companion run anchor)"
+    assert (
+        what_would_decide(of(begun, "20")) == "the rest of stage B (python -m companion run grid)"
+    )
+    assert what_would_decide(of(begun, "7a")) == (
         "stage A (python -m companion run anchor); "
         "stage D (python -m companion run anchor-cifar10); "
         "the rest of stage B (python -m companion run grid)"
@@ -238,13 +248,13 @@ def test_what_would_decide_a_claim(finished, begun):
 def test_what_would_decide_an_undecidable_claim(finished):
     ((claim, *_), many) = of(finished, "1"), reading(needed=(1234, 567, 100_000))
     best, least, most = (f"{n:,}" for n in claim.readings[0].needed)
-    assert needed(of(finished, "1")) == (
+    assert what_would_decide(of(finished, "1")) == (
         f"about {best} pairs ({least} to {most}) for principal components − Glorot uniform, {CIFAR}"
     )
-    assert needed([made_up(UNDECIDED, DECLARED, many)]) == (
+    assert what_would_decide([made_up(UNDECIDED, DECLARED, many)]) == (
         f"about 1,234 pairs (567 to 100,000) for a − b, {CIFAR}"
     )
-    assert needed(of(verdicts({}), "5")) == (
+    assert what_would_decide(of(verdicts({}), "5")) == (
         "more seeds than any stage has; the runs will say how many"
     )
 
@@ -275,13 +285,13 @@ def test_looks(tmp_path, seeds, gain, noise, text):
         ),
     )  # fmt: skip
     (verdict,) = of(verdicts(runs), "2")
-    assert looked(verdict) == text and verdict.n == len(seeds)
-    (row,) = rows([verdict])
+    assert looks_line(verdict) == text and verdict.n == len(seeds)
+    (row,) = verdict_rows([verdict])
     assert row["effect, 95 %"].endswith(" at 97.8 %") == (text != BEFORE)
 
 
 def test_no_look_without_runs():
-    assert looked(of(verdicts({}), "2")[0]) == BEFORE
+    assert looks_line(of(verdicts({}), "2")[0]) == BEFORE
 
 
 # --- Which runs ----------------------------------------------------------------------------------
@@ -294,31 +304,31 @@ def glorot(settings):
 def test_runs_beyond_the_planned_ones_make_no_stage_complete(tmp_path):
     """Eight runs of Glorot, of 21 in all: two of them are registered for claim 2's third look."""
     runs = read(tmp_path, "anchor", seeds=range(8), keep=lambda s: s.method == "glorot_uniform")
-    assert describe(stage("A", runs, "fashion_mnist")) == {
+    assert stage_line(stage_by_letter("A", runs, "fashion_mnist")) == {
         "data set": "Fashion-MNIST", "epochs": "250", "training images": "all", "stage": "A",
         "runs": "6 of 21", "seeds": "8", "state": "interim",
     }  # fmt: skip
 
 
 def test_a_complete_stage(tmp_path):
-    line = describe(stage("C", read(tmp_path, "null"), "cifar10"))
+    line = stage_line(stage_by_letter("C", read(tmp_path, "null"), "cifar10"))
     told = line["epochs"], line["stage"], line["runs"], line["state"]
     assert told == ("3", "C", "8 of 8", "complete")
 
 
 def test_runs_that_diverged_are_reported(tmp_path):
-    on = stage("C", read(tmp_path, "null", keep=glorot), "cifar10")
+    on = stage_by_letter("C", read(tmp_path, "null", keep=glorot), "cifar10")
     first, *others = on.arms
     broken = (replace(first.results[0], diverged=True), *first.results[1:])
-    arms = (Arm(first.of, first.dataset, broken), *others)
-    line = describe(replace(on, runs=replace(on.runs, arms=arms)))
+    arms = (Arm(first.key, first.dataset, broken), *others)
+    line = stage_line(replace(on, runs=replace(on.runs, arms=arms)))
     assert line["runs"] == "4 of 8"
     assert line["state"] == "interim; 1 ended early, the loss was not finite"
 
 
 def test_runs_outside_the_protocol(tmp_path):
     runs = read(tmp_path, "paper", seeds=range(1), keep=glorot)["paper"]
-    line = describe(Stage(runs, STUDIES["paper"], "cifar10"))
+    line = stage_line(Stage(runs, STUDIES["paper"], "cifar10"))
     assert (line["stage"], line["state"]) == ("none", "not registered, decides nothing")
 
 
@@ -340,16 +350,16 @@ PLACE = "CIFAR-10, 10×16, 30 epochs"
 )
 def test_every_outcome_has_its_sentence(outcome, says):
     judged = [Verdict("9", "cifar10", "B", 30, outcome, "decided")]
-    assert finding(judged, "9", "whether it does", **WORDS) == says
+    assert claim_sentence(judged, "9", "whether it does", **WORDS) == says
 
 
 def test_what_is_open_says_how_far_it_is():
     reading = Reading("a", "pp", None, 1, 4)
     begun = Verdict("9", "cifar10", "B", 30, "undecided", "interim", (reading,))
-    said = finding([begun], "9", "whether it does", **WORDS)
+    said = claim_sentence([begun], "9", "whether it does", **WORDS)
     assert said == f"It is open whether it does: so far we have 1 of 4 pairs ({PLACE})."
     decided = Verdict("9", "fashion_mnist", "B", 30, "supported", "decided")
-    both = finding([decided, begun], "9", "whether it does", **WORDS)
+    both = claim_sentence([decided, begun], "9", "whether it does", **WORDS)
     assert both.startswith("It holds (Fashion-MNIST") and both.endswith(
         f"Still open: 1 of 4 pairs ({PLACE})."
     )
@@ -360,7 +370,7 @@ def test_what_is_open_says_how_far_it_is():
 
 def test_records_are_plain_values(finished, begun):
     for found in (finished, begun, verdicts({})):
-        entries = json.loads(json.dumps(record(found), allow_nan=False))
+        entries = json.loads(json.dumps(verdict_record(found), allow_nan=False))
         assert len(entries) == len(found)
         for entry, verdict in zip(entries, found, strict=True):
             assert (entry["claim"], entry["state"], entry["outcome"]) == (
@@ -378,7 +388,7 @@ def test_records_are_plain_values(finished, begun):
 
 def test_a_record_by_hand():
     size = reading(0.123456, paper=0.09, predicted=reading(0.1).interval, needed=(90, 60, 150))
-    (entry,) = record([made_up(SUPPORTED, DECIDED, size)])
+    (entry,) = verdict_record([made_up(SUPPORTED, DECIDED, size)])
     (part,) = entry.pop("parts")
     assert entry == {
         "claim": "9", "dataset": "cifar10", "stage": "B", "epochs": 30, "outcome": "supported",
@@ -390,5 +400,5 @@ def test_a_record_by_hand():
         "compatible": True, "pairs_needed": [90, 60, 150],
     }  # fmt: skip
     wide = reading(math.log(3), unit="ratio", back=math.exp, error=0.6)
-    (entry,) = record([made_up(UNDECIDED, DECIDED, wide)])
+    (entry,) = verdict_record([made_up(UNDECIDED, DECIDED, wide)])
     assert entry["parts"][0]["interval"] is None and entry["parts"][0]["estimate"] == 3.0

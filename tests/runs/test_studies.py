@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from companion.evidence.arms import Of
+from companion.evidence.arms import ArmKey
 from companion.evidence.results import read_runs
 from companion.runs import collect as collecting
 from companion.runs import cost, studies
@@ -53,7 +53,7 @@ TINY = Study(
     datasets=("digits", "photos"),
     n_seeds=2,
 )
-TINY_ARMS = [Of(**arm) for arm in TINY.arms.values()]
+TINY_ARMS = [ArmKey(**arm) for arm in TINY.arms.values()]
 
 
 @pytest.fixture

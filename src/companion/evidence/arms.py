@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,6 +21,7 @@ _SETTINGS = {field.name for field in fields(Settings)} - {"dataset", "seed"}
 _IN_WORDS = {
     "norm": lambda norm: " at Glorot's norm" if norm == "glorot" else f" at norm {norm:g}",
     "frozen": lambda _: ", never trained",
+    "widths": lambda widths: f", {widths_in_words(widths)}",
     "layers": lambda layers: ", every layer" if layers == "all" else f", {layers} layer",
     "others": lambda name: f", other layers {name}",
     "label_share": lambda share: f", {share:.0%} of the labels",
@@ -29,8 +31,19 @@ _IN_WORDS = {
 }
 
 
+def widths_in_words(widths: tuple[int, ...]) -> str:
+    """The blocks behind the first, as many of one width together.
+
+    Examples
+    --------
+    >>> widths_in_words((16,) * 10), widths_in_words((32, 32, 64))
+    ('10×16', '2×32-1×64')
+    """
+    return "-".join(f"{len(list(of_one))}\u00d7{n}" for n, of_one in itertools.groupby(widths))
+
+
 @dataclass(frozen=True, init=False)
-class Of:
+class ArmKey:
     """Which arm of a study: its method, and in what else it differs from the study's other arms.
 
     What is not given is as the study has it in common for all arms, or else the default of
@@ -50,9 +63,9 @@ class Of:
 
     Examples
     --------
-    >>> Of("kmeans", norm="glorot").label
+    >>> ArmKey("kmeans", norm="glorot").label
     "k-means at Glorot's norm"
-    >>> Of("principal_components", frozen=True) == Of(frozen=True, method="principal_components")
+    >>> ArmKey("kmeans", frozen=True) == ArmKey(frozen=True, method="kmeans")
     True
     """
 
@@ -107,22 +120,15 @@ class Arm:
     all epochs that it did not make, as registered.
 
     S seeds, E epochs, F filters, N test images.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
-    >>> arm.accuracy.shape, round(float(arm.final.mean()), 1)
-    ((3, 15), 57.1)
     """
 
-    of: Of
+    key: ArmKey
     dataset: str
     results: tuple[Result, ...]  #: by seed
 
     @property
     def settings(self) -> Settings:
-        """Of the first seed; the others differ from it in the seed alone."""
+        """ArmKey the first seed; the others differ from it in the seed alone."""
         return self.results[0].settings
 
     @property
@@ -206,14 +212,14 @@ class Arm:
     def among(self, seeds: list[int]) -> Arm:
         """Only the runs of some seeds."""
         return Arm(
-            self.of, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds)
+            self.key, self.dataset, tuple(r for r in self.results if r.settings.seed in seeds)
         )
 
     def run(self, seed: int) -> Result:
         """The run of one seed; KeyError, with the seeds that there are, if it has none."""
         if seed not in self.seeds:
             raise KeyError(
-                f"seed={seed} has no finished run of {self.of.label} on {self.dataset}; "
+                f"seed={seed} has no finished run of {self.key.label} on {self.dataset}; "
                 f"choose one of {', '.join(map(str, self.seeds))}"
             )
         return self.results[self.seeds.index(seed)]

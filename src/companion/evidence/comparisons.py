@@ -16,7 +16,8 @@ from torch import Tensor
 
 from patchinit.filters.measures import response_correlation
 
-from .arms import Arm, Of
+from ..claims import ARMS
+from .arms import Arm, ArmKey
 from .curves import first_epoch, mean_over_epochs
 from .estimates import (
     MeanSquares,
@@ -36,11 +37,15 @@ from .intervals import (
 )
 from .stages import Stage
 
-GLOROT, COMPONENTS, KMEANS = Of("glorot_uniform"), Of("principal_components"), Of("kmeans")
-PATCHES, RANDOM, COSINE = Of("random_patches"), Of("random_orthonormal"), Of("cosine_basis")
-GLOROT_AT_1 = Of("glorot_uniform", norm=1.0)
-FROZEN_COMPONENTS = Of("principal_components", frozen=True)
-FROZEN_RANDOM = Of("random_orthonormal", frozen=True)
+GLOROT, COMPONENTS, KMEANS, PATCHES, RANDOM, COSINE = (
+    ArmKey(**ARMS[name])
+    for name in (
+        "Glorot", "components", "k-means", "random patches", "random filters", "cosine basis"
+    )
+)  # fmt: skip
+GLOROT_AT_1 = ArmKey(**ARMS["Glorot at norm 1"])
+FROZEN_COMPONENTS = ArmKey(**ARMS["frozen components"])
+FROZEN_RANDOM = ArmKey(**ARMS["frozen random filters"])
 
 HORIZON = 50  #: epochs that speed is averaged over
 THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are counted to
@@ -48,16 +53,7 @@ THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are c
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A difference of final accuracies with what its size is judged by.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> found = accuracy(on, {COMPONENTS: 1, GLOROT: -1})
-    >>> found.squares.n_seeds, found.squares.n_images, found.residual.freedom
-    (3, 10000, 8)
-    """
+    """A difference of final accuracies with what its size is judged by."""
 
     estimate: Estimate  #: percentage points
     squares: MeanSquares
@@ -78,61 +74,51 @@ class Accuracy:
 
 def accuracy(
     on: Stage,
-    weights: Mapping[Of, float],
+    weights: Mapping[ArmKey, float],
     below: int | None = None,
-    counts: Callable[[Of], bool] = lambda of: True,
 ) -> Accuracy | None:
     """A weighted sum of final accuracies, in percentage points.
 
     Parameters
     ----------
     on : Stage
-    weights : mapping of Of to float
+    weights : mapping of ArmKey to float
         +1 and -1 for a pair.
     below : int, optional
         Only seeds below this, of all runs: a look at claim 2.
-    counts : function of an Of
-        Whether an arm's runs count for the spread. Default: all do.
 
     Returns
     -------
     Accuracy or None
         None without runs, or from too few of them to judge the spread by.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> print(f"{accuracy(on, {COMPONENTS: 1, GLOROT: -1}).estimate.interval():+.1f}")
-    +2.1 [+1.4, +2.7]
     """
     arms = on.paired(*weights, below=below)
     if arms is None:
         return None
-    residual = on.residual(lambda arm: arm.final, below, counts) or _of_one(arms[0])
+    residual = on.residual(lambda arm: arm.final, below) or _one_seed(arms[0])
     if residual is None:
         return None
-    of = tuple(weights.values())
-    squares = mean_squares([arm.correct for arm in arms], of)
-    differences = np.sum([c * arm.final for c, arm in zip(of, arms, strict=True)], axis=0)
-    estimate = accuracy_estimate(squares, residual, of)
-    return Accuracy(estimate, squares, residual, of, differences)
+    signs = tuple(weights.values())
+    squares = mean_squares([arm.correct for arm in arms], signs)
+    differences = np.sum([c * arm.final for c, arm in zip(signs, arms, strict=True)], axis=0)
+    estimate = accuracy_estimate(squares, residual, signs)
+    return Accuracy(estimate, squares, residual, signs, differences)
 
 
-def _of_one(arm: Arm) -> Residual | None:
+def _one_seed(arm: Arm) -> Residual | None:
     """What one seed tells of the spread: that there is no telling."""
     return Residual(math.inf, 0) if len(arm.seeds) == 1 else None
 
 
 def speed(
-    on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, horizon: int = HORIZON
+    on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT, horizon: int = HORIZON
 ) -> Estimate | None:
     """Difference of the accuracies averaged over the first epochs (a restricted mean).
 
     Parameters
     ----------
     on : Stage
-    one, other : Of
+    one, other : ArmKey
     horizon : int
         >= 1, epochs; all of them where a run has fewer.
 
@@ -140,13 +126,6 @@ def speed(
     -------
     Estimate or None
         In percentage points; None without runs, or from too few to judge the spread by.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> print(f"{speed(on).interval():+.1f}")
-    +0.4 [−1.5, +2.2]
     """
 
     def area(arm: Arm) -> np.ndarray:
@@ -155,7 +134,7 @@ def speed(
     arms = on.paired(one, other)
     if arms is None:
         return None
-    residual = on.residual(area) or _of_one(arms[0])
+    residual = on.residual(area) or _one_seed(arms[0])
     if residual is None:
         return None
     return pooled_mean_estimate(area(arms[0]) - area(arms[1]), residual)
@@ -163,28 +142,21 @@ def speed(
 
 @dataclass(frozen=True)
 class Saved:
-    """Epochs to a share of Glorot's final accuracy.
-
-    Examples
-    --------
-    >>> saved = Saved(mean_estimate([-3.0, -2.0, -4.0]), never=0)
-    >>> print(f"{saved.estimate.interval():+.1f} epochs")
-    −3.0 [−5.5, −0.5] epochs
-    """
+    """Epochs to a share of Glorot's final accuracy."""
 
     estimate: Estimate  #: difference of the first epochs, pair by pair
     never: int  #: runs of either arm that never got there; each counts with its last epoch
 
 
 def epochs_saved(
-    on: Stage, one: Of = COMPONENTS, other: Of = GLOROT, share: float = THRESHOLD
+    on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT, share: float = THRESHOLD
 ) -> Saved | None:
     """How many epochs earlier the first arm reaches a share of the second's final accuracy.
 
     Parameters
     ----------
     on : Stage
-    one, other : Of
+    one, other : ArmKey
     share : float
         0 to 1, of the second arm's mean final accuracy; curves are smoothed (`first_epoch`).
 
@@ -192,14 +164,6 @@ def epochs_saved(
     -------
     Saved or None
         Epochs of the first arm minus the second's, so below 0 if it is earlier. None without runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> saved = epochs_saved(on)
-    >>> print(f"{saved.estimate.interval():+.1f}, {saved.never} never got there")
-    +0.0 [−2.5, +2.5], 0 never got there
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -224,20 +188,12 @@ def response(covariance: Tensor) -> Measure:
     Parameters
     ----------
     covariance : Tensor of shape (d, d)
-        Of raw patches.
+        ArmKey raw patches.
 
     Returns
     -------
     function of an Arm, to an array of shape (S, F)
         0 to 2.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
-    >>> alike = response(torch.eye(27))(arm)  # of patches alike in all directions: the cosine
-    >>> bool(np.allclose(alike, arm.final_distances, atol=1e-6))
-    True
     """
 
     def measure(arm: Arm) -> np.ndarray:
@@ -249,8 +205,8 @@ def response(covariance: Tensor) -> Measure:
 
 def ratio(
     on: Stage,
-    one: Of,
-    other: Of,
+    one: ArmKey,
+    other: ArmKey,
     measure: Measure = cosine,
     over_filters: Callable[..., np.ndarray] = np.mean,
 ) -> Estimate | None:
@@ -261,7 +217,7 @@ def ratio(
     Parameters
     ----------
     on : Stage
-    one, other : Of
+    one, other : ArmKey
     measure : function of an Arm, to an array of shape (S, F)
         A distance > 0 of each filter.
     over_filters : function with the argument `axis`
@@ -270,14 +226,7 @@ def ratio(
     Returns
     -------
     Estimate or None
-        Of the logarithm; its interval is of the ratio, > 0. None without runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> print(f"{ratio(on, GLOROT, COMPONENTS).interval():.1f}")
-    10.2 [8.9, 11.7]
+        ArmKey the logarithm; its interval is of the ratio, > 0. None without runs.
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -287,7 +236,7 @@ def ratio(
 
 
 def order(
-    on: Stage, of: Of = COMPONENTS, *, with_last: bool = True, measure: Measure = cosine
+    on: Stage, key: ArmKey = COMPONENTS, *, with_last: bool = True, measure: Measure = cosine
 ) -> Estimate | None:
     """Rank correlation of a filter's distance with its index, averaged after Fisher's transform.
 
@@ -296,7 +245,7 @@ def order(
     Parameters
     ----------
     on : Stage
-    of : Of
+    key : ArmKey
         Its filters have an order: components, by falling variance.
     with_last : bool
         Whether the last filter counts.
@@ -305,44 +254,30 @@ def order(
     Returns
     -------
     Estimate or None
-        Of Fisher's transform; its interval is of the correlation, -1 to 1. None without runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> print(f"{order(on).interval():+.2f}")
-    +0.29 [+0.16, +0.41]
+        ArmKey Fisher's transform; its interval is of the correlation, -1 to 1. None without runs.
     """
-    arms = on.paired(of)
+    arms = on.paired(key)
     if arms is None:
         return None
     distances = measure(arms[0]) if with_last else measure(arms[0])[:, :-1]
     return mean_estimate(fisher(rank_correlations(distances)), math.tanh)
 
 
-def rank_of_last(on: Stage, of: Of = COMPONENTS) -> list[int]:
+def rank_of_last(on: Stage, key: ArmKey = COMPONENTS) -> list[int]:
     """The rank of the last filter's distance among all, of each seed; F if it turned furthest.
 
     Returns
     -------
     list of int
         1 to F, one a seed; empty without runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> rank_of_last(on)  # of 27 filters
-    [26, 26, 27]
     """
-    arms = on.paired(of)
+    arms = on.paired(key)
     if arms is None:
         return []
     return [int((row <= row[-1]).sum()) for row in arms[0].final_distances]
 
 
-def gradient_at_the_end(on: Stage, of: Of) -> float | None:
+def gradient_at_the_end(on: Stage, key: ArmKey) -> float | None:
     """Norm on the sphere of the gradient at the end over that at the start.
 
     Geometric mean over filters and seeds.
@@ -351,22 +286,15 @@ def gradient_at_the_end(on: Stage, of: Of) -> float | None:
     -------
     float or None
         > 0; None without runs, or where the records have no gradients.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> print(gradient_at_the_end(on, COMPONENTS))  # these records have none
-    None
     """
-    arms = on.paired(of)
+    arms = on.paired(key)
     if arms is None or any(not result.gradient_norms.size for result in arms[0].results):
         return None
     logs = [np.log(r.gradient_norms[-1] / r.gradient_norms[0]) for r in arms[0].results]
     return float(np.exp(np.mean(logs)))
 
 
-def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
+def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
     """Mean distance of trained filters over that without information, after the null's epochs.
 
     Both after the same steps at the same rate.
@@ -374,27 +302,20 @@ def turned_by_noise(null: Stage, trained: Stage, of: Of) -> list[float]:
     Parameters
     ----------
     null : Stage
-        Of runs whose labels are noise.
+        ArmKey runs whose labels are noise.
     trained : Stage
-        Of the same data set, for at least as many epochs.
-    of : Of
+        ArmKey the same data set, for at least as many epochs.
+    key : ArmKey
 
     Returns
     -------
     list of float
         > 0, one for each seed that both stages have, made under like conditions; empty without
         runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> turned_by_noise(on, on, COMPONENTS)  # a stage turns as far as itself
-    [1.0, 1.0, 1.0]
     """
     if null.runs is None or trained.runs is None:
         return []
-    arms = [on.runs.find(on.dataset, of) for on in (null, trained)]
+    arms = [on.runs.find(on.dataset, key) for on in (null, trained)]
     if None in arms:
         return []
     made = [{r.settings.seed: on.runs.made_under(r) for r in arm.results}

@@ -1,4 +1,4 @@
-"""What the registered runs say of each claim, by the registered rules."""
+"""What the registered runs say of each claim, by the rules of `companion.claims`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from torch import Tensor
 
 from patchinit.data.catalogue import PUBLISHED
 
-from ..claims import MIXED, UNDECIDED
-from ..runs.studies import KERAS
-from .arms import Of
+from ..claims import (
+    ARMS,
+    CLAIMS,
+    MIXED,
+    SPEED_MARGIN,
+    UNDECIDED,
+    Claim,
+    Decision,
+    Difference,
+    Order,
+    Part,
+    Place,
+    Ratio,
+    Speed,
+)
+from .arms import ArmKey
 from .comparisons import (
     COMPONENTS,
-    COSINE,
-    FROZEN_COMPONENTS,
-    FROZEN_RANDOM,
     GLOROT,
-    GLOROT_AT_1,
-    KMEANS,
-    PATCHES,
-    RANDOM,
     Accuracy,
     Measure,
     accuracy,
@@ -34,27 +40,22 @@ from .comparisons import (
 from .estimates import pairs_needed, prediction_interval, welch_difference
 from .intervals import Estimate, Interval
 from .outcomes import (
-    ACCURACY_MARGIN,
-    FROZEN_MARGIN,
     LEAST_PAIRS,
     LOOKS,
-    SPEED_MARGIN,
-    Part,
-    beyond,
+    DecisionAt,
     conjunction,
+    decision_at,
     direction,
     equal_within,
-    gain,
-    part,
+    no_more_than,
+    one_sided,
+    positive,
 )
 from .paper import paper_difference
 from .results import Runs
-from .stages import Stage, stage
+from .stages import Stage, is_due, stage_at, stage_by_letter
 
 DECIDED, INTERIM, NO_RUNS, DECLARED = "decided", "interim", "no runs", "declared undecidable"
-BY_DISTANCE = ("7a", "7b", "8")  #: claims on ratios of distances
-#: Claims that no number of runs within reach could decide, said before the first run.
-UNDECIDABLE = ("1", "3", "5")
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,17 @@ class Verdict:
 
     claim: str  #: number, and a letter where it has two halves, as in "7a"
     dataset: str  #: or "both"
-    stage: str  #: letter, or two for both data sets, if they differ
+    stage: str  #: letter, or two for both data sets, if they differ; "B+F2" of two studies
     epochs: int  #: of its runs
     outcome: str  #: one of `companion.evidence.outcomes.OUTCOMES`
     state: str  #: "decided", "interim", "no runs" or "declared undecidable"
     readings: tuple[Reading, ...] = ()
     #: of 7 and 8, the same ratios of response distances, if the covariance of patches was given
     by_response: tuple[Reading, ...] = ()
-    parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
+    parts: tuple[DecisionAt, ...] = field(default=(), repr=False, compare=False)
+    widths: str = "10\u00d716"  #: of its networks
+    second: bool = False  #: whether it is a second look
+    studies: tuple[str, ...] = ()  #: whose runs are compared, or waited for
 
     @property
     def n(self) -> int:
@@ -133,52 +137,108 @@ class Verdict:
         return self.state == DECIDED and any(a.outcome != b.outcome for a, b in pairs)
 
 
+# --- The parts of a claim -------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class _Rule:
-    """A part: how it is measured and looked at."""
+    """A part of a claim: how it is measured and read."""
 
     what: str
     unit: str
-    of: tuple[Of, ...]  #: whose registered seeds it needs
+    keys: tuple[ArmKey, ...]  #: whose registered seeds it needs
     measure: Callable[[Stage], Estimate | Accuracy | None]
-    look: Callable[[Interval], str]
+    read: Callable[[Interval], str]
     paper: float | None = None
 
 
-def _judge(claim: str, on: Stage, rules: list[_Rule]) -> Verdict:
-    """The verdict of one stage on one data set, from its parts."""
-    readings, parts = [], []
-    for rule in rules:
-        found = rule.measure(on)
-        estimate = found.estimate if isinstance(found, Accuracy) else found
-        at = part(estimate, rule.look)
-        more = {}
-        if isinstance(found, Accuracy) and rule.paper is not None and estimate.n > 1:
-            more["predicted"] = prediction_interval(found.squares, found.residual, found.weights)
-            more["needed"] = pairs_needed(rule.paper, found.squares, found.residual, found.weights)
-        arms, registered = on.paired(*rule.of), on.registered(*rule.of)
-        n, outcome = len(arms[0].seeds) if arms else 0, at(0.95)
-        reading = Reading(
-            rule.what, rule.unit, estimate, n, registered, outcome, paper=rule.paper, **more
-        )
-        readings.append(reading)
-        parts.append(at)
-    return _verdict(claim, on, readings, parts)
+def _key(name: str) -> ArmKey:
+    return ArmKey(**ARMS[name])
 
 
-def _verdict(claim: str, on: Stage, readings: list[Reading], parts: list[Part]) -> Verdict:
-    complete = all(reading.n >= reading.n_registered >= LEAST_PAIRS for reading in readings)
-    if claim in UNDECIDABLE:
+def _rule(part: Part, dataset: str, measure: Measure = cosine) -> _Rule:
+    """Of a part on a data set; `measure` is how far a filter turns."""
+    if isinstance(part, Difference):
+        return _difference(part, dataset)
+    if isinstance(part, Ratio):
+        one, other = _key(part.one), _key(part.other)
+        return _Rule(
+            f"{one.label} / {other.label}", "ratio", (one, other),
+            lambda on: ratio(on, one, other, measure),
+            lambda interval: one_sided(interval, part.bound, part.sign),
+        )  # fmt: skip
+    if isinstance(part, Order):
+        return _Rule(
+            f"distance and index{'' if part.with_last else ', without the last'}",
+            "rank correlation", (COMPONENTS,),
+            lambda on: order(on, with_last=part.with_last),
+            lambda interval: one_sided(interval, part.bound),
+        )  # fmt: skip
+    assert isinstance(part, Speed)
+    return _Rule(
+        "accuracy of the first 50 epochs, components \u2212 Glorot", "pp", (COMPONENTS, GLOROT),
+        speed, lambda interval: direction(interval, 1, SPEED_MARGIN),
+    )  # fmt: skip
+
+
+def _difference(part: Difference, dataset: str) -> _Rule:
+    weights = {_key(name): weight for name, weight in part.weights.items()}
+    keys = tuple(weights)
+    paper = None
+    if part.size:
+        ours, theirs = (paper_difference(dataset, key) for key in keys)
+        paper = None if ours is None or theirs is None else ours - theirs
+    readings: dict[str, Callable[[Interval], str]] = {
+        "direction": lambda interval: direction(interval, part.sign, part.margin),
+        "gain": positive,
+        "equal": lambda interval: equal_within(interval, part.margin),
+        "below": lambda interval: no_more_than(interval, part.margin),
+        "zero": lambda interval: direction(interval, part.sign, 0.0),
+    }
+    what = part.what or f"{keys[0].label} \u2212 {keys[1].label}"
+    return _Rule(what, "pp", keys, lambda on: accuracy(on, weights), readings[part.reads], paper)
+
+
+def _reading(rule: _Rule, on: Stage, level: float) -> tuple[Reading, DecisionAt]:
+    found = rule.measure(on)
+    estimate = found.estimate if isinstance(found, Accuracy) else found
+    at = decision_at(estimate, rule.read)
+    arms = on.paired(*rule.keys)
+    return Reading(
+        rule.what, rule.unit, estimate, len(arms[0].seeds) if arms else 0,
+        on.registered(*rule.keys), at(level), level, rule.paper, *_size(rule, found),
+    ), at  # fmt: skip
+
+
+def _size(rule: _Rule, found: Estimate | Accuracy | None) -> tuple[Interval | None, tuple]:
+    """Where three seeds would find their mean, and how many would find the paper's value."""
+    if rule.paper is None or not isinstance(found, Accuracy) or found.estimate.n < 2:
+        return None, ()
+    size = found.squares, found.residual, found.weights
+    return prediction_interval(*size), pairs_needed(rule.paper, *size)
+
+
+def _judge(name: str, claim: Claim, decision: Decision, place: Place, on: Stage, due: bool,
+           measure: Measure = cosine) -> Verdict:  # fmt: skip
+    """The verdict at one place, from the parts of the claim."""
+    rules = [_rule(part, place.dataset, measure) for part in decision.parts]
+    found = [_reading(rule, on, place.level) for rule in rules]
+    readings, parts = [reading for reading, _ in found], [at for _, at in found]
+    if claim.declared:
         outcome, state = UNDECIDED, DECLARED
-    elif complete:
-        outcome, state = conjunction(parts), DECIDED
+    elif due and all(reading.n >= reading.n_registered >= LEAST_PAIRS for reading in readings):
+        outcome, state = conjunction(parts, place.level), DECIDED
     else:
         outcome = UNDECIDED
         state = INTERIM if any(reading.n for reading in readings) else NO_RUNS
     return Verdict(
-        claim, on.dataset, on.letter, on.epochs, outcome, state, tuple(readings),
-        parts=tuple(parts),
+        name, on.dataset, on.letter, on.epochs, outcome, state, tuple(readings),
+        parts=tuple(parts), widths=on.widths, second=place.second,
+        studies=tuple(dict.fromkeys((place.study, *place.others, *place.when))),
     )  # fmt: skip
+
+
+# --- The verdicts ---------------------------------------------------------------------------------
 
 
 def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
@@ -193,7 +253,7 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
     return Verdict(
         claim, "both", "".join(dict.fromkeys(v.stage for v in verdicts)), first.epochs,
         conjunction(parts), DECIDED, tuple(r for v in verdicts for r in v.readings),
-        by_response, parts,
+        by_response, parts, first.widths, studies=first.studies,
     )  # fmt: skip
 
 
@@ -216,137 +276,6 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     return MIXED if len(found) > 1 else found.pop() if found else UNDECIDED
 
 
-# --- The parts of each claim ---------------------------------------------------------------------
-
-
-def _pair(
-    one: Of,
-    other: Of,
-    sign: int,
-    *,
-    paper: float | None = None,
-    counts: Callable[[Of], bool] = lambda of: True,
-) -> _Rule:
-    """One arm's final accuracy minus another's."""
-    return _Rule(
-        f"{one.label} \u2212 {other.label}", "pp", (one, other),
-        lambda on: accuracy(on, {one: 1, other: -1}, counts=counts),
-        lambda interval: direction(interval, sign, ACCURACY_MARGIN),
-        paper,
-    )  # fmt: skip
-
-
-def _against_glorot(of: Of, sign: int, dataset: str) -> _Rule:
-    return _pair(of, GLOROT, sign, paper=paper_difference(dataset, of))
-
-
-def _above_patches(of: Of, dataset: str) -> _Rule:
-    ours, patches = (paper_difference(dataset, one) for one in (of, PATCHES))
-    paper = None if None in (ours, patches) else ours - patches
-    return _pair(of, PATCHES, 1, paper=paper)
-
-
-def _turns(one: Of, other: Of, bound: float, sign: int, measure: Measure) -> _Rule:
-    return _Rule(
-        f"{one.label} / {other.label}", "ratio", (one, other),
-        lambda on: ratio(on, one, other, measure),
-        lambda interval: beyond(interval, bound, sign),
-    )  # fmt: skip
-
-
-def _rules(claim: str, dataset: str, measure: Measure = cosine) -> list[_Rule]:
-    """The parts of a claim on one data set; `measure` is how far a filter turns."""
-    first, second = _against_glorot(COMPONENTS, 1, dataset), _against_glorot(KMEANS, -1, dataset)
-    trained = {FROZEN_COMPONENTS: 1, COMPONENTS: -1}
-    gained = trained | {FROZEN_RANDOM: -1, RANDOM: 1}
-    found = {
-        "1": [first],
-        "2": [first],
-        "3": [second],
-        "4": [_against_glorot(PATCHES, -1, dataset)],
-        "5": [first, second],
-        "6": [
-            _Rule(
-                "accuracy of the first 50 epochs, components \u2212 Glorot", "pp",
-                (COMPONENTS, GLOROT), speed,
-                lambda interval: direction(interval, 1, SPEED_MARGIN),
-            )
-        ],
-        "7a": [_turns(GLOROT, of, 1.25, 1, measure) for of in (COMPONENTS, KMEANS)],
-        "7b": [_turns(GLOROT_AT_1, of, 1.25, 1, measure) for of in (COMPONENTS, KMEANS)],
-        "8": [_turns(of, RANDOM, 0.8, -1, measure) for of in (COMPONENTS, KMEANS)],
-        "9": [
-            _Rule(
-                "what freezing gains components over random filters", "pp", tuple(gained),
-                lambda on: accuracy(on, gained), gain,
-            ),
-            _Rule(
-                "components, frozen \u2212 trained", "pp", tuple(trained),
-                lambda on: accuracy(on, trained),
-                lambda interval: equal_within(interval, FROZEN_MARGIN),
-            ),
-        ],
-        "10": [
-            _Rule(
-                f"distance and index{'' if with_last else ', without the last'}",
-                "rank correlation", (COMPONENTS,),
-                lambda on, with_last=with_last: order(on, with_last=with_last),
-                lambda interval: beyond(interval, 0.2, 1),
-            )
-            for with_last in (True, False)
-        ],
-        "20": [_pair(COMPONENTS, of, 1) for of in (COSINE, RANDOM)],
-        "24": [
-            _pair(Of("principal_components", layers="all"), COMPONENTS, 1, counts=_as_in_stage_b)
-        ],
-        "25": [_fewer_labels()],
-        "27": [_above_patches(of, dataset) for of in (COMPONENTS, KMEANS)],
-    }  # fmt: skip
-    return found["6" if claim == "30" else claim]  # both have this one verdict
-
-
-def _as_in_stage_b(of: Of) -> bool:
-    """Whether an arm of stage E has PyTorch's defaults and all labels."""
-    return not of.settings.keys() & {"label_share", *KERAS}
-
-
-def _fewer_labels() -> _Rule:
-    weights = {
-        Of(of.method, label_share=share): sign / 3
-        for share in (0.01, 0.05, 0.1)
-        for of, sign in ((COMPONENTS, 1), (GLOROT, -1))
-    }
-    return _Rule(
-        "components \u2212 Glorot, mean of 1, 5 and 10 % of the labels", "pp", tuple(weights),
-        lambda on: accuracy(on, weights, counts=weights.__contains__),
-        lambda interval: direction(interval, 1, ACCURACY_MARGIN),
-    )  # fmt: skip
-
-
-#: Which stage decides what, by claim: (stage, data set), as registered.
-DECIDES = {
-    "1": [("B", "cifar10"), ("D", "cifar10")],
-    "2": [("A", "fashion_mnist")],
-    "3": [("A", "fashion_mnist"), ("B", "cifar10"), ("D", "cifar10")],
-    "4": [("A", "fashion_mnist"), ("B", "fashion_mnist"), ("B", "cifar10")],
-    "5": [("A", "fashion_mnist"), ("B", "cifar10"), ("D", "cifar10")],
-    **dict.fromkeys(("6", "30"), [("A", "fashion_mnist"), ("D", "cifar10")]),
-    **dict.fromkeys(
-        ("7a", "8", "10"),
-        [("A", "fashion_mnist"), ("D", "cifar10"), ("B", "fashion_mnist"), ("B", "cifar10")],
-    ),
-    **dict.fromkeys(("7b", "9", "20"), [("B", "fashion_mnist"), ("B", "cifar10")]),
-    **dict.fromkeys(("24", "25"), [("E", "fashion_mnist"), ("E", "cifar10")]),
-    "27": [("A", "fashion_mnist"), ("B", "fashion_mnist"), ("B", "cifar10")],
-}
-#: Claims that speak of both data sets, and the pairs of stages of one length that join them.
-JOINED = {
-    **dict.fromkeys(("6", "30", "7a", "8", "10"), (("A", "D"), ("B", "B"))),
-    **dict.fromkeys(("7b", "9", "20"), (("B", "B"),)),
-    **dict.fromkeys(("24", "25"), (("E", "E"),)),
-}
-
-
 def verdicts(
     runs: Mapping[str, Runs | None], covariances: Mapping[str, Tensor] | None = None
 ) -> list[Verdict]:
@@ -355,8 +284,8 @@ def verdicts(
     Parameters
     ----------
     runs : mapping of str to Runs or None
-        Of the stages' studies by name (`anchor`, `grid`, `null`, `anchor-cifar10`, `beyond`), as
-        `companion.evidence.stages.read_stages` gives them. What is not in may be missing.
+        Of the stages' studies by name, as `companion.evidence.stages.read_stages` gives them. What
+        is not in may be missing.
     covariances : mapping of str to Tensor of shape (d, d), optional
         Of the raw patches, by data set. Given, the verdicts on 7 and 8 have the readings of the
         response distance beside them.
@@ -365,7 +294,8 @@ def verdicts(
     -------
     list of Verdict
         One for each stage and data set that a claim is decided on, with runs or without, and where
-        both data sets have theirs one for both.
+        both data sets have theirs one for both. A second look is among them where the first left
+        the claim undecided.
 
     Examples
     --------
@@ -374,39 +304,38 @@ def verdicts(
     ('1', 'B', 'declared undecidable')
     """
     found = []
-    for claim, places in DECIDES.items():
-        of_claim = {}
-        for letter, dataset in places:
-            on = stage(letter, runs, dataset)
-            rules = _rules(claim, dataset)
-            judged = looks_at_claim_2(on) if claim == "2" else _judge(claim, on, rules)
-            if claim in BY_DISTANCE and covariances and dataset in covariances:
-                rules = _rules(claim, dataset, response(covariances[dataset]))
-                beside = _judge(claim, on, rules).readings
-                judged = replace(judged, by_response=beside)
-            of_claim[letter, dataset] = judged
-        found += of_claim.values()
-        for fashion, cifar in JOINED.get(claim, ()):
-            places = zip((fashion, cifar), reversed(PUBLISHED), strict=True)
-            if joined := both(claim, [of_claim[place] for place in places if place in of_claim]):
-                found.append(joined)
+    for claim in CLAIMS.values():
+        for decision in claim.decisions:
+            name = f"{claim.number}{decision.half}"
+            at: dict[tuple[str, str], Verdict] = {}
+            for place in decision.places:
+                first = at.get((place.study, place.dataset))
+                if place.second and not (
+                    first and (first.state, first.outcome) == (DECIDED, UNDECIDED)
+                ):
+                    continue
+                on, due = stage_at(place, runs), is_due(place, runs)
+                if claim.number == 2:
+                    judged = looks_at_claim_2(on)
+                else:
+                    judged = _judge(name, claim, decision, place, on, due)
+                if decision.by_distance and covariances and place.dataset in covariances:
+                    measure = response(covariances[place.dataset])
+                    beside = _judge(name, claim, decision, place, on, due, measure).readings
+                    judged = replace(judged, by_response=beside)
+                found.append(judged)
+                at.setdefault((place.study, place.dataset), judged)
+            for studies in decision.joined:
+                places = zip(studies, reversed(PUBLISHED), strict=True)
+                if joined := both(name, [at[place] for place in places if place in at]):
+                    found.append(joined)
     return found
 
 
 def looks_at_claim_2(on: Stage) -> Verdict:
-    """Claim 2 is looked at with 4, 6 and 8 pairs; the first look that is not undecided decides.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> from companion.runs.studies import STUDIES
-    >>> runs = read_runs("paper-small")  # in the book's repository: three pairs
-    >>> verdict = looks_at_claim_2(Stage(runs, STUDIES["paper-small"], "fashion_mnist"))
-    >>> verdict.state, verdict.n, verdict.n_registered
-    ('interim', 3, 4)
-    """
-    (rule,) = _rules("2", on.dataset)
-    arms = on.paired(*rule.of, below=max(LOOKS))
+    """Claim 2 is looked at with 4, 6 and 8 pairs; the first look that is not undecided decides."""
+    rule = _rule(CLAIMS[2].decisions[0].parts[0], on.dataset)
+    arms = on.paired(*rule.keys, below=max(LOOKS))
     n = len(arms[0].seeds) if arms else 0
     found, level, outcome = rule.measure(on), 0.95, UNDECIDED
     state, at = (INTERIM if n else NO_RUNS), min(LOOKS)
@@ -415,18 +344,18 @@ def looks_at_claim_2(on: Stage) -> Verdict:
         if look is None or look.estimate.n < at:
             break
         found, level = look, level_of_look
-        outcome = rule.look(look.estimate.interval(level))
+        outcome = rule.read(look.estimate.interval(level))
         if outcome != UNDECIDED or at == max(LOOKS):
             state = DECIDED
             break
-    more = {}
-    if found and found.estimate.n > 1:
-        more["predicted"] = prediction_interval(found.squares, found.residual)
-        more["needed"] = pairs_needed(rule.paper, found.squares, found.residual)
     reading = Reading(
-        rule.what, rule.unit, found and found.estimate, n, at, outcome, level, rule.paper, **more
-    )
-    return Verdict("2", on.dataset, on.letter, on.epochs, outcome, state, (reading,))
+        rule.what, rule.unit, found.estimate if isinstance(found, Accuracy) else None, n, at,
+        outcome, level, rule.paper, *_size(rule, found),
+    )  # fmt: skip
+    return Verdict(
+        "2", on.dataset, on.letter, on.epochs, outcome, state, (reading,), widths=on.widths,
+        studies=(on.study.name,),
+    )  # fmt: skip
 
 
 def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Estimate]]:
@@ -442,27 +371,26 @@ def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Es
     list of (stages, what, Estimate)
         Differences of logarithms for ratios (turned back they are ratios of ratios), of
         correlations after Fisher's transformation, of percentage points for claim 9.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> runs = read_runs("paper-small")  # in the book's repository; here in place of both stages
-    >>> stages, what, found = unlike_data_sets({"anchor": runs, "anchor-cifar10": runs})[3]
-    >>> print(f"{stages}, {what}: {found.interval():.2f}")
-    DA, k-means / random orthonormal: 1.44 [1.06, 1.96]
     """
     found = []
     for fashion, cifar, claims in (
         ("A", "D", ("7a", "8", "10")),
         ("B", "B", ("7a", "7b", "8", "9", "10")),
     ):
-        ours, theirs = stage(cifar, runs, "cifar10"), stage(fashion, runs, "fashion_mnist")
+        ours = stage_by_letter(cifar, runs, "cifar10")
+        theirs = stage_by_letter(fashion, runs, "fashion_mnist")
         for claim in claims:
-            rules = zip(_rules(claim, "cifar10"), _rules(claim, "fashion_mnist"), strict=True)
-            for one, other in rules:
+            for part in _decision(claim).parts:
+                one, other = _rule(part, "cifar10"), _rule(part, "fashion_mnist")
                 a, b = one.measure(ours), other.measure(theirs)
                 if a is None or b is None:
                     continue
                 a, b = (x.estimate if isinstance(x, Accuracy) else x for x in (a, b))
                 found.append((cifar + fashion, one.what, welch_difference(a, b)))
     return found
+
+
+def _decision(name: str) -> Decision:
+    """Of a claim by its name, such as "7a"."""
+    number = int(name.rstrip("ab"))
+    return next(d for d in CLAIMS[number].decisions if f"{number}{d.half}" == name)

@@ -14,13 +14,6 @@ def over_noise(arm: Arm) -> Interval:
     """Mean distance at the end over what noise alone would do to the arm's mean norm.
 
     The geometric mean over seeds; 1 is noise alone.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
-    >>> print(f"{over_noise(arm):.1f}")
-    0.6 [0.4, 1.1]
     """
     return geometric_interval(arm.final_distances.mean(axis=1) / arm.noise()[-1])
 
@@ -30,15 +23,6 @@ def norm_slope(arms: Sequence[Arm]) -> float | None:
 
     By least squares over all runs of the arms; None where their norms differ by less than a
     factor of exp(0.5) = 1.65, which leaves no slope to speak of.
-
-    Examples
-    --------
-    >>> from companion.evidence.arms import Of
-    >>> from companion.evidence.results import read_runs
-    >>> runs = read_runs("norms-small")  # in the book's repository
-    >>> arms = [runs.arm("cifar10", Of("principal_components", norm=norm)) for norm in (0.25, 5.0)]
-    >>> print(f"{norm_slope(arms):.1f}")
-    -2.0
     """
     if not arms:
         return None
@@ -56,15 +40,6 @@ def norm_share(arms: Sequence[Arm], *, by_method: bool = False) -> float:
     arms : sequence of Arm
     by_method : bool
         Explained by the norm and the method together: the parabola has a level for each method.
-
-    Examples
-    --------
-    >>> from companion.evidence.arms import Of
-    >>> from companion.evidence.results import read_runs
-    >>> runs = read_runs("norms-small")  # in the book's repository
-    >>> arms = [runs.arm("cifar10", Of("principal_components", norm=norm)) for norm in (0.25, 5.0)]
-    >>> norm_share(arms) > 0.9
-    True
     """
     norms, turned, methods = _by_run(arms)
     levels = (

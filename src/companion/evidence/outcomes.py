@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..claims import (
+    ACCURACY_MARGIN,
     ADVERSE,
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -18,13 +19,10 @@ from ..claims import (
 )
 from .intervals import Estimate, Interval
 
-ACCURACY_MARGIN = 0.2  #: pp; an interval wholly within it is no practical difference
-SPEED_MARGIN = 0.5  #: pp, of accuracies averaged over epochs
-FROZEN_MARGIN = 0.5  #: pp that a layer may lose by being frozen and still count as equal
 LEAST_PAIRS = 3  #: two pairs give no verdict
 LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2
 
-Part = Callable[[float], str]  #: from the level of the interval to an outcome
+DecisionAt = Callable[[float], str]  #: from the level of the interval to an outcome
 
 
 def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) -> str:
@@ -57,7 +55,7 @@ def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) ->
     return CONTRADICTED if interval.side() == -sign else UNDECIDED
 
 
-def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
+def one_sided(interval: Interval, bound: float, sign: int = 1) -> str:
     """Whether a number lies on the claimed side of a bound: above for +1, below for -1.
 
     Returns
@@ -67,13 +65,29 @@ def beyond(interval: Interval, bound: float, sign: int = 1) -> str:
 
     Examples
     --------
-    >>> beyond(Interval(3.0, 2.0, 4.5, 6), 1.25)
+    >>> one_sided(Interval(3.0, 2.0, 4.5, 6), 1.25)
     'supported'
-    >>> beyond(Interval(1.1, 1.0, 1.2, 6), 1.25)
+    >>> one_sided(Interval(1.1, 1.0, 1.2, 6), 1.25)
     'not supported'
     """
     side = interval.side(bound)
     return {sign: SUPPORTED, -sign: NOT_SUPPORTED, 0: UNDECIDED}[side]
+
+
+def no_more_than(interval: Interval, margin: float) -> str:
+    """Whether a difference is at most so large: wholly below the margin supported, above it not.
+
+    Returns
+    -------
+    str
+        "supported", "contradicted" or "undecided".
+
+    Examples
+    --------
+    >>> no_more_than(Interval(-0.6, -1.2, 0.1, 6), 0.2), no_more_than(Interval(1, 0.3, 1.7, 6), 0.2)
+    ('supported', 'contradicted')
+    """
+    return {-1: SUPPORTED, 1: CONTRADICTED, 0: UNDECIDED}[interval.side(margin)]
 
 
 def equal_within(interval: Interval, margin: float) -> str:
@@ -101,7 +115,7 @@ def equal_within(interval: Interval, margin: float) -> str:
     return NOT_SUPPORTED if outside else UNDECIDED
 
 
-def gain(interval: Interval) -> str:
+def positive(interval: Interval) -> str:
     """Whether a difference lies above zero, where none, or one below, is just not what is claimed.
 
     Returns
@@ -111,14 +125,14 @@ def gain(interval: Interval) -> str:
 
     Examples
     --------
-    >>> gain(Interval(0.8, 0.5, 1.1, 6)), gain(Interval(0.0, -0.1, 0.1, 6))
+    >>> positive(Interval(0.8, 0.5, 1.1, 6)), positive(Interval(0.0, -0.1, 0.1, 6))
     ('supported', 'not supported')
     """
     outcome = direction(interval, +1)
     return NOT_SUPPORTED if outcome in (CONTRADICTED, NO_DIFFERENCE) else outcome
 
 
-def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
+def decision_at(estimate: Estimate | None, look: Callable[[Interval], str]) -> DecisionAt:
     """A look at an estimate at any level; undecided without runs or from fewer than three pairs.
 
     Parameters
@@ -134,7 +148,8 @@ def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
 
     Examples
     --------
-    >>> at = part(Estimate(1.0, error=0.3, freedom=5, n=6), lambda found: direction(found, +1))
+    >>> estimate = Estimate(1.0, error=0.3, freedom=5, n=6)
+    >>> at = decision_at(estimate, lambda interval: direction(interval, +1))
     >>> at(0.95), at(0.999)
     ('supported', 'undecided')
     """
@@ -147,12 +162,12 @@ def part(estimate: Estimate | None, look: Callable[[Interval], str]) -> Part:
     return at
 
 
-def conjunction(parts: Sequence[Part]) -> str:
+def conjunction(parts: Sequence[DecisionAt], level: float = 0.95) -> str:
     """The verdict on a claim that holds if all of its parts do.
 
     Supported needs every part at 95 %. One adverse part is enough against it, but of many one may
     look adverse by chance: it counts if it is adverse at the level 1 - 0.05 / k too, the first step
-    of Holm's procedure.
+    of Holm's procedure. A second look has another level.
 
     Returns
     -------
@@ -166,7 +181,7 @@ def conjunction(parts: Sequence[Part]) -> str:
     >>> conjunction([lambda level: "supported", lambda level: "contradicted"])
     'contradicted'
     """
-    if parts and all(at(0.95) == SUPPORTED for at in parts):
+    if parts and all(at(level) == SUPPORTED for at in parts):
         return SUPPORTED
-    adjusted = [at(1 - 0.05 / len(parts)) for at in parts]
+    adjusted = [at(1 - (1 - level) / len(parts)) for at in parts]
     return next((outcome for outcome in ADVERSE if outcome in adjusted), UNDECIDED)

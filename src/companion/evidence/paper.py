@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arms import Of
+from .arms import ArmKey
 
 #: Final accuracy in percent, mean of three runs: the paper's Table 1.
 TABLE_1 = {
@@ -16,13 +16,13 @@ TABLE_1 = {
 }
 
 
-def paper_difference(dataset: str, of: Of) -> float | None:
+def paper_difference(dataset: str, key: ArmKey) -> float | None:
     """An arm's final accuracy minus Glorot's, in pp; None where the paper gives none.
 
     Examples
     --------
-    >>> round(paper_difference("fashion_mnist", Of("principal_components")), 2)
+    >>> round(paper_difference("fashion_mnist", ArmKey("principal_components")), 2)
     0.78
     """
-    value = None if of.rest else TABLE_1.get((dataset, of.method))
+    value = None if key.rest else TABLE_1.get((dataset, key.method))
     return None if value is None else value - TABLE_1[dataset, "glorot_uniform"]

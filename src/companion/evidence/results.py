@@ -17,7 +17,7 @@ from ..runs.record import Result, RunRefused, unpack_result
 from ..runs.registration import Registration, read_registration
 from ..runs.settings import Settings
 from ..runs.studies import STUDIES
-from .arms import Arm, Of
+from .arms import Arm, ArmKey
 
 
 class NoResults(FileNotFoundError):
@@ -28,16 +28,8 @@ class NoResults(FileNotFoundError):
 class Runs:
     """The finished runs of one study, or of several read together.
 
-    An arm is asked for by its settings: an `Of`, or the method's name where it differs in
-    nothing else.
-
-    Examples
-    --------
-    >>> runs = read_runs("paper-small")  # in the book's repository
-    >>> runs.arm("cifar10", "kmeans").seeds
-    [0, 1, 2]
-    >>> runs.has("cifar10", Of("kmeans", norm="glorot"), "glorot_uniform")
-    False
+    An arm is asked for by its settings: an `ArmKey`, or the method's name where it differs in
+    nothing else. What is not there is None.
     """
 
     studies: tuple[str, ...]
@@ -55,95 +47,55 @@ class Runs:
         present = {arm.dataset for arm in self.arms}
         return [name for name in DATASETS if name in present]
 
-    def find(self, dataset: str, of: Of | str) -> Arm | None:
+    def find(self, dataset: str, key: ArmKey | str) -> Arm | None:
         """The arm on a data set; None without runs.
 
         Raises
         ------
         ValueError
-            Arms of several studies fit, which differ in what `of` leaves open; or `of` names a
+            Arms of several studies fit, which differ in what `key` leaves open; or `key` names a
             setting that can't be.
         """
-        of = Of(of) if isinstance(of, str) else of
+        key = ArmKey(key) if isinstance(key, str) else key
         wanted = {
-            Settings(dataset=dataset, **STUDIES[study].common | of.settings)
+            Settings(dataset=dataset, **STUDIES[study].common | key.settings)
             for study in self.studies
         }
         fitting = [arm for arm in self.arms if replace(arm.settings, seed=0) in wanted]
         if len(fitting) > 1:
             raise ValueError(
-                f"of={of.label!r} fits {len(fitting)} arms on {dataset} in "
+                f"key={key.label!r} fits {len(fitting)} arms on {dataset} in "
                 f"{', '.join(self.studies)}; name what tells them apart "
                 f"({fitting[0].settings.differences(fitting[1].settings)})"
             )
         return fitting[0] if fitting else None
 
-    def arm(self, dataset: str, of: Of | str) -> Arm:
-        """The arm on a data set; KeyError, with the arms that there are, if it has no runs."""
-        found = self.find(dataset, of)
-        if found is None:
-            label = (Of(of) if isinstance(of, str) else of).label
-            there = "; ".join(arm.of.label for arm in self.arms if arm.dataset == dataset)
-            raise KeyError(
-                f"{label} on {dataset} has no runs in {', '.join(self.studies)}; "
-                f"there are: {there or 'none'}"
-            )
-        return found
-
-    def has(self, dataset: str, *of: Of | str, across_precision: bool = False) -> bool:
-        """Whether all these arms have runs, and a seed in common made under like conditions."""
-        arms = [self.find(dataset, one) for one in of]
-        return None not in arms and bool(self._pairs(arms, across_precision)[0])
-
-    def paired(
-        self, dataset: str, *of: Of | str, across_precision: bool = False
-    ) -> tuple[Arm, ...]:
+    def paired(self, dataset: str, *keys: ArmKey | str) -> tuple[Arm, ...] | None:
         """The arms, each with the seeds that all of them have, made under like conditions.
 
         Pairs are compared to the last image, so both runs must have been made on the same kind of
         device, in the same precision, and by code that trains alike; other seeds are left out.
         Arms of several studies must agree in all settings but those that name them.
 
-        Parameters
-        ----------
-        dataset : str
-        *of : Of or str
-        across_precision : bool
-            Precision is what is to be compared, and may differ.
-
-        Raises
-        ------
-        KeyError
-            An arm without runs, or no such seed in common; `has` tells beforehand.
+        Returns
+        -------
+        tuple of Arm, or None
+            None if an arm has no runs, or if there is no such seed.
         """
-        arms = [self.arm(dataset, one) for one in of]
-        seeds, unlike = self._pairs(arms, across_precision)
-        if not seeds:
-            reason = f"; unlike conditions: {'; '.join(unlike)}" if unlike else ""
-            where = f"{dataset} have no seed in common in {', '.join(self.studies)}"
-            raise KeyError(f"{'; '.join(arm.of.label for arm in arms)} on {where}{reason}")
-        return tuple(arm.among(seeds) for arm in arms)
-
-    def _pairs(self, arms: list[Arm], across_precision: bool) -> tuple[list[int], list[str]]:
-        """Seeds that can be compared, and for each of the others that all arms have, why not."""
-        named = {name for arm in arms for name in arm.of.settings} | {"seed"}
+        arms = [arm for key in keys if (arm := self.find(dataset, key))]
+        if len(arms) < len(keys):
+            return None
+        named = {name for arm in arms for name in arm.key.settings} | {"seed"}
         by_seed = [
             {result.settings.seed: self._conditions(result, named) for result in arm.results}
             for arm in arms
         ]
-        seeds, unlike = [], []
-        for seed in sorted(set.intersection(*map(set, by_seed))):
-            values = {key: {of[seed][key] for of in by_seed} for key in by_seed[0][seed]}
-            differing = [
-                f"{key} {', '.join(sorted(those))}"
-                for key, those in values.items()
-                if len(those) > 1 and not (key == "precision" and across_precision)
-            ]
-            if differing:
-                unlike.append(f"seed {seed} has {' and '.join(differing)}")
-            else:
-                seeds.append(seed)
-        return seeds, unlike
+        seeds = [
+            seed
+            for seed in sorted(set.intersection(*map(set, by_seed)))
+            if all(of_arm[seed] == by_seed[0][seed] for of_arm in by_seed)
+        ]
+        return tuple(arm.among(seeds) for arm in arms) if seeds else None
 
     def made_under(self, result: Result) -> dict[str, str]:
         """Device, precision and code of a run; runs that differ in one are never paired."""
@@ -230,7 +182,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
             of_arm = found.setdefault(replace(result.settings, seed=0), {})
             of_arm[result.settings.seed] = result
     arms = {
-        settings: Arm(of_named(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
+        settings: Arm(arm_key(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
         for study in map(STUDIES.get, present)
         for dataset in study.datasets
         for name in study.arms
@@ -241,7 +193,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     return Runs(tuple(present), tuple(arms.values()), tuple(manifests), read_registration(root))
 
 
-def of_named(study: Study, name: str) -> Of:
+def arm_key(study: Study, name: str) -> ArmKey:
     """What tells an arm from the study's others, without what all arms have as well.
 
     Raises
@@ -251,12 +203,12 @@ def of_named(study: Study, name: str) -> Of:
 
     Examples
     --------
-    >>> of_named(STUDIES["grid"], "principal_components, frozen").label
+    >>> arm_key(STUDIES["grid"], "principal_components, frozen").label
     'principal components, never trained'
     """
     common = Settings(**study.common)
     arm = {"method": common.method, **study.arms[name]}
-    return Of(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
+    return ArmKey(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
 
 
 def _listed(path: Path, digest: str) -> Result:
@@ -271,8 +223,33 @@ def _listed(path: Path, digest: str) -> Result:
     return unpack_result(content, path)
 
 
+def merged(*several: Runs | None) -> Runs | None:
+    """The runs of several studies as if they were of one; None if there are none.
+
+    Runs of the same settings but for the seed become one arm, whichever study made them.
+    """
+    present = [runs for runs in several if runs]
+    if not present:
+        return None
+    arms: dict[Settings, Arm] = {}
+    for arm in (arm for runs in present for arm in runs.arms):
+        settings = replace(arm.settings, seed=0)
+        if known := arms.get(settings):
+            by_seed = {r.settings.seed: r for r in (*arm.results, *known.results)}
+            results = tuple(by_seed[seed] for seed in sorted(by_seed))
+            arms[settings] = Arm(known.key, known.dataset, results)
+        else:
+            arms[settings] = arm
+    return Runs(
+        tuple(dict.fromkeys(name for runs in present for name in runs.studies)),
+        tuple(arms.values()),
+        tuple(manifest for runs in present for manifest in runs.manifests),
+        present[0].registration,
+    )
+
+
 def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
-    """Of each study the full runs or, where there are none, its reduced ones; read together.
+    """ArmKey each study the full runs or, where there are none, its reduced ones; read together.
 
     The reduced runs of `norms` come with those of `paper-small`, which stand beside them.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from .arms import Arm, Of
+from .arms import Arm, ArmKey
 from .comparisons import (
     COMPONENTS,
     GLOROT,
@@ -85,20 +85,12 @@ def _measures(covariance: Tensor) -> dict[str, Measure]:
 
 
 def without_last(measure: Measure) -> Measure:
-    """The same of all filters but the last; for components that is brightness.
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "kmeans")  # in the book's repository
-    >>> cosine(arm).shape, without_last(cosine)(arm).shape
-    ((3, 27), (3, 26))
-    """
+    """The same of all filters but the last; for components that is brightness."""
     return lambda arm: measure(arm)[:, :-1]
 
 
-def turning(
-    on: Stage, covariance: Tensor, pairs: Mapping[str, tuple[Of, Of]] = TURNING
+def turning_specifications(
+    on: Stage, covariance: Tensor, pairs: Mapping[str, tuple[ArmKey, ArmKey]] = TURNING
 ) -> list[Specification]:
     """How much further one arm's filters turn than another's, as a ratio.
 
@@ -107,7 +99,7 @@ def turning(
     on : Stage
     covariance : Tensor of shape (d, d)
         Of raw patches, for `response`.
-    pairs : mapping of str to two Of
+    pairs : mapping of str to two ArmKey
         By what tells them apart; the ratio is the first over the second. Default: over components
         Glorot's filters, as they are and at norm 1, and random orthonormal ones.
 
@@ -116,15 +108,6 @@ def turning(
     list of Specification
         Intervals of the ratio, > 0. A pair without runs is left out. Registered are the means of
         the cosine distance over all filters.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> rows = turning(on, torch.eye(27))
-    >>> len(rows), [f"{row.interval:.1f}" for row in rows if row.registered]
-    (24, ['10.2 [8.9, 11.7]', '3.5 [2.4, 5.2]'])
     """
     measures = _measures(covariance)
     return _kept(
@@ -144,7 +127,9 @@ def turning(
     )
 
 
-def ordering(on: Stage, covariance: Tensor, of: Of = COMPONENTS) -> list[Specification]:
+def order_specifications(
+    on: Stage, covariance: Tensor, key: ArmKey = COMPONENTS
+) -> list[Specification]:
     """Rank correlation of a filter's distance with its index.
 
     Parameters
@@ -152,7 +137,7 @@ def ordering(on: Stage, covariance: Tensor, of: Of = COMPONENTS) -> list[Specifi
     on : Stage
     covariance : Tensor of shape (d, d)
         Of raw patches, for `response`.
-    of : Of
+    key : ArmKey
         Its filters have an order.
 
     Returns
@@ -160,28 +145,21 @@ def ordering(on: Stage, covariance: Tensor, of: Of = COMPONENTS) -> list[Specifi
     list of Specification
         Intervals of the correlation, -1 to 1; empty without runs. Registered is the cosine
         distance, both with and without the last filter.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> rows = ordering(on, torch.eye(27))
-    >>> [f"{row.interval:+.2f}" for row in rows if row.registered]
-    ['+0.29 [+0.16, +0.41]', '+0.21 [+0.04, +0.37]']
     """
     measures = _measures(covariance)
     return _kept(
         (
             {"distance": name, "filters": which},
-            order(on, of, with_last=which == ALL, measure=measures[name]),
+            order(on, key, with_last=which == ALL, measure=measures[name]),
             name == "cosine",
         )
         for name, which in itertools.product(measures, (ALL, BUT_LAST))
     )
 
 
-def speeds(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specification]:
+def speed_specifications(
+    on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT
+) -> list[Specification]:
     """Difference of the accuracies averaged over the first epochs, by how many these are.
 
     Returns
@@ -189,14 +167,6 @@ def speeds(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specific
     list of Specification
         Intervals in percentage points; empty without runs. Registered are 50 epochs, or all of
         them where a run has fewer.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # of 15 epochs; in the book's repository
-    >>> rows = speeds(on)
-    >>> [(row.choices["horizon"], row.registered) for row in rows]
-    [('10 epochs', False), ('all epochs', True)]
     """
     horizons = [n for n in HORIZONS if n < on.epochs]
     return _kept(
@@ -209,7 +179,9 @@ def speeds(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specific
     )
 
 
-def saved(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specification]:
+def saving_specifications(
+    on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT
+) -> list[Specification]:
     """Epochs to a share of the second arm's final accuracy, by the share.
 
     Returns
@@ -217,15 +189,6 @@ def saved(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specifica
     list of Specification
         Intervals of the difference in epochs, below 0 if the first arm is earlier; empty without
         runs. Registered is 0.9.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> rows = saved(on)
-    >>> [f"{row.interval:+.1f}" for row in rows if row.registered]
-    ['+0.0 [−2.5, +2.5]']
     """
     found = {share: epochs_saved(on, one, other, share) for share in THRESHOLDS}
     return _kept(
@@ -234,7 +197,9 @@ def saved(on: Stage, one: Of = COMPONENTS, other: Of = GLOROT) -> list[Specifica
     )
 
 
-def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Specification]:
+def accuracy_specifications(
+    on: Stage, sums: Mapping[str, Mapping[ArmKey, float]] = FINAL
+) -> list[Specification]:
     """Differences of final accuracies, of the last epoch and of the mean of the last ten.
 
     The interval of the latter counts no other test images in: its spread is the pooled residual of
@@ -243,7 +208,7 @@ def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Sp
     Parameters
     ----------
     on : Stage
-    sums : mapping of str to mapping of Of to float
+    sums : mapping of str to mapping of ArmKey to float
         The weights of the arms, by what tells the sums apart. Default: components, k-means and
         random patches, each minus Glorot.
 
@@ -252,15 +217,6 @@ def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Sp
     list of Specification
         Intervals in percentage points. A sum that an arm has no runs for is left out. Registered
         is the last epoch.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from companion.evidence.stages import stages_to_show
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> rows = finals(on)
-    >>> [f"{row.interval:+.1f}" for row in rows if row.choices["arm"] == "components"]
-    ['+2.1 [+1.4, +2.7]', '+1.0 [−1.1, +3.1]']
     """
     rows = []
     for arm, weights in sums.items():
@@ -270,7 +226,7 @@ def finals(on: Stage, sums: Mapping[str, Mapping[Of, float]] = FINAL) -> list[Sp
     return _kept(rows)
 
 
-def _late(on: Stage, weights: Mapping[Of, float]) -> Estimate | None:
+def _late(on: Stage, weights: Mapping[ArmKey, float]) -> Estimate | None:
     """A weighted sum of the mean accuracies over the last epochs."""
 
     def late(arm: Arm) -> np.ndarray:

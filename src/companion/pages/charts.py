@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..claims import ACCURACY_MARGIN
 from ..evidence.intervals import mean_interval
-from ..evidence.outcomes import ACCURACY_MARGIN
 from .style import METHOD_COLORS, METHOD_LABELS, METHOD_LINES, METHOD_MARKERS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
-    from ..evidence.arms import Of
+    from ..evidence.arms import ArmKey
     from ..evidence.comparisons import Accuracy
     from ..evidence.specifications import Specification
     from ..evidence.stages import Stage
@@ -178,7 +178,7 @@ def stage_panels(
 
 
 def forest(
-    rows: Sequence[tuple[Of, Accuracy, float | None]],
+    rows: Sequence[tuple[ArmKey, Accuracy, float | None]],
     *,
     ax: Axes,
     margin: float = ACCURACY_MARGIN,
@@ -187,7 +187,7 @@ def forest(
 
     Parameters
     ----------
-    rows : sequence of (Of, Accuracy, float or None)
+    rows : sequence of (ArmKey, Accuracy, float or None)
         The arm, its difference, and the paper's in percentage points.
     ax : Axes
     margin : float

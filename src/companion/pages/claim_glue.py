@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING
 
 from IPython.display import HTML, Markdown
 
-from ..claims import DESCRIBED
-from ..evidence.arms import Of
+from ..claims import CLAIMS, DESCRIBED
+from ..evidence.arms import ArmKey
 from ..evidence.judge import Verdict, overall
-from .claim_list import read_claims
 from .glue import say
-from .phrases import describe, evidence, needed, number_of, record, rows, where
+from .phrases import (
+    decided_where,
+    evidence_line,
+    number_of,
+    stage_line,
+    verdict_record,
+    verdict_rows,
+    what_would_decide,
+)
 from .style import METHOD_LABELS
 from .typography import proper_minus
 
@@ -29,8 +36,8 @@ if TYPE_CHECKING:
 _TOGETHER = re.compile(r"\S+ \[[^\]]*\](?: pp)?|\(n = \d+\)|\d+ epochs")
 
 
-def tell(found: Sequence[Verdict], chapter: int) -> None:
-    """Keep what the training runs say of the claims that book/claims.yml gives to a chapter.
+def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
+    """Keep what the training runs say of the claims that a chapter decides or shows.
 
     As ``claim_N_verdict`` (one word), ``_where``, ``_evidence``, ``_needed`` and ``_record``, which
     is JSON.
@@ -38,45 +45,29 @@ def tell(found: Sequence[Verdict], chapter: int) -> None:
     Raises
     ------
     ValueError
-        A verdict on a claim that is not in the list, or a claim of the chapter without one.
-    companion.pages.claim_list.NoClaims
-        The list is not there.
-
-    Examples
-    --------
-    >>> from companion.evidence.judge import verdicts
-    >>> from unittest.mock import patch
-    >>> with patch("companion.pages.glue._glue") as kept:  # a notebook does without
-    ...     tell(verdicts({}), chapter=9)  # in the book's repository
-    >>> kept.call_args_list[0].args
-    ('claim_1_verdict', 'undecided')
+        A claim of the chapter without a verdict.
     """
-    claims = read_claims()
-    own = {n for n, c in claims.items() if c.runs and chapter in (c.chapter, *c.also)}
-    numbers = {number_of(verdict.claim) for verdict in found}
-    for missing, what in (
-        (numbers - claims.keys(), "have verdicts and are not in book/claims.yml"),
-        (own - numbers, "are in book/claims.yml and have no verdict"),
-    ):
-        if missing:
-            raise ValueError(f"claims {', '.join(map(str, sorted(missing)))} {what}")
+    own = {n for n, claim in CLAIMS.items() if claim.runs and chapter in claim.chapters}
+    if missing := own - {number_of(verdict.claim) for verdict in found}:
+        raise ValueError(f"claims {', '.join(map(str, sorted(missing)))} have no verdict")
     for number in sorted(own):
         of_claim = [verdict for verdict in found if number_of(verdict.claim) == number]
         outcome = overall(of_claim)
         _keep(
-            number, verdict=outcome, where=where(of_claim, outcome), evidence=evidence(of_claim),
-            needed=needed(of_claim), record=json.dumps(record(of_claim)),
+            number, verdict=outcome, where=decided_where(of_claim, outcome),
+            evidence=evidence_line(of_claim), needed=what_would_decide(of_claim),
+            record=json.dumps(verdict_record(of_claim)),
         )  # fmt: skip
 
 
-def tell_described(number: int, evidence: str) -> None:
+def glue_described(number: int, evidence: str) -> None:
     """Keep the evidence on a claim that has no verdict, as `tell` does for those that have one.
 
     Examples
     --------
     >>> from unittest.mock import patch
     >>> with patch("companion.pages.glue._glue") as kept:
-    ...     tell_described(26, "3.1 waves per filter")
+    ...     glue_described(26, "3.1 waves per filter")
     >>> kept.call_args_list[0].args
     ('claim_26_verdict', 'described')
     """
@@ -87,7 +78,7 @@ def _keep(number: int, **parts: str) -> None:
     say(**{f"claim_{number}_{name}": value for name, value in parts.items()})
 
 
-def was(right: bool, known: object = True) -> str:
+def prediction_result(right: bool, known: object = True) -> str:
     """How a prediction fared: behind "We expected ... That".
 
     Parameters
@@ -98,7 +89,7 @@ def was(right: bool, known: object = True) -> str:
 
     Examples
     --------
-    >>> was(True), was(False), was(True, known=[])
+    >>> prediction_result(True), prediction_result(False), prediction_result(True, known=[])
     ('was right', 'was wrong', 'waits for more runs')
     """
     if not known:
@@ -107,18 +98,11 @@ def was(right: bool, known: object = True) -> str:
 
 
 def arms_of(on: Stage) -> dict[str, Arm]:
-    """The methods that a stage has as they are (own norm, trained), by name.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> list(arms_of(stages_to_show({})[-1]))[:2]  # in the book's repository
-    ['principal_components', 'kmeans']
-    """
-    return {name: arm for name in METHOD_LABELS if (arm := on.arm(Of(name)))}
+    """The methods that a stage has as they are (own norm, trained), by name."""
+    return {name: arm for name in METHOD_LABELS if (arm := on.arm(ArmKey(name)))}
 
 
-def numbered(
+def numbered_table(
     lines: Sequence[Mapping[str, object]], caption: str, name: str, *, once: int = 1
 ) -> Markdown:
     """A table with a number and a caption, to which the text can link.
@@ -138,7 +122,7 @@ def numbered(
 
     Examples
     --------
-    >>> table = numbered([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n")
+    >>> table = numbered_table([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n")
     >>> print(table.data)
     :::{table} How much.
     :name: tab-n
@@ -187,23 +171,15 @@ def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: st
     | none yet |
     :::
     """
-    lines = rows([v for claim in claims for v in found if v.claim == claim])
+    lines = verdict_rows([v for claim in claims for v in found if v.claim == claim])
     if not any(line["paper"] for line in lines):
         lines = [{key: text for key, text in line.items() if key != "paper"} for line in lines]
-    return numbered(lines, caption, name, once=2)
+    return numbered_table(lines, caption, name, once=2)
 
 
-def show(stages: Sequence[Stage]) -> HTML:
-    """Which runs the page rests on, in a box: a line for each stage, and the machines.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> box = show(stages_to_show({}))  # in the book's repository
-    >>> "decides nothing" in box.data
-    True
-    """
-    lines = [describe(on) for on in stages]
+def runs_box(stages: Sequence[Stage]) -> HTML:
+    """Which runs the page rests on, in a box: a line for each stage, and the machines."""
+    lines = [stage_line(on) for on in stages]
     head = "".join(f'<th scope="col">{key}</th>' for key in lines[0])
     body = "".join(
         f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line.values())}</tr>"

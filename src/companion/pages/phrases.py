@@ -18,13 +18,10 @@ from ..evidence.judge import (
 )
 from ..evidence.outcomes import LOOKS
 from ..evidence.stages import Stage
-from ..runs.studies import STUDIES
 from .typography import proper_minus
 
 if TYPE_CHECKING:
     from ..evidence.intervals import Interval
-
-_STUDY_OF = {study.stage: study for study in STUDIES.values() if study.stage}
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -49,16 +46,8 @@ def number_of(claim: str) -> int:
     return int(re.match(r"\d+", claim)[0])
 
 
-def describe(on: Stage) -> dict[str, str]:
-    """Which runs a stage rests on, and how far it is: a line of the box that heads a chapter.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> line = describe(stages_to_show({})[-1])  # in the book's repository
-    >>> line["data set"], line["epochs"], line["runs"], line["state"]
-    ('Fashion-MNIST', '15', '15', 'reduced, decides nothing')
-    """
+def stage_line(on: Stage) -> dict[str, str]:
+    """Which runs a stage rests on, and how far it is: a line of the box that heads a chapter."""
     settings = on.settings
     made = [result for arm in on.arms for result in arm.results]
     broken = sum(result.diverged for result in made)
@@ -66,9 +55,10 @@ def describe(on: Stage) -> dict[str, str]:
     state += ", decides nothing"
     if on.letter:
         planned = {
-            on.study.settings(arm, on.dataset, seed)
-            for arm in on.study.arms
-            for seed in on.study.seeds_of(arm)
+            study.settings(arm, on.dataset, seed)
+            for study in on.studies
+            for arm in study.arms
+            for seed in study.seeds_of(arm)
         }
         n_in = sum(result.settings in planned for result in made)
         runs = f"{n_in} of {len(planned)}"
@@ -86,30 +76,30 @@ def describe(on: Stage) -> dict[str, str]:
     }
 
 
-def place(verdict: Verdict) -> str:
+def setting_label(verdict: Verdict) -> str:
     """Data set, width, length and stage of a verdict.
 
     Examples
     --------
-    >>> place(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    >>> setting_label(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
     'CIFAR-10, 10×16, 30 epochs'
     """
     names = PUBLISHED if verdict.dataset == "both" else (verdict.dataset,)
-    widths = _STUDY_OF[verdict.stage[0]].common["widths"]
     where = " and ".join(DATASETS[name].label for name in names)
-    return f"{where}, {len(widths)}\u00d7{widths[0]}, {verdict.epochs} epochs"
+    second = ", second look" if verdict.second else ""
+    return f"{where}, {verdict.widths}, {verdict.epochs} epochs{second}"
 
 
 def _doubt(verdict: Verdict) -> str:
     return "; the two measures disagree" if verdict.disagree else ""
 
 
-def said(verdict: Verdict) -> str:
+def verdict_phrase(verdict: Verdict) -> str:
     """The outcome where it is decided, else how far the runs are.
 
     Examples
     --------
-    >>> said(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
+    >>> verdict_phrase(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
     'no runs yet'
     """
     if verdict.state == DECIDED:
@@ -143,7 +133,7 @@ def _written(interval: Interval, unit: str) -> str:
     return f"{interval:{sign}.2f}{pp}"
 
 
-def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
+def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
     """A table of verdicts, a line for each part: what was compared, and what it says.
 
     What a part reads is told only where its verdict is decided, or was declared undecidable;
@@ -158,7 +148,7 @@ def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, s
     Examples
     --------
     >>> from companion.evidence.judge import verdicts
-    >>> first = rows(verdicts({}), shown=False)[0]
+    >>> first = verdict_rows(verdicts({}), shown=False)[0]
     >>> first["claim"], first["effect, 95 %"], first["verdict"]
     ('1', 'no runs', 'undecided, as declared')
     """
@@ -176,19 +166,19 @@ def rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, s
             table.append(
                 {
                     "claim": verdict.claim,
-                    "where": place(verdict),
+                    "where": setting_label(verdict),
                     "compared": reading.what,
                     "effect, 95 %": effect(reading),
                     "paper": size,
                     "n": str(reading.n),
                     "reads": reading.outcome if open_to_read else "",
-                    "verdict": said(verdict),
+                    "verdict": verdict_phrase(verdict),
                 }
             )
     return table
 
 
-def finding(
+def claim_sentence(
     found: Sequence[Verdict],
     claim: str,
     question: str,
@@ -216,9 +206,9 @@ def finding(
     --------
     >>> words = {"supported": "It holds", "against": "It fails"}
     >>> decided = Verdict("9", "cifar10", "B", 30, "supported", "decided")
-    >>> finding([decided], "9", "whether it holds", **words)
+    >>> claim_sentence([decided], "9", "whether it holds", **words)
     'It holds (CIFAR-10, 10×16, 30 epochs).'
-    >>> finding([], "9", "whether it holds", **words)
+    >>> claim_sentence([], "9", "whether it holds", **words)
     'It is open whether it holds: no registered run that could tell is in yet.'
     """
     texts = {
@@ -233,11 +223,11 @@ def finding(
     for verdict in found:
         if verdict.claim == claim and verdict.dataset != "both":
             if verdict.state == DECIDED:
-                where_ = place(verdict) + _doubt(verdict)
+                where_ = setting_label(verdict) + _doubt(verdict)
                 places.setdefault(texts[verdict.outcome], []).append(where_)
             elif verdict.state == INTERIM:
                 pairs = f"{verdict.n} of {verdict.n_registered} pairs"
-                begun.append(f"{pairs} ({place(verdict)})")
+                begun.append(f"{pairs} ({setting_label(verdict)})")
     told = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
     if told:
         return " ".join([*told, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
@@ -247,12 +237,12 @@ def finding(
     return f"It is open {question}: {so_far}."
 
 
-def evidence(verdicts: Sequence[Verdict]) -> str:
+def evidence_line(verdicts: Sequence[Verdict]) -> str:
     """What all verdicts on a claim say, in one line.
 
     Examples
     --------
-    >>> evidence([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    >>> evidence_line([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
     'no registered runs yet'
     """
     texts = []
@@ -264,16 +254,16 @@ def evidence(verdicts: Sequence[Verdict]) -> str:
                 + (f" (paper {signed(reading.paper)})" if reading.paper is not None else "")
                 for reading in verdict.readings
             )
-            texts.append(f"{place(verdict)}{half}: {said(verdict)}; {parts}")
+            texts.append(f"{setting_label(verdict)}{half}: {verdict_phrase(verdict)}; {parts}")
     return ". ".join(texts) or "no registered runs yet"
 
 
-def where(verdicts: Sequence[Verdict], outcome: str) -> str:
+def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
     """The places where a claim has this outcome, in brackets; empty where nothing is decided.
 
     Examples
     --------
-    >>> where([Verdict("9", "cifar10", "B", 30, "supported", "decided")], "supported")
+    >>> decided_where([Verdict("9", "cifar10", "B", 30, "supported", "decided")], "supported")
     '(CIFAR-10, 10×16, 30 epochs)'
     """
     decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
@@ -281,7 +271,7 @@ def where(verdicts: Sequence[Verdict], outcome: str) -> str:
         return ""
     names = {v.claim for v in decided}
     texts = [
-        f"{place(v)}{f' ({v.claim})' if len(names) > 1 else ''}"
+        f"{setting_label(v)}{f' ({v.claim})' if len(names) > 1 else ''}"
         + ("" if v.outcome == outcome else f": {v.outcome}")
         for v in decided
         if v.outcome != UNDECIDED
@@ -289,12 +279,12 @@ def where(verdicts: Sequence[Verdict], outcome: str) -> str:
     return f"({'; '.join(dict.fromkeys(texts))})"
 
 
-def needed(verdicts: Sequence[Verdict]) -> str:
+def what_would_decide(verdicts: Sequence[Verdict]) -> str:
     """What would decide a claim, with the command that makes it.
 
     Examples
     --------
-    >>> needed([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
     'stage B (python -m companion run grid)'
     """
     texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
@@ -305,23 +295,23 @@ def needed(verdicts: Sequence[Verdict]) -> str:
                     best, least, most = (f"{n:,}" for n in reading.needed)
                     texts.append(
                         f"about {best} pairs ({least} to {most}) for {reading.what}, "
-                        f"{place(verdict)}"
+                        f"{setting_label(verdict)}"
                     )
         elif verdict.state != DECIDED:
-            study = _STUDY_OF[verdict.stage]
             rest = "the rest of " if verdict.stage in begun else ""
-            texts.append(f"{rest}stage {verdict.stage} (python -m companion run {study.name})")
+            command = f"python -m companion run {' '.join(verdict.studies)}"
+            texts.append(f"{rest}stage {verdict.stage} ({command})")
     if not texts and any(verdict.state == DECLARED for verdict in verdicts):
         return "more seeds than any stage has; the runs will say how many"
     return "; ".join(dict.fromkeys(texts)) or "decided"
 
 
-def looked(verdict: Verdict) -> str:
+def looks_line(verdict: Verdict) -> str:
     """How far the looks at claim 2 are.
 
     Examples
     --------
-    >>> looked(Verdict("2", "fashion_mnist", "A", 250, "undecided", "no runs"))
+    >>> looks_line(Verdict("2", "fashion_mnist", "A", 250, "undecided", "no runs"))
     'The first look is due with 4 pairs; none has been made.'
     """
     if verdict.state == DECIDED:
@@ -336,12 +326,12 @@ def looked(verdict: Verdict) -> str:
     )
 
 
-def record(verdicts: Sequence[Verdict]) -> list[dict]:
+def verdict_record(verdicts: Sequence[Verdict]) -> list[dict]:
     """All of it as plain values, for a file that machines read.
 
     Examples
     --------
-    >>> record([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])[0]["state"]
+    >>> verdict_record([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])[0]["state"]
     'no runs'
     """
     return [

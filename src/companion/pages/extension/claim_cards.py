@@ -6,38 +6,9 @@ import json
 import re
 from collections import Counter
 
+from ...claims import UNDECIDED, WAITING, WORDS
+
 NAME = re.compile(r"claim_(\d+)_(verdict|where|evidence|needed|record)")
-# Every word for a claim, with the sign and the colour of its badge (white text, 4.5 to 1 or more).
-WORDS = {
-    "supported": ("✓", "#1a6b3c"),
-    "contradicted": ("✗", "#a3242b"),
-    "not supported": ("✗", "#a3242b"),
-    "no practical difference": ("=", "#6b4b00"),
-    "mixed": ("±", "#6a3d9a"),
-    "undecided": ("?", "#555555"),
-    "described": ("i", "#24578f"),
-}
-# What a verdict means, where the list of claims has no sentence for it.
-MEANING = {
-    "supported": "Our rule is met.",
-    "contradicted": "The whole interval lies on the other side of what is claimed.",
-    "not supported": "Our rule is not met.",
-    "no practical difference": "The whole interval lies within the margin that we call none.",
-    "mixed": "The outcome is not the same everywhere.",
-    "undecided": "What was computed does not settle it.",
-    "described": "There is no agreed measure, so there are numbers and no verdict.",
-}
-WAITING = "The training runs that would decide it are not all in, or cannot tell."
-COUNTED = {
-    "supported": "{} supported",
-    "contradicted": "{} contradicted",
-    "not supported": "{} not supported",
-    "no practical difference": "{} without a practical difference",
-    "mixed": "{} with mixed outcomes",
-    "described": "{} described without a verdict",
-    "waiting": "{} left to training runs that have not decided them yet",
-    "undecided": "{} left undecided by what was computed",
-}
 
 
 def of_claims(glued):
@@ -60,13 +31,13 @@ def decided(claims, found):
         if "verdict" in found.get(claim.chapter, {}).get(number, {})
     }
     problems = [
-        f"chapter {chapter} keeps a verdict on claim {number}, which is not in claims.yml"
+        f"chapter {chapter} keeps a verdict on claim {number}, which is no claim"
         for chapter, of_chapter in found.items()
         for number in of_chapter
         if number not in claims
     ]
     problems += [
-        f"chapter {claim.chapter} keeps no verdict on claim {number}, which claims.yml gives to it"
+        f"chapter {claim.chapter} keeps no verdict on claim {number}, which it is to decide"
         for number, claim in claims.items()
         if number not in kept
     ]
@@ -80,22 +51,18 @@ def decided(claims, found):
 
 
 def tally(claims, kept):
-    """One sentence that counts the verdicts."""
-    words = [
-        "waiting" if of_claim["verdict"] == "undecided" and claims[n].runs else of_claim["verdict"]
-        for n, of_claim in kept.items()
-    ]
-    counts = Counter(words)
-    parts = [text.format(counts[word]) for word, text in COUNTED.items() if counts[word]]
-    *first, last = parts
+    """One sentence that counts the verdicts on the paper's claims."""
+    own = {n: of_claim for n, of_claim in kept.items() if claims[n].of_the_paper}
+    counts = Counter(
+        WAITING
+        if of_claim["verdict"] == UNDECIDED and claims[n].runs
+        else WORDS[of_claim["verdict"]]
+        for n, of_claim in own.items()
+    )
+    order = [*WORDS.values(), WAITING]
+    *first, last = [word.counted.format(counts[word]) for word in order if counts[word]]
     listed = f"{', '.join(first)} and {last}" if first else last
-    return f"Of the paper’s {len(kept)} claims, in this build: {listed}."
-
-
-def plainly(claim, word):
-    """One sentence on a claim with this verdict: the list's, or what the verdict means."""
-    waiting = word == "undecided" and claim.runs
-    return claim.plain.get(word) or (WAITING if waiting else MEANING[word])
+    return f"Of the paper’s {len(own)} claims, in this build: {listed}."
 
 
 def strip(claims, kept, page):
@@ -106,7 +73,7 @@ def strip(claims, kept, page):
         label = html.escape(f"Claim {number}: {word}: {claims[number].statement}", quote=True)
         squares.append(
             f'<li><a class="{css_class(word)}" href="{page}#claim-{number}" aria-label="{label}" '
-            f'title="{label}"><b>{number}</b> <span>{WORDS[word][0]}</span></a></li>'
+            f'title="{label}"><b>{number}</b> <span>{WORDS[word].sign}</span></a></li>'
         )
     return f'<ul class="claims-strip" aria-label="All claims">{"".join(squares)}</ul>'
 
@@ -117,7 +84,7 @@ def css_class(word):
 
 def badge(number, word):
     """The badge of a claim, as SVG."""
-    sign, color = WORDS[word]
+    sign, color = WORDS[word].sign, WORDS[word].color
     left, right = f"claim {number}", f"{sign} {word}"
     widths = [10 + 7 * len(text) for text in (left, right)]
     total, label = sum(widths), html.escape(f"{left}: {word}")
@@ -143,7 +110,7 @@ def as_json(claims, kept, pages):
             "place": claim.place,
             "rule": claim.rule,
             "verdict": kept[number]["verdict"],
-            "in_words": plainly(claim, kept[number]["verdict"]),
+            "in_words": claim.meaning(kept[number]["verdict"]),
             "where": kept[number].get("where", ""),
             "evidence": kept[number]["evidence"],
             "to_decide": kept[number].get("needed"),

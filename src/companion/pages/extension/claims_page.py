@@ -1,4 +1,4 @@
-"""The claims of book/claims.yml on the pages, with what the chapters found of them.
+"""The table of claims on the pages, with what the chapters found of them.
 
 The role `verdict` is a badge that leads to a claim's card; the directive `claims-cards` makes the
 cards of one group, `claims-strip` a square for each claim, `claims-tally` a sentence that counts
@@ -17,8 +17,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from ..claim_list import read_claims
-from .claim_cards import MEANING, WORDS, as_json, badge, css_class, decided, of_claims, plainly
+from ...claims import CLAIMS, WORDS
+from .claim_cards import as_json, badge, css_class, decided, of_claims
 from .claim_cards import strip as strip_of
 from .claim_cards import tally as tally_of
 
@@ -37,14 +37,13 @@ def pages_of(source):
 
 
 def found_in(app):
-    """(claims, what is kept of each, what is wrong), from what MyST-NB keeps of the chapters."""
-    claims = read_claims(Path(app.srcdir) / "book" / "claims.yml")
+    """(what is kept of each claim, what is wrong), from what MyST-NB keeps of the chapters."""
     found = {}
     for number, name in pages_of(Path(app.srcdir)).items():
         cache = read_glue_cache(app.env.mystnb_config.output_folder, f"notebooks/{name}")
         texts = {name: kept["data"].get("text/plain", "") for name, kept in cache.items()}
         found[number] = of_claims(texts)
-    return claims, *decided(claims, found)
+    return decided(CLAIMS, found)
 
 
 class SayVerdicts(SphinxPostTransform):
@@ -59,52 +58,52 @@ class SayVerdicts(SphinxPostTransform):
         # The chapters' outputs are read once for all pages of a build, in each of its processes.
         if not hasattr(self.app, "found_of_claims"):
             self.app.found_of_claims = found_in(self.app)
-        claims, kept, problems = self.app.found_of_claims
+        kept, problems = self.app.found_of_claims
         for place in places:
             if problems and place["what"] in ("strip", "tally"):
                 LOGGER.warning("; ".join(problems), location=place)
-            made = getattr(self, place["what"])(place["number"], claims, kept)
+            made = getattr(self, place["what"])(place["number"], kept)
             place.replace_self(made)
 
     def address(self):
         return self.app.builder.get_relative_uri(self.env.docname, PAGE)
 
-    def verdict(self, number, claims, kept):
+    def verdict(self, number, kept):
         word = kept.get(number, {}).get("verdict")
         if word not in WORDS:
             return nodes.inline("", "not in this build")
         on_its_card = self.env.docname == PAGE
         kind = nodes.inline if on_its_card else nodes.reference
         made = kind(
-            "", "", nodes.inline("", WORDS[word][0]), nodes.Text(f" {word}"),
+            "", "", nodes.inline("", WORDS[word].sign), nodes.Text(f" {word}"),
             classes=["verdict", css_class(word)],
         )  # fmt: skip
         if not on_its_card:
             made["internal"], made["refuri"] = True, f"{self.address()}#claim-{number}"
-            made["reftitle"] = f"Claim {number}: {claims[number].statement}"
+            made["reftitle"] = f"Claim {number}: {CLAIMS[number].statement}"
         return made
 
-    def plain(self, number, claims, kept):
+    def plain(self, number, kept):
         word = kept.get(number, {}).get("verdict")
-        return nodes.Text(plainly(claims[number], word) if word in WORDS else "Not in this build.")
+        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else "Not in this build.")
 
-    def tally(self, number, claims, kept):
-        return nodes.paragraph("", tally_of(claims, kept) if kept else "Not in this build.")
+    def tally(self, number, kept):
+        return nodes.paragraph("", tally_of(CLAIMS, kept) if kept else "Not in this build.")
 
-    def strip(self, number, claims, kept):
+    def strip(self, number, kept):
         known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
-        return nodes.raw("", strip_of(claims, known, self.address()), format="html")
+        return nodes.raw("", strip_of(CLAIMS, known, self.address()), format="html")
 
 
 def write_claims(app, exception):
     """claims.json and the badges, where every chapter kept its verdicts."""
     if exception is not None or app.builder.format != "html":
         return
-    claims, kept, problems = found_in(app)
+    kept, problems = found_in(app)
     if problems:
         return  # the tally says so
     target = Path(app.outdir)
-    entries = as_json(claims, kept, pages_of(Path(app.srcdir)))
+    entries = as_json(CLAIMS, kept, pages_of(Path(app.srcdir)))
     text = json.dumps(entries, indent=1, ensure_ascii=False)
     (target / "claims.json").write_text(text + "\n", encoding="utf-8")
     (target / "badges").mkdir(exist_ok=True)
@@ -138,24 +137,15 @@ def body(claim, chapters):
     )
 
 
-class Listed:
-    """What a directive or role needs of the list of claims; `env` is Sphinx's."""
-
-    def claims(self):
-        path = Path(self.env.srcdir) / "book" / "claims.yml"
-        self.env.note_dependency(str(path))
-        return read_claims(path)
-
-
-class ClaimsCards(SphinxDirective, Listed):
+class ClaimsCards(SphinxDirective):
     """A card for each claim of a group: statement, verdict, a sentence, and all that is behind."""
 
     required_arguments = 1
 
     def run(self):
-        claims = [c for c in self.claims().values() if c.group == self.arguments[0]]
+        claims = [c for c in CLAIMS.values() if c.group == self.arguments[0]]
         if not claims:
-            raise self.error(f"no claim of claims.yml is of the group {self.arguments[0]!r}")
+            raise self.error(f"no claim is of the group {self.arguments[0]!r}")
         chapters = pages_of(Path(self.env.srcdir))
         return [self.card(claim, chapters) for claim in claims]
 
@@ -193,31 +183,31 @@ class ClaimsLegend(SphinxDirective):
 
     def run(self):
         rows = nodes.bullet_list(classes=["legend"])
-        for word, (sign, _) in WORDS.items():
+        for word, how in WORDS.items():
             mark = nodes.inline(
-                "", "", nodes.inline("", sign), nodes.Text(f" {word}"),
+                "", "", nodes.inline("", how.sign), nodes.Text(f" {word}"),
                 classes=["verdict", css_class(word)],
             )  # fmt: skip
-            text = nodes.paragraph("", "", mark, nodes.Text(f" {MEANING[word]}"))
+            text = nodes.paragraph("", "", mark, nodes.Text(f" {how.meaning}"))
             rows += nodes.list_item("", text)
         return [rows]
 
 
-class Verdict(SphinxRole, Listed):
+class Verdict(SphinxRole):
     """The badge of the claim of this number, which leads to its card."""
 
     def run(self):
         number = int(self.text) if self.text.isdecimal() else self.text
-        if number not in self.claims():
-            text = f"claim {self.text} is not in claims.yml"
+        if number not in CLAIMS:
+            text = f"{self.text} is no claim"
             return [], [self.inliner.reporter.error(text, line=self.lineno)]
         return [later(what="verdict", number=number)], []
 
 
 def count(app, config):
-    """The number of claims, for the text: {{ n_claims }}."""
-    claims = read_claims(Path(app.srcdir) / "book" / "claims.yml")
-    config.myst_substitutions = {**config.myst_substitutions, "n_claims": len(claims)}
+    """The number of the paper's claims, for the text: {{ n_claims }}."""
+    n = sum(claim.of_the_paper for claim in CLAIMS.values())
+    config.myst_substitutions = {**config.myst_substitutions, "n_claims": n}
 
 
 def setup(app):
