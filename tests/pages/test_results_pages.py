@@ -9,14 +9,12 @@ from xml.etree import ElementTree
 import papermill
 import pytest
 
-from companion.claims import OUTCOMES
-from companion.evidence.judge import DECIDES, Verdict, verdicts
+from companion.claims import CLAIMS, OUTCOMES, WAITING, WORDS
+from companion.evidence.judge import verdicts
 from companion.evidence.results import NoResults, read_runs
 from companion.evidence.stages import read_stages, stages_to_show
-from companion.pages import claim_glue as telling
-from companion.pages.claim_list import NoClaims, read_claims
+from companion.pages import claim_glue
 from companion.pages.extension import claim_cards, claims_page
-from companion.pages.phrases import number_of
 from tests.evidence import test_registered as worlds
 from tests.synthetic import write_study
 from tools.execute import kernel_settings
@@ -24,55 +22,39 @@ from tools.portable import glued
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = {int(path.stem[:2]): path for path in (ROOT / "notebooks").glob("*.ipynb")}
-CLAIMS = read_claims(ROOT / "book/claims.yml")
 
 # --- The list of claims ---------------------------------------------------------------------------
 
 
 def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
     tables = re.findall(r"{claims-cards} (\w+)", (ROOT / "book/claims.md").read_text())
-    assert list(CLAIMS) == list(range(1, 31)) and len(set(tables)) == len(tables)
+    assert list(CLAIMS) == list(range(1, 36)) and len(set(tables)) == len(tables)
+    assert {n for n, claim in CLAIMS.items() if claim.of_the_paper} == set(range(1, 31))
     assert {claim.group for claim in CLAIMS.values()} == set(tables)
     for claim in CLAIMS.values():
         labels = CHAPTERS[claim.chapter].read_text()
         assert claim.figure is None or f'"name": "{claim.figure}"' in labels, claim.number
 
 
-def test_the_list_says_which_claims_the_protocol_decides():
-    assert {n for n, claim in CLAIMS.items() if claim.runs} == {number_of(c) for c in DECIDES}
-
-
-def test_a_list_that_is_not_there_or_has_another_field(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(NoClaims, match="no book/claims.yml in .* or above it; clone"):
-        read_claims()
-    (tmp_path / "claims.yml").write_text("7:\n  statement: it holds\n  colour: red\n")
-    with pytest.raises(ValueError, match=r"claims.yml: claim 7: .*'colour'"):
-        read_claims(tmp_path / "claims.yml")
-
-
-def test_a_chapter_tells_what_the_list_gives_to_it(monkeypatch):
+def test_a_chapter_keeps_what_the_table_gives_to_it(monkeypatch):
     said = {}
-    monkeypatch.setattr(telling, "say", lambda **values: said.update(values))
+    monkeypatch.setattr(claim_glue, "say", lambda **values: said.update(values))
     found = verdicts({})
     for chapter, numbers in {
-        9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30},
+        9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30, 31, 32, 33, 34, 35},
         10: {7, 8, 9, 10},
         11: {7, 8, 9},
     }.items():
         said.clear()
-        telling.tell(found, chapter)
+        claim_glue.glue_claims(found, chapter)
         assert said.keys() == {
             f"claim_{number}_{part}"
             for number in numbers
             for part in ("verdict", "where", "evidence", "needed", "record")
         }
-    unlisted = Verdict("99", "cifar10", "B", 30, "undecided", "no runs")
-    with pytest.raises(ValueError, match="claims 99 have verdicts and are not in book/claims.yml"):
-        telling.tell([*found, unlisted], 9)
     without = [verdict for verdict in found if verdict.claim != "24"]
-    with pytest.raises(ValueError, match="claims 24 are in book/claims.yml and have no verdict"):
-        telling.tell(without, 9)
+    with pytest.raises(ValueError, match="claims 24 have no verdict"):
+        claim_glue.glue_claims(without, 9)
 
 
 # --- What the build makes of it -------------------------------------------------------------------
@@ -96,8 +78,8 @@ def test_the_build_knows_unlisted_missing_and_unknown_verdicts():
     del found[11][9]
     found[1][12]["verdict"] = "surely"
     assert claim_cards.decided(CLAIMS, found)[1] == [
-        "chapter 4 keeps a verdict on claim 99, which is not in claims.yml",
-        "chapter 11 keeps no verdict on claim 9, which claims.yml gives to it",
+        "chapter 4 keeps a verdict on claim 99, which is no claim",
+        "chapter 11 keeps no verdict on claim 9, which it is to decide",
         "chapter 1 keeps 'surely' on claim 12, which is no verdict",
     ]
 
@@ -111,23 +93,22 @@ def test_the_tally_counts_every_outcome_that_there_is():
     found = everything()
     found[1][12]["verdict"], found[4][16]["verdict"] = "supported", "contradicted"
     kept, _ = claim_cards.decided(CLAIMS, found)
-    waiting = sum(claim.runs for claim in CLAIMS.values())
+    waiting = sum(claim.runs and claim.of_the_paper for claim in CLAIMS.values())
     assert claim_cards.tally(CLAIMS, kept) == (
         "Of the paper’s 30 claims, in this build: 1 supported, 1 contradicted, "
         f"{waiting} left to training runs that have not decided them yet and {28 - waiting} left "
         "undecided by what was computed."
     )
-    assert set(OUTCOMES) < set(claim_cards.WORDS) == set(claim_cards.MEANING)
-    assert set(claim_cards.WORDS) < set(claim_cards.COUNTED)
+    assert set(OUTCOMES) < set(WORDS)
 
 
 def test_a_verdict_is_told_in_a_sentence_that_belongs_to_it():
     for claim in CLAIMS.values():
-        assert claim.plain.keys() <= claim_cards.WORDS.keys(), claim.number
-    assert "nearly brightness" in claim_cards.plainly(CLAIMS[16], "not supported")
-    assert claim_cards.plainly(CLAIMS[16], "supported") == "Our rule is met."
-    assert claim_cards.plainly(CLAIMS[2], "undecided") == claim_cards.WAITING
-    assert "What was computed" in claim_cards.plainly(CLAIMS[12], "undecided")
+        assert claim.plain.keys() <= WORDS.keys(), claim.number
+    assert CLAIMS[16].meaning("not supported") == CLAIMS[16].plain["not supported"]
+    assert CLAIMS[16].meaning("supported") == WORDS["supported"].meaning
+    assert CLAIMS[2].meaning("undecided") == WAITING.meaning
+    assert CLAIMS[12].meaning("undecided") == WORDS["undecided"].meaning
 
 
 def contrast_with_white(color):
@@ -138,19 +119,19 @@ def contrast_with_white(color):
 
 
 def test_a_badge_is_a_picture_with_a_text():
-    for word, (_, color) in claim_cards.WORDS.items():
+    for word, how in WORDS.items():
         image = ElementTree.fromstring(claim_cards.badge(27, word))
         assert image.attrib["aria-label"] == f"claim 27: {word}"
-        assert contrast_with_white(color) >= 4.5, word
+        assert contrast_with_white(how.color) >= 4.5, word
 
 
 def test_badges_on_pages_have_the_same_colours():
     css = (ROOT / "book/_static/book.css").read_text()
-    for word, (_, color) in claim_cards.WORDS.items():
+    for word, how in WORDS.items():
         rule = rf"\.{claim_cards.css_class(word)}[^{{}}]*{{\s*--verdict: (#\w+);"
         colours = {c if len(c) == 7 else "#" + "".join(2 * d for d in c[1:])
                    for c in re.findall(rule, css)}  # fmt: skip
-        assert colours == {color}, word
+        assert colours == {how.color}, word
 
 
 def test_each_square_says_what_it_is_and_leads_to_its_card():
@@ -232,7 +213,7 @@ def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch)
     said = {name: str(value).strip("'\"") for name, value in glued(executed).items()}
     verdict = {name[:-8]: value for name, value in said.items() if name.endswith("_verdict")}
     decided = {"true": {"supported"}, "false": {"contradicted", "not supported"}, "begun": set()}
-    undecidable = {"claim_1", "claim_3", "claim_5", "claim_24", "claim_25"}
+    undecidable = {f"claim_{n}" for n in (1, 3, 5, 24, 25, *range(31, 36))}
     for claim in verdict.keys() - undecidable - {"claim_11", "claim_26", "claim_28"}:
         assert verdict[claim] in decided[world] | ({"undecided"} if world == "begun" else set())
     assert all(verdict[claim] == "undecided" for claim in undecidable & verdict.keys())
@@ -289,7 +270,7 @@ def test_without_any_runs_the_way_out_is_named(tmp_path):
 def test_runs_are_described(tmp_path):
     folder = write_study(tmp_path, "paper-small", seeds=range(3)).parent
     write_study(tmp_path, "grid", seeds=range(1), keep=lambda s: s.dataset == "cifar10")
-    box = telling.show(stages_to_show(read_stages(folder), folder)).data
+    box = claim_glue.runs_box(stages_to_show(read_stages(folder), folder)).data
     rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", box)][1:]
     assert rows[0] == ["CIFAR-10", "30", "all", "B", "11 of 46", "1", "interim"]
     assert rows[1][1:] == ["15", "5,000", "none", "15", "3", "reduced, decides nothing"]
