@@ -59,7 +59,7 @@ def tally(claims, kept):
         else WORDS[of_claim["verdict"]]
         for n, of_claim in own.items()
     )
-    order = [*WORDS.values(), WAITING]
+    order = [how for word, how in WORDS.items() if word != UNDECIDED] + [WAITING, WORDS[UNDECIDED]]
     *first, last = [word.counted.format(counts[word]) for word in order if counts[word]]
     listed = f"{', '.join(first)} and {last}" if first else last
     return f"Of the paper’s {len(own)} claims, in this build: {listed}."
