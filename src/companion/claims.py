@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 # --- The words of a verdict -----------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class Speed:
 Part = Difference | Ratio | Order | Speed
 
 
-def _pair(one: str, other: str, sign: int = 1, **options: object) -> Difference:
+def _pair(one: str, other: str, sign: int = 1, **options: Any) -> Difference:
     return Difference({one: 1, other: -1}, sign, **options)
 
 

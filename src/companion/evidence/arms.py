@@ -128,7 +128,7 @@ class Arm:
 
     @property
     def settings(self) -> Settings:
-        """ArmKey the first seed; the others differ from it in the seed alone."""
+        """Of the first seed; the others differ from it in the seed alone."""
         return self.results[0].settings
 
     @property
@@ -200,7 +200,8 @@ class Arm:
         Computed from the mean norm at the start.
         """
         norm = float(self.norms[:, 0].mean()) if norm is None else norm
-        return noise_distance(norm, self.squared_rates, self.results[0].filters[0, 0].size)
+        size = self.results[0].filters[0, 0].size
+        return np.asarray(noise_distance(norm, self.squared_rates, size))
 
     def noise_band(self) -> np.ndarray:
         """(E + 1, 2), between which 95 % of such filters would lie."""

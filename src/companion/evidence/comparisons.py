@@ -188,7 +188,7 @@ def response(covariance: Tensor) -> Measure:
     Parameters
     ----------
     covariance : Tensor of shape (d, d)
-        ArmKey raw patches.
+        Of raw patches.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def ratio(
     Returns
     -------
     Estimate or None
-        ArmKey the logarithm; its interval is of the ratio, > 0. None without runs.
+        Of the logarithm; its interval is of the ratio, > 0. None without runs.
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -302,9 +302,9 @@ def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
     Parameters
     ----------
     null : Stage
-        ArmKey runs whose labels are noise.
+        Of runs whose labels are noise.
     trained : Stage
-        ArmKey the same data set, for at least as many epochs.
+        Of the same data set, for at least as many epochs.
     key : ArmKey
 
     Returns
@@ -313,16 +313,17 @@ def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
         > 0, one for each seed that both stages have, made under like conditions; empty without
         runs.
     """
-    if null.runs is None or trained.runs is None:
-        return []
-    arms = [on.runs.find(on.dataset, key) for on in (null, trained)]
-    if None in arms:
-        return []
-    made = [{r.settings.seed: on.runs.made_under(r) for r in arm.results}
-            for on, arm in zip((null, trained), arms, strict=True)]  # fmt: skip
-    noise, informed = (arm.distances[:, null.epochs].mean(axis=1) for arm in arms)
+    found = []
+    for on in (null, trained):
+        arm = on.arm(key)
+        if on.runs is None or arm is None:
+            return []
+        after = arm.distances[:, null.epochs].mean(axis=1)
+        under = map(on.runs.made_under, arm.results)
+        found.append(dict(zip(arm.seeds, zip(under, after, strict=True), strict=True)))
+    noise, informed = found
     return [
-        float(informed[arms[1].seeds.index(seed)] / noise[arms[0].seeds.index(seed)])
-        for seed in arms[0].seeds
-        if made[0][seed] == made[1].get(seed)
+        float(informed[seed][1] / distance)
+        for seed, (under, distance) in noise.items()
+        if seed in informed and informed[seed][0] == under
     ]

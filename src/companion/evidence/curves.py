@@ -48,7 +48,7 @@ def first_epoch(
     ([3, 4], [True, False])
     """
     above = smooth(curves, window) >= threshold
-    reached = above.any(axis=1)
+    reached = np.asarray(above.any(axis=1))
     return np.where(reached, above.argmax(axis=1) + 1, above.shape[1]), reached
 
 

@@ -128,7 +128,7 @@ def mean_squares(correct: Sequence[np.ndarray], weights: Sequence[float]) -> Mea
             "weights; one weight for each arm, and equal shapes, are needed"
         )
     parts = zip(correct, weights, strict=True)
-    z = 100 * sum(weight * np.asarray(arm, dtype=float) for arm, weight in parts)
+    z = 100 * np.sum([weight * np.asarray(arm, dtype=float) for arm, weight in parts], axis=0)
     n, n_images = z.shape
     by_image, by_seed = z.mean(axis=0), z.mean(axis=1)
     rest = z - by_image - by_seed[:, None] + z.mean()

@@ -88,8 +88,8 @@ class Estimate:
         half = math.inf
         if self.n > 1:
             half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
-        ends = (self.back(self.value + shift) for shift in (0, -half, half))
-        return Interval(*ends, self.n, ratio=self.back is math.exp)
+        middle, low, high = (self.back(self.value + shift) for shift in (0, -half, half))
+        return Interval(middle, low, high, self.n, ratio=self.back is math.exp)
 
 
 def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -> Estimate:

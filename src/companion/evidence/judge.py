@@ -84,7 +84,7 @@ class Reading:
     @property
     def interval(self) -> Interval | None:
         """At its level, in its unit; None without an estimate."""
-        return self.estimate and self.estimate.interval(self.level)
+        return self.estimate.interval(self.level) if self.estimate else None
 
     @property
     def compatible(self) -> bool | None:

@@ -168,6 +168,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
     manifests = []
     for name in present:
         manifest = read_manifest(root / name)
+        assert manifest is not None  # it is present
         manifests.append(manifest)
         for file, digest in manifest["files"].items():
             if not file.startswith("runs/"):
@@ -183,7 +184,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
             of_arm[result.settings.seed] = result
     arms = {
         settings: Arm(arm_key(study, name), dataset, tuple(by[seed] for seed in sorted(by)))
-        for study in map(STUDIES.get, present)
+        for study in (STUDIES[name] for name in present)
         for dataset in study.datasets
         for name in study.arms
         if (by := found.get(settings := study.settings(name, dataset, 0)))
@@ -249,7 +250,7 @@ def merged(*several: Runs | None) -> Runs | None:
 
 
 def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
-    """ArmKey each study the full runs or, where there are none, its reduced ones; read together.
+    """Of each study the full runs or, where there are none, its reduced ones; read together.
 
     The reduced runs of `norms` come with those of `paper-small`, which stand beside them.
 

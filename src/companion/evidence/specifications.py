@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,11 @@ HORIZONS = (10, 50)  # epochs; beside them all that there are
 THRESHOLDS = (0.8, 0.9, 0.95)
 LAST_TEN = 10  # epochs whose mean stands beside the last one's accuracy
 ALL, BUT_LAST = "all filters", "without the last"
-_OVER_FILTERS = {"mean": np.mean, "median": np.median, "largest": np.max}
+_OVER_FILTERS: dict[str, Callable[..., np.ndarray]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "largest": np.max,
+}
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,11 @@ def saving_specifications(
     """
     found = {share: epochs_saved(on, one, other, share) for share in THRESHOLDS}
     return _kept(
-        ({"threshold": f"{share:g} of the end"}, epochs and epochs.estimate, share == THRESHOLD)
+        (
+            {"threshold": f"{share:g} of the end"},
+            epochs.estimate if epochs else None,
+            share == THRESHOLD,
+        )
         for share, epochs in found.items()
     )
 
@@ -221,7 +229,8 @@ def accuracy_specifications(
     rows = []
     for arm, weights in sums.items():
         last = accuracy(on, weights)
-        rows.append(({"arm": arm, "epochs": "last epoch"}, last and last.estimate, True))
+        estimate = last.estimate if last else None
+        rows.append(({"arm": arm, "epochs": "last epoch"}, estimate, True))
         rows.append(({"arm": arm, "epochs": "mean of last ten"}, _late(on, weights), False))
     return _kept(rows)
 

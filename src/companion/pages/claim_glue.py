@@ -188,7 +188,7 @@ def runs_box(stages: Sequence[Stage]) -> HTML:
     machines = {
         re.sub(r", 1 threads?$", ", one thread", name)
         for on in stages
-        for manifest in on.runs.manifests
+        for manifest in (on.runs.manifests if on.runs else ())
         for name in manifest["hardware"]
     }
     return HTML(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ def number_of(claim: str) -> int:
     >>> number_of("7a")
     7
     """
-    return int(re.match(r"\d+", claim)[0])
+    return int(claim.rstrip("ab"))
 
 
 def stage_line(on: Stage) -> dict[str, str]:
@@ -353,12 +352,12 @@ def verdict_record(verdicts: Sequence[Verdict]) -> list[dict]:
 
 def _part(reading: Reading, state: str) -> dict:
     interval = reading.interval
-    shown = interval is not None and interval.shown
+    ends = [interval.low, interval.high] if interval is not None and interval.shown else None
     return {
         "compared": reading.what,
         "unit": reading.unit,
-        "estimate": interval and round(interval.estimate, 4),
-        "interval": [round(interval.low, 4), round(interval.high, 4)] if shown else None,
+        "estimate": round(interval.estimate, 4) if interval else None,
+        "interval": ends and [round(end, 4) for end in ends],
         "level": reading.level,
         "n": reading.n,
         "n_registered": reading.n_registered,

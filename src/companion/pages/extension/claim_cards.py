@@ -5,22 +5,26 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 
-from ...claims import UNDECIDED, WAITING, WORDS
+from ...claims import UNDECIDED, WAITING, WORDS, Claim
+
+Claims = Mapping[int, Claim]  # by number
+Kept = dict[int, dict[str, str]]  # by claim, what its chapter keeps of it, by what that is
 
 NAME = re.compile(r"claim_(\d+)_(verdict|where|evidence|needed|record)")
 
 
-def of_claims(glued):
+def of_claims(glued: Mapping[str, str]) -> Kept:
     """{claim: {what: text}} from {name: what Python prints of the value} of a chapter."""
-    found = {}
+    found: Kept = {}
     for name, text in glued.items():
         if match := NAME.fullmatch(name):
             found.setdefault(int(match[1]), {})[match[2]] = ast.literal_eval(text)
     return found
 
 
-def decided(claims, found):
+def decided(claims: Claims, found: Mapping[int, Kept]) -> tuple[Kept, list[str]]:
     """({claim: what its chapter keeps of it}, what is wrong).
 
     `found` has what each chapter keeps, by its number.
@@ -50,7 +54,7 @@ def decided(claims, found):
     return kept, problems
 
 
-def tally(claims, kept):
+def tally(claims: Claims, kept: Kept) -> str:
     """One sentence that counts the verdicts on the paper's claims."""
     own = {n: of_claim for n, of_claim in kept.items() if claims[n].of_the_paper}
     counts = Counter(
@@ -65,7 +69,7 @@ def tally(claims, kept):
     return f"Of the paper’s {len(own)} claims, in this build: {listed}."
 
 
-def strip(claims, kept, page):
+def strip(claims: Claims, kept: Kept, page: str) -> str:
     """A square for each claim that leads to its card on `page`, in HTML."""
     squares = []
     for number, of_claim in kept.items():
@@ -78,11 +82,11 @@ def strip(claims, kept, page):
     return f'<ul class="claims-strip" aria-label="All claims">{"".join(squares)}</ul>'
 
 
-def css_class(word):
+def css_class(word: str) -> str:
     return f"verdict-{word.replace(' ', '-')}"
 
 
-def badge(number, word):
+def badge(number: int, word: str) -> str:
     """The badge of a claim, as SVG."""
     sign, color = WORDS[word].sign, WORDS[word].color
     left, right = f"claim {number}", f"{sign} {word}"
@@ -101,7 +105,7 @@ aria-label="{label}">
 """
 
 
-def as_json(claims, kept, pages):
+def as_json(claims: Claims, kept: Kept, pages: Mapping[int, str]) -> list[dict]:
     """All claims with what was found of them, as plain values."""
     return [
         {

@@ -8,17 +8,21 @@ one that the list gives to it, fails. Beside the pages stand claims.json, for ma
 for each claim.
 """
 
+import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from docutils import nodes
 from myst_nb.ext.glue.crossref import read_glue_cache
+from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from ...claims import CLAIMS, WORDS
-from .claim_cards import as_json, badge, css_class, decided, of_claims
+from ...claims import CLAIMS, WORDS, Claim
+from .claim_cards import Kept, as_json, badge, css_class, decided, of_claims
 from .claim_cards import strip as strip_of
 from .claim_cards import tally as tally_of
 
@@ -30,45 +34,49 @@ class later(nodes.General, nodes.Element):
     """What can only be said once all chapters are read: `what`, on claim `number`."""
 
 
-def pages_of(source):
+def pages_of(source: Path) -> dict[int, str]:
     """{number: name} of the chapters."""
     paths = sorted((source / "notebooks").glob("[0-9]*.ipynb"))
     return {int(path.stem.split("-")[0]): path.stem for path in paths}
 
 
-def found_in(app):
+def found_in(app: Sphinx) -> tuple[Kept, list[str]]:
     """(what is kept of each claim, what is wrong), from what MyST-NB keeps of the chapters."""
     found = {}
+    folder = vars(app.env)["mystnb_config"].output_folder
     for number, name in pages_of(Path(app.srcdir)).items():
-        cache = read_glue_cache(app.env.mystnb_config.output_folder, f"notebooks/{name}")
+        cache = read_glue_cache(folder, f"notebooks/{name}")
         texts = {name: kept["data"].get("text/plain", "") for name, kept in cache.items()}
         found[number] = of_claims(texts)
     return decided(CLAIMS, found)
 
 
-class SayVerdicts(SphinxPostTransform):
+@functools.cache
+def _found_once(app: Sphinx) -> tuple[Kept, list[str]]:
+    # For all pages of a build, in each of its processes.
+    return found_in(app)
+
+
+class FillVerdicts(SphinxPostTransform):
     """Puts badges, squares and sentences where they were asked for."""
 
     default_priority = 500
 
-    def run(self, **kwargs):
+    def run(self, **kwargs: object) -> None:
         places = list(self.document.findall(later))
         if not places:
             return
-        # The chapters' outputs are read once for all pages of a build, in each of its processes.
-        if not hasattr(self.app, "found_of_claims"):
-            self.app.found_of_claims = found_in(self.app)
-        kept, problems = self.app.found_of_claims
+        kept, problems = _found_once(self.app)
         for place in places:
             if problems and place["what"] in ("strip", "tally"):
                 LOGGER.warning("; ".join(problems), location=place)
             made = getattr(self, place["what"])(place["number"], kept)
             place.replace_self(made)
 
-    def address(self):
+    def address(self) -> str:
         return self.app.builder.get_relative_uri(self.env.docname, PAGE)
 
-    def verdict(self, number, kept):
+    def verdict(self, number: int, kept: Kept) -> nodes.Node:
         word = kept.get(number, {}).get("verdict")
         if word not in WORDS:
             return nodes.inline("", "not in this build")
@@ -83,19 +91,19 @@ class SayVerdicts(SphinxPostTransform):
             made["reftitle"] = f"Claim {number}: {CLAIMS[number].statement}"
         return made
 
-    def plain(self, number, kept):
+    def plain(self, number: int, kept: Kept) -> nodes.Node:
         word = kept.get(number, {}).get("verdict")
         return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else "Not in this build.")
 
-    def tally(self, number, kept):
+    def tally(self, number: int, kept: Kept) -> nodes.Node:
         return nodes.paragraph("", tally_of(CLAIMS, kept) if kept else "Not in this build.")
 
-    def strip(self, number, kept):
+    def strip(self, number: int, kept: Kept) -> nodes.Node:
         known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
         return nodes.raw("", strip_of(CLAIMS, known, self.address()), format="html")
 
 
-def write_claims(app, exception):
+def write_claims(app: Sphinx, exception: Exception | None) -> None:
     """claims.json and the badges, where every chapter kept its verdicts."""
     if exception is not None or app.builder.format != "html":
         return
@@ -112,15 +120,15 @@ def write_claims(app, exception):
         path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
 
 
-def body(claim, chapters):
+def body(claim: Claim, chapters: Mapping[int, str]) -> str:
     """A card's text below its verdict, in MyST; `chapters` has each page by its number."""
 
-    def glued(chapter, what):
+    def glued(chapter: int, what: str) -> str:
         return (
             f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
         )
 
-    def seen(chapter, figure):
+    def seen(chapter: int, figure: str | None) -> str:
         link = f"{{doc}}`../notebooks/{chapters[chapter]}`"
         return f"{{numref}}`{figure}` in {link}" if figure else link
 
@@ -142,14 +150,14 @@ class ClaimsCards(SphinxDirective):
 
     required_arguments = 1
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         claims = [c for c in CLAIMS.values() if c.group == self.arguments[0]]
         if not claims:
             raise self.error(f"no claim is of the group {self.arguments[0]!r}")
         chapters = pages_of(Path(self.env.srcdir))
         return [self.card(claim, chapters) for claim in claims]
 
-    def card(self, claim, chapters):
+    def card(self, claim: Claim, chapters: Mapping[int, str]) -> nodes.Node:
         number = claim.number
         made = nodes.section(ids=[f"claim-{number}"], classes=["claim"])
         made += nodes.title("", f"Claim {number}: {claim.statement}")
@@ -167,21 +175,21 @@ class ClaimsCards(SphinxDirective):
 class ClaimsStrip(SphinxDirective):
     """A square for each claim."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         return [later(what="strip", number=0)]
 
 
 class ClaimsTally(SphinxDirective):
     """One sentence that counts the verdicts."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         return [later(what="tally", number=0)]
 
 
 class ClaimsLegend(SphinxDirective):
     """Each badge and what it means."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         rows = nodes.bullet_list(classes=["legend"])
         for word, how in WORDS.items():
             mark = nodes.inline(
@@ -196,7 +204,7 @@ class ClaimsLegend(SphinxDirective):
 class Verdict(SphinxRole):
     """The badge of the claim of this number, which leads to its card."""
 
-    def run(self):
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         number = int(self.text) if self.text.isdecimal() else self.text
         if number not in CLAIMS:
             text = f"{self.text} is no claim"
@@ -204,17 +212,17 @@ class Verdict(SphinxRole):
         return [later(what="verdict", number=number)], []
 
 
-def count(app, config):
+def count(app: Sphinx, config: Config) -> None:
     """The number of the paper's claims, for the text: {{ n_claims }}."""
     n = sum(claim.of_the_paper for claim in CLAIMS.values())
     config.myst_substitutions = {**config.myst_substitutions, "n_claims": n}
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict:
     app.add_node(later)
     app.connect("config-inited", count)
     app.connect("build-finished", write_claims)
-    app.add_post_transform(SayVerdicts)
+    app.add_post_transform(FillVerdicts)
     app.add_directive("claims-cards", ClaimsCards)
     app.add_directive("claims-strip", ClaimsStrip)
     app.add_directive("claims-tally", ClaimsTally)
