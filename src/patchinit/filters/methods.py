@@ -42,24 +42,38 @@ class Method:
     #: What `make` takes first, "standardized moments" or "raw moments" of the patches, "patches"
     #: as they are, or the "shape" of the bank alone.
     needs: str
+    own_norm: float | None = None  #: each filter's by norm="own"; None where that is "raw"
+    #: Each filter's by norm="raw", a number or "sqrt(d)"; None where it differs between filters.
+    raw_norm: float | str | None = None
     bounded: bool = False  #: makes at most C*kh*kw filters
+    random: bool = True  #: draws from the generator
 
 
 #: Every method by its name, in the order of the book.
 METHODS: dict[str, Method] = {
     "principal_components": Method(
-        "principal components", principal_components, "standardized moments", bounded=True
+        "principal components", principal_components, "standardized moments",
+        own_norm=1, raw_norm=1, bounded=True, random=False,
     ),
-    "kmeans": Method("k-means", kmeans, "patches"),
-    "kmedoids": Method("k-medoids", kmedoids, "patches"),
-    "kmedians": Method("k-medians", kmedians, "patches"),
-    "random_patches": Method("random patches", random_patches, "patches"),
-    "pca_whitening": Method("PCA whitening", pca_whitening, "raw moments", bounded=True),
-    "random_orthonormal": Method("random orthonormal", random_orthonormal, "shape", bounded=True),
-    "cosine_basis": Method("cosine basis", cosine_basis, "shape", bounded=True),
+    "kmeans": Method("k-means", kmeans, "patches", own_norm=1),
+    "kmedoids": Method("k-medoids", kmedoids, "patches", own_norm=1, raw_norm="sqrt(d)"),
+    "kmedians": Method("k-medians", kmedians, "patches", own_norm=1),
+    "random_patches": Method(
+        "random patches", random_patches, "patches", own_norm=1, raw_norm="sqrt(d)"
+    ),
+    "pca_whitening": Method(
+        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False
+    ),
+    "random_orthonormal": Method(
+        "random orthonormal", random_orthonormal, "shape", own_norm=1, raw_norm=1, bounded=True
+    ),
+    "cosine_basis": Method(
+        "cosine basis", cosine_basis, "shape",
+        own_norm=1, raw_norm=1, bounded=True, random=False,
+    ),
     "glorot_uniform": Method("Glorot uniform", glorot_uniform, "shape"),
     "kaiming_normal": Method("Kaiming normal", kaiming_normal, "shape"),
-}
+}  # fmt: skip
 
 
 def method_of(name: str) -> Method:
