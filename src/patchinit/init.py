@@ -7,8 +7,8 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,15 +22,14 @@ from .filters.bank import FilterBank, TooManyFilters, check_norm, with_norm
 from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
 from .layers import (
     Before,
-    as_fed,
     check_model,
     convolutions,
-    input_of,
-    inputs_of,
+    first_input,
+    input_of_all_calls,
     undisturbed,
-    weight_of,
+    used_weight,
 )
-from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
+from .patches import as_float, check_images, plain_arithmetic
 
 
 @torch.no_grad()
@@ -73,10 +72,8 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
         weight = layer.weight
         _check_weight(weight)
         if values.shape != weight.shape:
-            raise ValueError(
-                f"filters have shape {tuple(values.shape)}, "
-                f"the layer's weight {tuple(weight.shape)}"
-            )
+            shapes = tuple(values.shape), tuple(weight.shape)
+            raise ValueError("filters have shape {}, the layer's weight {}".format(*shapes))
         _write_(layer, "weight", values)
         if layer.bias is not None:
             _write_(layer, "bias", torch.zeros_like(layer.bias))
@@ -107,10 +104,7 @@ def _check_weight(weight: Tensor) -> None:
 
 
 def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
-    """Write a layer's weight or bias, through what it is recomputed from; ValueError if it won't.
-
-    What is half written then is for the caller to undo.
-    """
+    """Write a weight or bias, through what it is recomputed from; half done where it raises."""
     hooks = list(layer._forward_pre_hooks.values())
     normed = [hook for hook in hooks if isinstance(hook, WeightNorm) and hook.name == name]
     how = ", ".join(type(hook).__name__ for hook in hooks) or "it is no parameter"
@@ -136,7 +130,7 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
 
 
 def _recomputed(layer: nn.Conv2d, name: str, how: str) -> str:
-    """What is said of a weight that can't be set."""
+    """Why a weight can't be set."""
     return (
         f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
         "can't be made equal to these filters; set them before the layer gets its normalisation, "
@@ -170,9 +164,8 @@ def from_images_(
     ----------
     weight : Tensor of shape (F, C, kh, kw)
         A parameter, or a tensor of one's own, on any device and of any floating-point dtype. The
-        weight of a layer that recomputes it (weight normalisation, a parametrisation) is a
-        passing result: use `set_filters_` with `make_filters` there. Such a weight is refused if
-        autograd recorded how it came about, so not one that was read under ``no_grad``.
+        weight of a layer that recomputes it (weight normalisation, a parametrisation) is a passing
+        result, and refused unless it was read under ``no_grad``: use `set_filters_` there.
     images : Tensor of shape (N, C, H, W)
         As the layer will see them: same channels, same scaling. uint8 (divided by 255) or any
         floating point, on any device.
@@ -218,9 +211,9 @@ def initialize_first_layer_(
     ----------
     model : nn.Module
         Any network that runs on images alone, on any device and of any floating-point dtype, also a
-        compiled one or one inside ``DataParallel``. "First" is what runs first on the images,
-        whatever the order of definition. A convolution without a layer counts as well, unless its
-        weight is a buffer; so does a frozen layer, which stays frozen.
+        compiled one or one inside ``DataParallel``. "First" is what runs first on the images. A
+        convolution without a layer counts as well, unless its weight is a buffer; so does a frozen
+        layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
         point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
@@ -263,43 +256,19 @@ def initialize_first_layer_(
     with undisturbed(model, probe) as before:
         name, found = convolutions(model, probe, first_only=True)[0]
         layer = _plain(name, found)
-        try:
-            inputs = _inputs(model, layer, images)
+        with _naming(name):
+            inputs = first_input(model, layer, images)
             bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
             _set_in_(model, layer, bank, probe)
-        except TooManyFilters as error:
-            raise TooManyFilters(f"layer {name!r}: {error}") from error
-        except ValueError as error:
-            raise ValueError(f"layer {name!r}: {error}") from error
         before.keep(layer)
     return bank
-
-
-def _inputs(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What the layer sees of the images; the images themselves where that is the same."""
-    probe = as_float(images[:2])
-    calls = inputs_of(model, layer, probe, n_values=probe.numel())
-    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
-    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
-
-    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
-        for part in map(as_float, images.split(at_a_time)):
-            yield part, input_of(model, layer, part, n_calls=len(calls))
-
-    if all(_unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
-        return images  # not copied, and uint8 stays so
-    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
-
-
-def _unchanged(seen: Tensor, fed: Tensor) -> bool:
-    return seen.dtype == fed.dtype and torch.equal(seen, fed)
 
 
 def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor) -> None:
     """`set_filters_`, unless the layer convolves with something else in a pass of the network."""
     before = Before(layer.modules(), parameters=True)
     set_filters_(layer, bank)
-    used = weight_of(model, layer, probe)
+    used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
         before.restore()
         raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook"))
@@ -356,6 +325,7 @@ def initialize_all_layers_(
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
     images = as_float(check_images(images))
     check_model(model)
+    way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
     banks: dict[str, FilterBank] = {}
     written: list[nn.Conv2d] = []
     before = None
@@ -370,17 +340,14 @@ def initialize_all_layers_(
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
-                    inputs = check_images(input_of(model, layer, images, n_calls=n_calls))
-                    bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
-                    _set_in_(model, layer, bank, images[:2])
-                except TooManyFilters as error:
+                    with _naming(name, way_out):
+                        inputs = input_of_all_calls(model, layer, images)
+                        bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
+                        _set_in_(model, layer, bank, images[:2])
+                except TooManyFilters:
                     if too_many == "keep" and chosen.bounded:
                         continue
-                    way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
-                    raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
-                except ValueError as error:
-                    raise ValueError(f"layer {name!r}: {error}") from error
+                    raise
                 state.keep(layer)
                 written.append(layer)
                 banks[name] = bank
@@ -389,6 +356,17 @@ def initialize_all_layers_(
             before.restore()  # all or nothing
         raise
     return banks
+
+
+@contextmanager
+def _naming(name: str, way_out: str = "") -> Iterator[None]:
+    """Errors name the layer; that there are too many filters, the way out as well."""
+    try:
+        yield
+    except TooManyFilters as error:
+        raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
+    except ValueError as error:
+        raise ValueError(f"layer {name!r}: {error}") from error
 
 
 def _bank_for(
@@ -402,12 +380,9 @@ def _bank_for(
     """The layer's new filters from its checked inputs (N, C, H, W)."""
     # A map smaller than the kernel has no patch without the layer's own padding.
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
-    if (
-        any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
-        and layer.padding != "valid"
-    ):
-        sides = layer._reversed_padding_repeated_twice
-        inputs = nn.functional.pad(inputs, sides)
+    small = any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
+    if small and layer.padding != "valid":
+        inputs = nn.functional.pad(inputs, layer._reversed_padding_repeated_twice)
     kept = None
     if norm == "keep":
         kept = as_float(layer.weight.detach()).flatten(1).norm(dim=1).mean().item()

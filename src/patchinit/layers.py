@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .patches import plain_arithmetic
+from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
 
 Hook = Callable[[nn.Module, tuple, dict], None]
 _CONVOLUTION = re.compile(r"conv(?!ert)")  # aten::convolution, torchvision::deform_conv2d, ...
@@ -108,7 +108,7 @@ def convolutions(
 
 
 def _failed(model: nn.Module, when: str, error: Exception) -> str:
-    """What is said of a forward pass that raised an error."""
+    """Why a forward pass that raised an error is refused."""
     return (
         f"{type(model).__name__} doesn't run on these images alone: {when} it raised "
         f"{type(error).__name__}: {error}. Pass the part of the network that takes images "
@@ -117,7 +117,7 @@ def _failed(model: nn.Module, when: str, error: Exception) -> str:
 
 
 def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) -> str:
-    """What is said of a convolution that runs outside of a layer."""
+    """Why a convolution that runs outside of a layer is refused."""
     kind = f"{type(model).__name__}'s {'next' if later else 'first'} convolution on these images"
     if not isinstance(weight, Tensor):
         return (
@@ -152,18 +152,42 @@ def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
     return None
 
 
+def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
+    """What reaches the first layer of checked images, on the CPU and checked, some at a time.
+
+    Where that is the images themselves they are not copied, and uint8 stays so.
+    """
+    probe = as_float(images[:2])
+    calls = inputs_of(model, layer, probe, n_values=probe.numel())
+    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
+    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
+
+    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+        for part in map(as_float, images.split(at_a_time)):
+            yield part, input_of(model, layer, part, n_calls=len(calls))
+
+    if all(_unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
+        return images
+    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
+
+
+def _unchanged(seen: Tensor, fed: Tensor) -> bool:
+    return seen.dtype == fed.dtype and torch.equal(seen, fed)
+
+
+def input_of_all_calls(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
+    """What reaches a layer of the images in all its calls, checked."""
+    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
+    return check_images(input_of(model, layer, images, n_calls=n_calls))
+
+
 def input_of(model: nn.Module, layer: nn.Module, images: Tensor, *, n_calls: int = 1) -> Tensor:
     """What reaches a layer in a forward pass, shape (N, C, H, W). See `inputs_of`."""
     return torch.cat(inputs_of(model, layer, images, n_calls=n_calls))
 
 
 def inputs_of(
-    model: nn.Module,
-    layer: nn.Module,
-    images: Tensor,
-    *,
-    n_calls: int = 1,
-    n_values: int = 0,
+    model: nn.Module, layer: nn.Module, images: Tensor, *, n_calls: int = 1, n_values: int = 0
 ) -> list[Tensor]:
     """What reaches a layer, call by call, each (n, C, H, W).
 
@@ -175,11 +199,8 @@ def inputs_of(
     strange: list[str] = []
 
     def complete() -> bool:
-        return (
-            sum(map(len, seen)) >= len(images)
-            and len(seen) >= n_calls
-            and sum(part.numel() for part in seen) >= n_values
-        )
+        values = sum(part.numel() for part in seen)
+        return sum(map(len, seen)) >= len(images) and len(seen) >= n_calls and values >= n_values
 
     def catch(module: nn.Module, args: tuple, kwargs: dict) -> None:
         value = args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
@@ -208,7 +229,7 @@ def inputs_of(
     return seen
 
 
-def weight_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
+def used_weight(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
     """The weight that a layer convolves with in a forward pass; None if it runs no convolution."""
     running: list[nn.Module] = []
     weights: list[Tensor] = []
@@ -277,10 +298,9 @@ def _run(
 
 
 def as_fed(model: nn.Module, images: Tensor) -> Tensor:
-    """A copy of the images on the device and of the dtype of the network.
+    """A copy of the images on the device and of the dtype of the network's first convolution.
 
-    Those are of its first convolution's weights, in the order of definition; without one, of its
-    first parameter.
+    First in the order of definition; without one, those of its first parameter.
     """
     modules = [*(m for m in model.modules() if isinstance(m, _ConvNd)), model]
     parameters = (p for module in modules for p in module.parameters() if p.is_floating_point())
@@ -309,20 +329,7 @@ class Before:
                 tables.append(dict(module.named_parameters(recurse=False)))
         else:
             tables = [module._buffers, module._parameters] if self.parameters else [module._buffers]
-        self.values[module] = [
-            (
-                table,
-                dict(table),
-                {
-                    name: value.detach().clone()
-                    for name, value in table.items()
-                    if value is not None
-                    and not isinstance(value, _UNINITIALIZED)
-                    and not value.is_meta
-                },
-            )
-            for table in tables
-        ]
+        self.values[module] = [(table, dict(table), _copies(table)) for table in tables]
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -340,6 +347,15 @@ class Before:
                         value.copy_(copy)
 
 
+def _copies(table: dict[str, Any]) -> dict[str, Tensor]:
+    """Copies of the values that are there."""
+    return {
+        name: value.detach().clone()
+        for name, value in table.items()
+        if not (value is None or isinstance(value, _UNINITIALIZED) or value.is_meta)
+    }
+
+
 @contextmanager
 def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Before]:
     """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before.
@@ -351,11 +367,8 @@ def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Befo
     try:
         for module in modes:
             module.training = False
-        lazy = [
-            name
-            for name, value in [*model.named_parameters(), *model.named_buffers()]
-            if isinstance(value, _UNINITIALIZED)
-        ]
+        values = [*model.named_parameters(), *model.named_buffers()]
+        lazy = [name for name, value in values if isinstance(value, _UNINITIALIZED)]
         if lazy and images is not None:
             _materialise(model, images, lazy)
         before = Before(model.modules(), parameters=False)

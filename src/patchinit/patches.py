@@ -29,9 +29,7 @@ VALUES_AT_A_TIME = 2**23
 
 @contextmanager
 def plain_arithmetic(*, on_cpu: bool = True) -> Iterator[None]:
-    """Without autocast, which would do some of it in half precision, and without another default
-    device, if on_cpu, which would not go with generators of the CPU.
-    """
+    """Without autocast, and if on_cpu on the CPU whatever the default device, as generators are."""
     with ExitStack() as stack:
         if on_cpu and torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
@@ -49,14 +47,12 @@ def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
-# The door. A public function that takes images, or patches, has them checked here once, all of them
-# and before anything else, and hands them down to functions that take them as sound. Where a public
-# function calls another (`make_filters` a method's function), that is with values made on the way.
+# A public function that takes images, or patches, has them checked here once, before anything else,
+# and hands them down to functions that take them as sound.
 def check_images(images: Tensor) -> Tensor:
-    """The images as they came, shape (N, C, H, W), uint8 or floating point, all finite.
+    """The images as they came, once they are (N, C, H, W), uint8 or floating point, and finite.
 
-    Raises TypeError for anything but a uint8 or floating-point tensor, ValueError for a wrong
-    rank, an empty axis, or values that are not finite.
+    Raises TypeError for another type, ValueError for another shape, an empty axis, NaN or infinity.
     """
     if not isinstance(images, Tensor):
         raise TypeError(
@@ -74,9 +70,8 @@ def check_images(images: Tensor) -> Tensor:
             f"{images.dtype}; pass a plain one that holds its values"
         )
     if 0 in images.shape:
-        raise ValueError(
-            f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image"
-        )
+        shape = tuple(images.shape)
+        raise ValueError(f"images has shape {shape}: no axis may be empty, pass at least one image")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(
             f"images has dtype {images.dtype}; "
@@ -238,9 +233,8 @@ def some_patches(
         image, place = part // (rows * cols), part % (rows * cols)
         down = (place // cols * stride)[:, None] + row_offsets  # (p, kh)
         across = (place % cols * stride)[:, None] + col_offsets  # (p, kw)
-        # (p, kh, kw, C)
         picked = images[image[:, None, None], :, down[:, :, None], across[:, None, :]]
-        patches.append(as_float(picked.permute(0, 3, 1, 2)))
+        patches.append(as_float(picked.permute(0, 3, 1, 2)))  # from (p, kh, kw, C)
     return torch.cat(patches)
 
 
@@ -283,7 +277,7 @@ class Standardized(NamedTuple):
 def standardize_patches(patches: Tensor) -> Standardized:
     """Subtract each patch's mean over all its C*kh*kw values and divide by its standard deviation.
 
-    This is the paper's standardisation "at the patch level" (section 3.2). A constant patch has no
+    The paper's standardisation "at the patch level" (section 3.2). A constant patch has no
     direction: it is dropped, and marked in the second value. What remains has norm sqrt(d).
 
     Parameters
@@ -314,11 +308,9 @@ def standardize_patches(patches: Tensor) -> Standardized:
 
 
 def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64 whatever the dtype.
+    """`standardize_patches` in float64, for what a float32's last bits could tip over.
 
-    For what a float32's last bits could tip over. Returns the rows, (P', d), and how many
-    patches were constant. Beside the result, memory for some thousands of patches is needed.
-    Raises as `standardize_patches` does.
+    Returns the rows, (P', d), and how many patches were constant.
     """
     flat = as_float(check_images(patches)).flatten(1)
     rows, used = torch.empty(flat.shape, dtype=torch.float64), 0

@@ -4,19 +4,16 @@ The patches are standardised one by one first (constant ones left out), so that 
 norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
 
 The same patches and the same generator give the same clusters on every processor and number of
-threads: equal labels, counts, order and iterations, and filters up to rounding in float32. A
-clustering is a long row of comparisons, and a sum that ends in another last bit tips some of them,
-which can end in another optimum. So everything is computed in float64, in general position
-(`_points`), and clusters of equal size stay in the order of their seeds. What is not covered: fewer
-distinct patches than clusters, where some centres coincide, and patches that themselves differ in
-their last bits (feature maps of a network).
+threads: equal labels, counts, order and iterations, and filters up to rounding in float32. So
+everything is computed in float64 and in general position (`_points`), and clusters of equal size
+stay in the order of their seeds. Not covered are fewer distinct patches than clusters, where some
+centres coincide, and patches that themselves differ in their last bits (a network's feature maps).
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -110,11 +107,10 @@ def kmeans(
     fit = KMeans(
         n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
     ).fit(points)  # fmt: skip
-    converged = fit.n_iter_ < max_iter
-    found = _Found(
-        "kmeans", fit.cluster_centers_, fit.labels_, fit.inertia_, fit.n_iter_, converged
-    )
-    return _bank(found, shape, constant_share, norm)
+    return _bank(
+        "kmeans", fit.cluster_centers_, fit.labels_, shape, norm, inertia=fit.inertia_,
+        n_iter=fit.n_iter_, converged=fit.n_iter_ < max_iter, constant_share=constant_share,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -147,10 +143,8 @@ def kmedoids(
 
     Raises
     ------
-    ImportError
-        The package kmedoids is not installed.
-    TypeError, ValueError
-        As `kmeans`; max_patches below n_filters.
+    ImportError, TypeError, ValueError
+        The package kmedoids is missing; as `kmeans`; max_patches below n_filters.
 
     References
     ----------
@@ -166,9 +160,8 @@ def kmedoids(
     try:
         import kmedoids as package  # here, so that a machine without it can do all else
     except ImportError as error:
-        raise ImportError(
-            "k-medoids need a package that is not here: pip install kmedoids"
-        ) from error
+        text = "k-medoids need a package that is not here: pip install kmedoids"
+        raise ImportError(text) from error
     if max_patches < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
     points, shape, constant_share = _points(patches, n_filters)
@@ -178,17 +171,13 @@ def kmedoids(
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
-        distances,
-        n_filters,
-        max_iter=max_iter,
-        init="random",
-        random_state=_seed(generator),
-        n_cpu=1,
-    )
-    found = _Found(
-        "kmedoids", points[fit.medoids], fit.labels, fit.loss, fit.n_iter, fit.n_iter < max_iter
-    )
-    return _bank(found, shape, constant_share, norm)
+        distances, n_filters, max_iter=max_iter, init="random",
+        random_state=_seed(generator), n_cpu=1,
+    )  # fmt: skip
+    return _bank(
+        "kmedoids", points[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
+        n_iter=fit.n_iter, converged=fit.n_iter < max_iter, constant_share=constant_share,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -202,11 +191,10 @@ def kmedians(
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
 ) -> Clusters:
-    """Coordinate-wise medians of clusters of standardised patches.
+    """Coordinate-wise medians of clusters of standardised patches: Lloyd's under the L1 distance.
 
-    Lloyd's iterations under the L1 distance. What the paper's words "the median instead of the
-    mean of the cluster" describe; unlike a medoid, such a median is no patch of the data, and
-    its mean is not exactly zero.
+    The paper's "the median instead of the mean of the cluster". Unlike a medoid such a median is no
+    patch of the data, and its mean is not exactly zero.
 
     Parameters
     ----------
@@ -256,8 +244,10 @@ def kmedians(
                 members = rows[labels == k]
                 # An empty cluster starts again from the patch that is served worst.
                 centres[k] = members.median(0).values if len(members) else rows[nearest.argmax()]
-    found = _Found("kmedians", centres.numpy(), labels.numpy(), inertia, n_iter, converged)
-    return _bank(found, shape, constant_share, norm)
+    return _bank(
+        "kmedians", centres.numpy(), labels.numpy(), shape, norm, inertia=inertia,
+        n_iter=n_iter, converged=converged, constant_share=constant_share,
+    )  # fmt: skip
 
 
 def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
@@ -283,39 +273,35 @@ def _seed(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
 
 
-class _Found(NamedTuple):
-    """How a clustering ended."""
-
-    method: str
-    centres: np.ndarray  # (F, d)
-    labels: np.ndarray  # (P',)
-    inertia: float
-    n_iter: int
-    converged: bool
-
-
 def _bank(
-    found: _Found, shape: tuple[int, int, int], constant_share: float, norm: float | None
+    method: str,
+    centres: np.ndarray,
+    labels: np.ndarray,
+    shape: tuple[int, int, int],
+    norm: float | None,
+    *,
+    inertia: float,
+    n_iter: int,
+    converged: bool,
+    constant_share: float,
 ) -> Clusters:
-    """Order by size, rescale, and warn if the iterations ran out."""
-    if not found.converged:
-        warnings.warn(
-            f"{found.method} stopped at max_iter={found.n_iter} before it converged; "
-            "raise max_iter or pass fewer patches",
-            RuntimeWarning,
-            stacklevel=3,
+    """Centres (F, d) and labels (P',) as filters, ordered by size and rescaled.
+
+    Warns if the iterations ran out.
+    """
+    if not converged:
+        text = (
+            f"{method} stopped at max_iter={n_iter} before it converged; "
+            "raise max_iter or pass fewer patches"
         )
-    counts = np.bincount(found.labels.astype(np.int64), minlength=len(found.centres))
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    counts = np.bincount(labels.astype(np.int64), minlength=len(centres))
     # Integers: equal ones stay in the order of their seeds.
     order = np.argsort(-counts, kind="stable")
-    filters = torch.from_numpy(found.centres[order].astype(np.float32)).reshape(-1, *shape)
+    filters = torch.from_numpy(centres[order].astype(np.float32)).reshape(-1, *shape)
     return Clusters(
-        with_norm(filters, norm),
-        found.method,
-        inertia=float(found.inertia),
-        shares=torch.from_numpy(counts[order] / counts.sum()),
-        n_iter=int(found.n_iter),
-        converged=bool(found.converged),
-        n_patches=len(found.labels),
-        constant_share=constant_share,
-    )
+        with_norm(filters, norm), method,
+        inertia=float(inertia), shares=torch.from_numpy(counts[order] / counts.sum()),
+        n_iter=int(n_iter), converged=bool(converged),
+        n_patches=len(labels), constant_share=constant_share,
+    )  # fmt: skip

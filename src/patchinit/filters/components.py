@@ -54,14 +54,12 @@ def principal_components(
 
     Patches are standardised one by one (constant ones left out), then each of the d values over
     all patches ("at the feature level"); the filters are the leading eigenvectors of the covariance
-    of the result, and the feature standardisation is not undone. Largest variance first; the entry
-    of largest magnitude in each filter is positive (the first of those within a thousandth of it).
+    of the result, and the feature standardisation is not undone. Largest variance first, with signs
+    as `fix_signs` has them.
 
     The same patches give the same filters on every processor and number of threads, up to the
-    rounding of a float32, as long as the eigenvalues differ. Two that are nearly equal fix only the
-    plane of their filters: any rotation within it serves as well, and rounding chooses one. In
-    float64 rounding turns a filter by about 1e-14 of the largest eigenvalue over the gap to the
-    nearest, so gaps that matter are below a millionth of it.
+    rounding of a float32, as long as the eigenvalues differ: two closer than a millionth of the
+    largest fix only the plane of their filters, and rounding chooses a rotation within it.
 
     Parameters
     ----------
@@ -184,10 +182,7 @@ def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMomen
 def _eigenvectors(
     moments: PatchMoments, covariance: Tensor, n_filters: int, beyond_rank: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
-
-    Largest first, signs fixed.
-    """
+    """Leading eigenvectors as rows (n_filters, d), signs fixed, and all d eigenvalues."""
     way_out = "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit"
     check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)

@@ -78,15 +78,12 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
     """
     _check_agreement("before has", before.shape, "after", after.shape)
     a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
-    if covariance.shape != (a.shape[1],) * 2:
-        raise ValueError(
-            f"covariance has shape {tuple(covariance.shape)}; "
-            f"filters of {a.shape[1]} weights need a square"
-        )
-    shared = ((a @ covariance) * b).sum(1)
-    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(
-        -1, 1
-    )
+    d = a.shape[1]
+    if covariance.shape != (d, d):
+        shape = tuple(covariance.shape)
+        raise ValueError(f"covariance has shape {shape}; filters of {d} weights need a square")
+    shared, one, two = (((x @ covariance) * y).sum(1) for x, y in ((a, b), (a, a), (b, b)))
+    return (shared / (one * two).sqrt()).clamp(-1, 1)
 
 
 @plain_arithmetic()
@@ -95,8 +92,7 @@ def cosine_terms(filters: Tensor) -> Tensor:
 
     The exponential of the entropy of a filter's energy over the separable cosines of the kernel
     (the discrete cosine transform), times brightness and the two opponent colours if C = 3.
-    Noise of d independent weights has about 0.48 d of them. A bank's *mean smoothness* would
-    not do: it is the same for every orthonormal basis.
+    Noise of d independent weights has about 0.48 d of them.
 
     Parameters
     ----------

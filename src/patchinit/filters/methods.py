@@ -39,8 +39,8 @@ class Method:
 
     label: str  #: in words, for tables and figures
     make: Callable[..., FilterBank]
-    #: What `make` takes first, "standardized moments" or "raw moments" of the patches, "patches"
-    #: as they are, or the "shape" of the bank alone.
+    #: What `make` takes first: "patches", their "standardized moments" or "raw moments", or the
+    #: "shape" of the bank alone.
     needs: str
     own_norm: float | None = None  #: each filter's by norm="own"; None where that is "raw"
     #: Each filter's by norm="raw", a number or "sqrt(d)"; None where it differs between filters.
@@ -115,10 +115,9 @@ def make_filters(
         the rank of the patches (components, whitening), the number of different patches (clusters,
         random patches), C*kh*kw (orthonormal filters, cosines), or any number.
     norm : float, "own" or "raw"
-        A number > 0: the Euclidean norm of each filter. "own": the method's own norm, which is 1
-        for filters learned from data, and the natural norm for "pca_whitening" and for the methods
-        that know nothing of the data. "raw": filters as the method computes them, so a centroid
-        has its own length, and a random patch or a medoid the norm sqrt(d).
+        A number > 0: the Euclidean norm of each filter. "raw": filters as the method computes them,
+        so a centroid has its own length, and a random patch or a medoid the norm sqrt(d). "own":
+        the method's own norm, which is 1, or as "raw" where `Method` says so.
     generator : torch.Generator, optional
         Of the CPU.
     max_patches : int
@@ -180,8 +179,8 @@ def bank_of(
     if method.needs == "patches":
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
-        room = max(n_filters, MAX_VALUES // (channels * height * width))
-        max_patches = min(max_patches, room)
+        most = max(n_filters, MAX_VALUES // (channels * height * width))
+        max_patches = min(max_patches, most)
         patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
         return method.make(patches, n_filters, generator=generator, **options)
     standardize = method.needs == "standardized moments"
