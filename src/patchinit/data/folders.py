@@ -6,13 +6,14 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from .images import SPLITS, Images
 from .published import DatasetDamaged
@@ -119,14 +120,9 @@ def _check_classes(path: Path, folders: dict[str, list[Path]], classes: list[str
             )
 
 
-def _check_size(size: object) -> None:
-    if size is None:
-        return
-    if (
-        not isinstance(size, (tuple, list))
-        or len(size) != 2
-        or not all(isinstance(side, int) and side >= 1 for side in size)
-    ):
+def _check_size(size: Any) -> None:
+    pair = isinstance(size, (tuple, list)) and len(size) == 2
+    if size is not None and not (pair and all(isinstance(k, int) and k >= 1 for k in size)):
         raise ValueError(f"size={size!r} should be a pair (H, W) of integers >= 1, as in (64, 64)")
 
 
@@ -212,16 +208,23 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from _files(below)
 
 
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """DatasetDamaged where Pillow fails; ValueError: it knows no way from the file's colours."""
+    try:
+        yield
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        text = f"{file} can't be read as an image ({error}); repair or remove it"
+        raise DatasetDamaged(text) from error
+
+
 def _look(file: Path) -> _Picture:
     """Size and colour of a file, without its pixels."""
-    try:
-        with Image.open(file) as picture:
-            width, height = picture.size
-            if picture.getexif().get(0x0112, 1) >= 5:  # Exif's orientation: lies on its side
-                width, height = height, width
-            return _Picture(file, _is_grey(picture), (height, width))
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
-        _unreadable(file, error)
+    with _reading(file), Image.open(file) as picture:
+        width, height = picture.size
+        if picture.getexif().get(0x0112, 1) >= 5:  # Exif's orientation: lies on its side
+            width, height = height, width
+        return _Picture(file, _is_grey(picture), (height, width))
 
 
 def _is_grey(picture: Image.Image) -> bool:
@@ -236,7 +239,7 @@ def _is_grey(picture: Image.Image) -> bool:
 
 def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
     """The largest value of a file of 16 bits (else 0), and its picture with 8 bits, upright."""
-    try:
+    with _reading(file):
         with Image.open(file) as opened:
             picture = ImageOps.exif_transpose(opened)
             picture.load()
@@ -255,12 +258,3 @@ def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
             white = Image.new("RGBA", seen.size, "white")
             picture = Image.alpha_composite(white, seen)
         return most, picture.convert("L" if grey else "RGB")
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
-        _unreadable(file, error)
-    except ValueError as error:  # no way from its colours to ours
-        _unreadable(file, error)
-
-
-def _unreadable(file: Path, error: Exception) -> NoReturn:
-    text = f"{file} can't be read as an image ({error}); repair or remove it"
-    raise DatasetDamaged(text) from error

@@ -200,7 +200,7 @@ def cosine_basis(
 
 
 def cosines(n: int) -> Tensor:
-    """The n orthonormal waves of the discrete cosine transform (type II), (n, n), constant first."""
+    """The orthonormal waves of the discrete cosine transform (type II), (n, n), constant first."""
     places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
     waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
     return waves / waves.norm(dim=1, keepdim=True)
