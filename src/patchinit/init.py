@@ -32,8 +32,7 @@ from .layers import (
 from .patches import as_float, check_images, plain_arithmetic
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     """Copy filters into a convolution, set its bias to zero, return its weight.
 
@@ -53,8 +52,8 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     Raises
     ------
     TypeError, ValueError
-        Not a tensor; another shape than the weight's; a weight that has no values yet (a lazy
-        layer, the meta device) or can't be written. The layer is then as it was.
+        Not a tensor; another shape than the weight's; a weight without values (lazy, meta device)
+        or that can't be written. The layer is then as it was.
 
     Examples
     --------
@@ -84,23 +83,24 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
 
 
 def _check_weight(weight: Tensor) -> None:
-    """ValueError unless a weight holds floating-point values."""
+    """ValueError unless a weight holds floating-point values that can be written."""
+    why = ""
     if isinstance(weight, UninitializedParameter):
-        raise ValueError(
-            "the layer is lazy and its weight has no shape yet; run the network once on some images"
-        )
-    if weight.is_meta:
-        raise ValueError(
-            "the weight is on the meta device, which holds no values; "
+        why = "is lazy and has no shape yet; run the network once on some images"
+    elif weight.is_meta:
+        why = (
+            "is on the meta device, which holds no values; "
             "give it values first: model.to_empty(device='cpu')"
         )
-    if weight.is_inference() and not torch.is_inference_mode_enabled():
-        raise ValueError(
-            "the weight was made in inference mode and can't be written outside of it; "
+    elif weight.is_inference() and not torch.is_inference_mode_enabled():
+        why = (
+            "was made in inference mode and can't be written outside of it; "
             "call this within torch.inference_mode(), or make the network without"
         )
-    if not weight.is_floating_point():
-        raise ValueError(f"the weight has dtype {weight.dtype}; filters need floating point")
+    elif not weight.is_floating_point():
+        why = f"has dtype {weight.dtype}; filters need floating point"
+    if why:
+        raise ValueError(f"the layer's weight {why}")
 
 
 def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
@@ -142,14 +142,13 @@ def _close(one: Tensor, other: Tensor) -> bool:
     """Whether two are equal up to the rounding of the coarser dtype."""
     eps = max(torch.finfo(value.dtype).eps for value in (one, other))
     one, other = one.detach().cpu().double(), other.detach().cpu().double()
+    if one.shape != other.shape:
+        return False
     # Not allclose: a value near zero may be off by a rounding of the large ones.
-    return one.shape == other.shape and bool(
-        (one - other).abs().max() <= 16 * eps * other.abs().max()
-    )
+    return bool((one - other).abs().max() <= 16 * eps * other.abs().max())
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def from_images_(
     weight: Tensor,
     images: Tensor,
@@ -159,6 +158,8 @@ def from_images_(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Fill a convolution's weight with filters learned from images.
+
+    Raises as `make_filters` does, and for a weight that is computed from others or has no values.
 
     Parameters
     ----------
@@ -171,11 +172,6 @@ def from_images_(
         floating point, on any device.
     method, norm, generator
         As for `make_filters`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `make_filters`; a weight that is computed from other tensors or has no values yet.
 
     Examples
     --------
@@ -217,7 +213,7 @@ def initialize_first_layer_(
     images : Tensor of shape (N, C, H, W)
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
         point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
-        What stands before the convolution (a normalisation, say) is applied to them, to as many at
+        What stands before the convolution (as a normalisation) is applied to them, to as many at
         a time as hold 33 million values, and at most 100.
     method : str
         One of `METHODS`.
@@ -236,10 +232,10 @@ def initialize_first_layer_(
     Raises
     ------
     TypeError, ValueError
-        An unknown method or norm; no convolution; a first one that is grouped, transposed, 1-D or
-        3-D, or not made by a layer; one whose weight can't be set, as in `set_filters_`; a network
-        that is scripted, on the meta device, or takes more than images; what the method refuses.
-        The text names the layer. The model is then as it was; only lazy layers have their sizes.
+        As `make_filters` and `set_filters_`; no convolution; a first one that is grouped,
+        transposed, 1-D or 3-D, or not made by a layer; a network that is scripted, on the meta
+        device, or takes more than images. The text names the layer. The model is then as it was;
+        only lazy layers have their sizes.
 
     Examples
     --------
@@ -287,30 +283,24 @@ def initialize_all_layers_(
 ) -> dict[str, FilterBank]:
     """Initialise every convolution in turn, each from the feature maps that reach it (section 3.1).
 
-    The maps are computed with the layers before it already initialised, and with batch
-    normalisation by the statistics of these images, as in the first step of training. All images
-    go through at once, so memory is that of a forward pass: 100 are enough for the paper. A layer
-    that is used several times learns from the maps of all its calls that are of the first one's
-    size; a weight that is tied to several layers is made for the first of them.
+    The layers before it are already initialised, and batch normalisation goes by the statistics of
+    these images, as in the first step of training. All images go through at once: 100 are enough
+    for the paper. A layer that is used several times learns from the maps of all its calls that are
+    of the first one's size; a weight that is tied to several layers is made for the first of them.
+    Raises as `initialize_first_layer_` does, for any layer; the model is then as it was.
 
     Parameters
     ----------
     model, images, method, norm, generator, max_patches
         As for `initialize_first_layer_`.
     too_many : {"error", "keep"}
-        What to do with a layer of more filters than the method can give (components, whitening:
-        the rank of what reaches it; orthonormal filters and cosines: C*kh*kw): refuse, or leave the
-        layer as it is.
+        What to do with a layer of more filters than the method can give (see `make_filters`):
+        refuse, or leave the layer as it is.
 
     Returns
     -------
     dict of str to FilterBank
         By the layer's name, in the order of execution; layers left as they were are absent.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `initialize_first_layer_`, for any layer; the text names it. The model is then as it was.
 
     Examples
     --------
@@ -386,10 +376,9 @@ def _bank_for(
     kept = None
     if norm == "keep":
         kept = as_float(layer.weight.detach()).flatten(1).norm(dim=1).mean().item()
-        if kept == 0:
-            raise ValueError("norm='keep', but all filters of the layer are zero; pass a number")
-        if not math.isfinite(kept):
-            raise ValueError("norm='keep', but the layer's filters aren't finite; pass a number")
+        if kept == 0 or not math.isfinite(kept):
+            what = "all filters of the layer are zero" if kept == 0 else "its filters aren't finite"
+            raise ValueError(f"norm='keep', but {what}; pass a number")
     bank = bank_of(
         method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
@@ -400,18 +389,16 @@ def _bank_for(
 def _plain(name: str, layer: nn.Module) -> nn.Conv2d:
     """The layer, if patches can make its filters; else ValueError."""
     if not isinstance(layer, nn.Conv2d):
-        raise ValueError(
-            f"layer {name!r} is a {type(layer).__name__}; only 2-D convolutions take image patches"
-        )
+        kind = type(layer).__name__
+        raise ValueError(f"layer {name!r} is a {kind}; only 2-D convolutions take image patches")
     if layer.groups != 1:
         raise ValueError(
-            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part "
-            "of the channels; initialise it by hand with set_filters_, "
-            "or use a network without groups"
+            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part of "
+            "the channels; set them by set_filters_, or use a network without groups"
         )
     if layer.dilation[0] != layer.dilation[1]:
         raise ValueError(
-            f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across "
-            "are known to the patches; initialise it by hand with set_filters_"
+            f"layer {name!r} has dilation={layer.dilation}; patches know only equal ones down and "
+            "across; set its filters by set_filters_"
         )
     return layer

@@ -32,13 +32,12 @@ class _Reached(BaseException):
 
 def check_model(model: nn.Module) -> None:
     """TypeError or ValueError unless the network is a module whose layers can be looked into."""
+    kind = type(model).__name__
     if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model is a {type(model).__name__}; pass the torch.nn.Module, before it is exported"
-        )
+        raise TypeError(f"model is a {kind}; pass the torch.nn.Module, before it is exported")
     if isinstance(model, torch.jit.ScriptModule):
         raise ValueError(
-            f"model is scripted ({type(model).__name__}), so its layers can't be looked into; "
+            f"model is scripted ({kind}), so its layers can't be looked into; "
             "initialise the network before it is scripted or traced, "
             "or fill the layer's weight with from_images_"
         )
@@ -53,16 +52,14 @@ def check_model(model: nn.Module) -> None:
 def convolutions(
     model: nn.Module, images: Tensor, first_only: bool = False, *, again: bool = False
 ) -> list[tuple[str, nn.Module]]:
-    """Convolutions in the order in which they run on the images, each once.
+    """Convolutions in the order in which they run, each once; to the first, or one that is not 2-D.
 
-    Ends at the first if only that is asked for, and at one that is not 2-D. Raises ValueError where
-    there is none, where the network doesn't run on images alone, and where a convolution with
-    weights to learn is made outside of a layer.
+    ValueError where there is none, the network doesn't run on images alone, or a convolution with
+    weights to learn runs outside of a layer.
     """
     found: dict[str, nn.Module] = {}
-    names: dict[nn.Module, str] = {
-        module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)
-    }
+    modules = model.named_modules()
+    names: dict[nn.Module, str] = {m: name for name, m in modules if isinstance(m, _ConvNd)}
     running: list[nn.Module] = []
     loose: list[Any] = []  # weight of a convolution outside of these layers
 
@@ -101,9 +98,8 @@ def convolutions(
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
         raise ValueError(_failed(model, so_far, failure)) from failure
     if not found:
-        raise ValueError(
-            f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
-        )
+        kind = type(model).__name__
+        raise ValueError(f"{kind} ran no convolution on these images: nothing to initialise")
     return list(found.items())
 
 
@@ -153,7 +149,7 @@ def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
 
 
 def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What reaches the first layer of checked images, on the CPU and checked, some at a time.
+    """What reaches the first layer of checked images, on the CPU and checked; seen some at a time.
 
     Where that is the images themselves they are not copied, and uint8 stays so.
     """
@@ -166,13 +162,12 @@ def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
         for part in map(as_float, images.split(at_a_time)):
             yield part, input_of(model, layer, part, n_calls=len(calls))
 
-    if all(_unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
+    def unchanged(seen: Tensor, fed: Tensor) -> bool:
+        return seen.dtype == fed.dtype and torch.equal(seen, fed)
+
+    if all(unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
         return images
     return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
-
-
-def _unchanged(seen: Tensor, fed: Tensor) -> bool:
-    return seen.dtype == fed.dtype and torch.equal(seen, fed)
 
 
 def input_of_all_calls(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
@@ -221,9 +216,9 @@ def inputs_of(
             raise ValueError(_failed(model, "on the way to it", error)) from error
     if strange:
         raise ValueError(f"{type(layer).__name__} is fed a {strange[0]}, not maps (N, C, H, W)")
-    if sum(map(len, seen)) < len(images):
+    if (n_seen := sum(map(len, seen))) < len(images):
         raise ValueError(
-            f"only {sum(map(len, seen))} of {len(images)} images reach it in a forward pass; "
+            f"only {n_seen} of {len(images)} images reach it in a forward pass; "
             "fill its weight with from_images_ from what it should see"
         )
     return seen
@@ -259,9 +254,7 @@ class _Watch(TorchDispatchMode):
         super().__init__()
         self.see = see
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if _CONVOLUTION.search(func._schema.name) and len(args) > 1:
             self.see(args[1])
         return func(*args, **(kwargs or {}))
@@ -274,7 +267,7 @@ def _run(
     after: dict[nn.Module, Any] | None = None,
     see: Callable[[Any], None] | None = None,
 ) -> None:
-    """A forward pass on a copy of the images, to its end or until a hook raises `_Reached`.
+    """A forward pass on a copy of the images, to its end or until `_Reached`.
 
     Hooks stand before and after modules; see is shown the weight of every convolution.
     """
@@ -287,8 +280,8 @@ def _run(
             stack.callback(handle.remove)
         for module, hook in (after or {}).items():
             stack.callback(module.register_forward_hook(hook).remove)
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(plain_arithmetic(on_cpu=False))  # the network may rely on it
+        # On the network's default device: it may rely on it.
+        stack.enter_context(plain_arithmetic(on_cpu=False, gradients=False))
         if "torch._dynamo" in sys.modules:  # compiled code would pass the hooks by
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if see is not None:
@@ -360,8 +353,7 @@ def _copies(table: dict[str, Any]) -> dict[str, Tensor]:
 def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Before]:
     """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before.
 
-    Lazy layers get their sizes first, from a pass over the images. Yields the buffers' state, for
-    layers whose buffers are changed on purpose.
+    Lazy layers get their sizes first, from the images. Yields the buffers' state, to be updated.
     """
     modes = {module: module.training for module in model.modules() if hasattr(module, "training")}
     try:

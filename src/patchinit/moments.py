@@ -44,8 +44,7 @@ class PatchMoments:
         return self.constant / (self.count + self.constant)
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def patch_moments(
     images: Tensor | Iterable[Tensor],
     kernel_size: int | tuple[int, int],
@@ -59,7 +58,8 @@ def patch_moments(
 
     Some images, or a band of one, are unfolded, standardised and added up at a time. Beside the
     images that takes about 300 MB, and some (d, d) matrices. All of it is in float64, so that
-    processors and numbers of threads agree to about 1e-12 of the variance.
+    processors and numbers of threads agree to about 1e-12 of the variance. Raises as
+    `extract_patches` does, and if every patch is constant where they are standardised.
 
     Parameters
     ----------
@@ -73,11 +73,6 @@ def patch_moments(
         As in ``conv2d``.
     batch_size : int
         Images unfolded at a time, at most. The default keeps those of 32x32 in the cache.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `extract_patches`; also when `standardize` is set and every patch is constant.
 
     Examples
     --------

@@ -28,9 +28,11 @@ VALUES_AT_A_TIME = 2**23
 
 
 @contextmanager
-def plain_arithmetic(*, on_cpu: bool = True) -> Iterator[None]:
+def plain_arithmetic(*, on_cpu: bool = True, gradients: bool = True) -> Iterator[None]:
     """Without autocast, and if on_cpu on the CPU whatever the default device, as generators are."""
     with ExitStack() as stack:
+        if not gradients:
+            stack.enter_context(torch.no_grad())
         if on_cpu and torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps", "xpu"):
@@ -86,9 +88,9 @@ def check_images(images: Tensor) -> Tensor:
 
 
 def _all_finite(images: Tensor) -> bool:
-    """Whether all values are finite: the least and the largest tell, without a mask of all."""
-    at_a_time = max(1, VALUES_AT_A_TIME // images[0].numel())
+    """Whether the least and the largest value are finite, which needs no mask of all."""
     # In parts, which bounds what is copied where values do not lie in a row.
+    at_a_time = max(1, VALUES_AT_A_TIME // images[0].numel())
     parts = (as_float(part) for part in images.detach().split(at_a_time))
     return all(math.isfinite(extreme) for part in parts for extreme in part.aminmax())
 
@@ -138,9 +140,9 @@ def extract_patches(
     Returns
     -------
     Tensor of shape (P, C, kh, kw)
-        Image by image, each from left to right and top to bottom;
-        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1. float64 if the
-        images are, else float32; on their device.
+        Image by image, each from left to right and top to bottom; float64 if the images are, else
+        float32; on their device. P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for
+        dilation 1.
 
     Raises
     ------
@@ -153,14 +155,7 @@ def extract_patches(
     torch.Size([9000, 3, 3, 3])
     """
     size = as_pair(kernel_size)
-    return _all_patches(check_images(images), size, stride, dilation)
-
-
-def _all_patches(images: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
-    """`extract_patches` of checked images."""
-    output_size(images, size, stride, dilation)
-    columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
-    return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
+    return some_patches(check_images(images), size, None, stride=stride, dilation=dilation)
 
 
 @plain_arithmetic()
@@ -175,8 +170,8 @@ def sample_patches(
 ) -> Tensor:
     """n_patches patches, drawn uniformly without replacement from those of `extract_patches`.
 
-    Memory grows with n_patches, not with the number of images. If the images hold no more than
-    n_patches, all are returned, in order.
+    Memory grows with n_patches, not with the images. If they hold no more, all come, in order.
+    Raises as `extract_patches` does, and for n_patches below 1.
 
     Parameters
     ----------
@@ -190,11 +185,6 @@ def sample_patches(
     Returns
     -------
     Tensor of shape (min(n_patches, P), C, kh, kw)
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `extract_patches`; n_patches below 1.
 
     Examples
     --------
@@ -214,17 +204,18 @@ def sample_patches(
 def some_patches(
     images: Tensor,
     size: tuple[int, int],
-    n_patches: int,
+    n_patches: int | None,
     *,
     stride: int = 1,
     dilation: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """`sample_patches` of checked images, of which only what is drawn becomes floating point."""
+    """`sample_patches` of checked images, all if n_patches is None; only those become float."""
     rows, cols = output_size(images, size, stride, dilation)
     total = len(images) * rows * cols
-    if n_patches >= total:
-        return _all_patches(images, size, stride, dilation)
+    if n_patches is None or n_patches >= total:
+        columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
+        return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
     chosen = _distinct(total, n_patches, generator)
     row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []

@@ -24,22 +24,11 @@ def fetch(
     least_rate: float = 0.0,
     window: float = WINDOW,
 ) -> None:
-    """Download url to path.
+    """Download url to path, or leave nothing there.
 
-    Parameters
-    ----------
-    silence : float
-        Seconds without a byte after which the connection is given up.
-    least_rate : float
-        Bytes a second below which it is given up, over any `window` seconds.
-
-    Raises
-    ------
-    OSError
-        The host can't be reached, answers with an error, stays silent or is too slow
-        (TimeoutError); path is then removed.
-    ValueError
-        Not an address that can be opened.
+    OSError if the host can't be reached or answers with an error; TimeoutError if it is silent for
+    `silence` seconds, or gives less than `least_rate` bytes a second over any `window` seconds;
+    ValueError if url is no address that can be opened.
     """
     transfer = _Transfer(url, path, silence)
     transfer.start()

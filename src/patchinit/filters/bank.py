@@ -97,13 +97,10 @@ def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None
         )
 
 
-def check_patches_suffice(n_filters: int, n_patches: int) -> None:
-    """ValueError if there are fewer patches than filters, or no filters are asked for."""
-    check_n_filters(n_filters, n_patches, "the patches that are not constant", "pass more images")
-
-
-def check_directions_suffice(n_filters: int, rows: Tensor) -> None:
-    """ValueError if standardised patches (P', d) point into fewer directions than filters."""
+def check_patches_suffice(n_filters: int, rows: Tensor) -> None:
+    """ValueError if standardised patches (P', d), or their directions, are fewer than filters."""
+    what = "the patches that are not constant"
+    check_n_filters(n_filters, len(rows), what, "pass more images")
     step = max(1, len(rows) // (16 * n_filters))  # for common images a few of them are enough
     if _n_directions(rows[::step], n_filters) < n_filters:
         what = "the different patches that the images hold (brightness and contrast put aside)"

@@ -12,15 +12,13 @@ from .bank import (
     FilterBank,
     Shape,
     check_dimensions_suffice,
-    check_directions_suffice,
     check_patches_suffice,
     check_shape,
     with_norm,
 )
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def random_patches(
     patches: Tensor,
     n_filters: int,
@@ -59,18 +57,19 @@ def random_patches(
     tensor([1., 1., 1., 1.])
     """
     usable = standardize_patches(patches).patches
-    check_patches_suffice(n_filters, len(usable))
-    check_directions_suffice(n_filters, usable.flatten(1))
+    check_patches_suffice(n_filters, usable.flatten(1))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
     return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def glorot_uniform(
     shape: tuple[int, ...], *, norm: float | None = None, generator: torch.Generator | None = None
 ) -> FilterBank:
     """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)); also known as Xavier uniform.
+
+    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
+    networks".
 
     Parameters
     ----------
@@ -80,11 +79,6 @@ def glorot_uniform(
         Norm of each filter. None: as drawn, about sqrt(2 * fan_in / (fan_in + fan_out)).
     generator : torch.Generator, optional
         Of the CPU.
-
-    References
-    ----------
-    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
-    networks".
 
     Examples
     --------
@@ -96,18 +90,14 @@ def glorot_uniform(
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kaiming_normal(
     shape: tuple[int, ...], *, norm: float | None = None, generator: torch.Generator | None = None
 ) -> FilterBank:
     """Filters from N(0, 2 / fan_in), for a layer before a ReLU; also known as He normal.
 
-    Parameters as for `glorot_uniform`. Natural norm (``norm=None``): about sqrt(2).
-
-    References
-    ----------
-    He et al. (2015), "Delving deep into rectifiers".
+    He et al. (2015), "Delving deep into rectifiers". Parameters as for `glorot_uniform`; natural
+    norm (``norm=None``): about sqrt(2).
 
     Examples
     --------
@@ -120,20 +110,16 @@ def kaiming_normal(
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def random_orthonormal(
     shape: tuple[int, ...], *, norm: float | None = 1.0, generator: torch.Generator | None = None
 ) -> FilterBank:
     """A random rotation's first F rows: orthogonal filters that know nothing of the data.
 
-    Where F = d this is the control for principal components, which are a rotation as well.
-    Parameters as for `glorot_uniform`, but F is at most C*kh*kw. Natural norm: 1.
-
-    References
-    ----------
-    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
-    deep linear neural networks".
+    Where F = d this is the control for principal components, which are a rotation as well. Saxe,
+    McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks". Parameters as for `glorot_uniform`, but F is at most C*kh*kw. Natural
+    norm: 1.
 
     Examples
     --------
@@ -145,21 +131,21 @@ def random_orthonormal(
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
-# Grey, blue against yellow, red against green: the colour axes of natural images,
-# of most variance first.
+# Grey, blue against yellow, red against green: natural images' colour axes by variance.
 _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def cosine_basis(
     shape: tuple[int, ...], *, norm: float | None = 1.0, generator: torch.Generator | None = None
 ) -> FilterBank:
     """Waves of the discrete cosine transform in grey and two opponent colours: no data, but tidy.
 
     An orthonormal basis as principal components are one, and much like theirs to the eye. Where
-    components do better than these, the data has added something. Parameters as for
-    `random_orthonormal`; the generator is unused.
+    components do better than these, the data has added something. Ahmed, Natarajan and Rao (1974),
+    "Discrete cosine transform"; the colours are those of Ruderman, Cronin and Chiao (1998),
+    "Statistics of cone responses to natural images". Parameters as for `random_orthonormal`; the
+    generator is unused.
 
     Returns
     -------
@@ -168,11 +154,6 @@ def cosine_basis(
         last, where components of standardised patches have it. Images of other than three channels
         take a cosine transform over the channels as well. Grey copied to three channels leaves the
         colour waves without a response.
-
-    References
-    ----------
-    Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
-    "Statistics of cone responses to natural images", for the colours.
 
     Examples
     --------

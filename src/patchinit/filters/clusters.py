@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
-from .bank import FilterBank, check_directions_suffice, check_patches_suffice, with_norm
+from .bank import FilterBank, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -48,8 +48,7 @@ class Clusters(FilterBank):
     constant_share: float  #: share of all patches left out as constant, 0 to 1
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmeans(
     patches: Tensor,
     n_filters: int,
@@ -61,18 +60,19 @@ def kmeans(
 ) -> Clusters:
     """Centroids of k-means clusters of standardised patches (scikit-learn's Lloyd iterations).
 
+    Lloyd (1982); Arthur and Vassilvitskii (2007); for patches Coates and Ng (2012).
+
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches, uint8 or any floating point, on any device. Time grows with P; for many images
-        take `sample_patches`.
+        Raw patches, uint8 or any floating point, on any device; of many images, `sample_patches`.
     n_filters : int
         Number of clusters, at most the number of different patches, constant ones and differences
         in brightness and contrast put aside.
     n_init : int
         Restarts from new k-means++ seeds; the clustering of least inertia is kept.
     max_iter : int
-        Cap on the iterations; a RuntimeWarning tells when it was reached.
+        Cap on the iterations; with a RuntimeWarning when it is reached.
     norm : float or None
         Norm of each filter. None: the centroid as it is, at most sqrt(d), and the smaller the more
         its patches differ in direction.
@@ -88,10 +88,6 @@ def kmeans(
     ------
     TypeError, ValueError
         Fewer different patches than filters; what `standardize_patches` refuses.
-
-    References
-    ----------
-    Lloyd (1982); Arthur and Vassilvitskii (2007); Coates and Ng (2012).
 
     Examples
     --------
@@ -113,8 +109,7 @@ def kmeans(
     )  # fmt: skip
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmedoids(
     patches: Tensor,
     n_filters: int,
@@ -126,13 +121,16 @@ def kmedoids(
 ) -> Clusters:
     """Medoids of standardised patches by FasterPAM: each filter is a real patch.
 
+    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
+    clustering". Raises as `kmeans` does, and ImportError without the package kmedoids.
+
     Parameters
     ----------
     patches, n_filters
         As for `kmeans`.
     max_patches : int
-        Memory and time grow with the square of the number of patches clustered, so at most this
-        many are, drawn uniformly (3,000: 72 MB of distances).
+        At most this many are clustered, drawn uniformly: memory and time grow with their square.
+        At least n_filters.
     max_iter, norm, generator
         As for `kmeans`. Natural norm (``norm=None``): sqrt(d), that of a standardised patch.
 
@@ -140,16 +138,6 @@ def kmedoids(
     -------
     Clusters
         ``inertia`` is the sum of Euclidean distances to the nearest medoid, over ``n_patches``.
-
-    Raises
-    ------
-    ImportError, TypeError, ValueError
-        The package kmedoids is missing; as `kmeans`; max_patches below n_filters.
-
-    References
-    ----------
-    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
-    clustering".
 
     Examples
     --------
@@ -180,8 +168,7 @@ def kmedoids(
     )  # fmt: skip
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmedians(
     patches: Tensor,
     n_filters: int,
@@ -194,7 +181,8 @@ def kmedians(
     """Coordinate-wise medians of clusters of standardised patches: Lloyd's under the L1 distance.
 
     The paper's "the median instead of the mean of the cluster". Unlike a medoid such a median is no
-    patch of the data, and its mean is not exactly zero.
+    patch of the data, and its mean is not exactly zero. Bradley, Mangasarian and Street (1997),
+    "Clustering via concave minimization". Raises as `kmeans` does, and for max_iter below 1.
 
     Parameters
     ----------
@@ -207,15 +195,6 @@ def kmedians(
     -------
     Clusters
         ``inertia`` is the sum of L1 distances to the nearest median.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `kmeans`; max_iter below 1.
-
-    References
-    ----------
-    Bradley, Mangasarian and Street (1997), "Clustering via concave minimization".
 
     Examples
     --------
@@ -253,13 +232,11 @@ def kmedians(
 def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
     """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
 
-    The rows are in general position: moved by the same tiny amounts on every machine. Patches of
-    few grey values, or of mirrored images, are often exactly as far from one centre as from
-    another, and the last bit of a distance would choose; after the move none is.
+    The rows are moved by the same tiny amounts on every machine: patches of few grey values, or of
+    mirrored images, are often as far from one centre as from another, and a last bit would choose.
     """
     standardized, n_constant = standardized_rows(patches)
-    check_patches_suffice(n_filters, len(standardized))
-    check_directions_suffice(n_filters, standardized)
+    check_patches_suffice(n_filters, standardized)
     rows, moves = standardized.numpy(), np.random.default_rng(0)
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]
@@ -285,15 +262,10 @@ def _bank(
     converged: bool,
     constant_share: float,
 ) -> Clusters:
-    """Centres (F, d) and labels (P',) as filters, ordered by size and rescaled.
-
-    Warns if the iterations ran out.
-    """
+    """Centres (F, d) and labels (P',) as filters by size; warns if the iterations ran out."""
     if not converged:
-        text = (
-            f"{method} stopped at max_iter={n_iter} before it converged; "
-            "raise max_iter or pass fewer patches"
-        )
+        way_out = "raise max_iter or pass fewer patches"
+        text = f"{method} stopped at max_iter={n_iter} before it converged; {way_out}"
         warnings.warn(text, RuntimeWarning, stacklevel=3)
     counts = np.bincount(labels.astype(np.int64), minlength=len(centres))
     # Integers: equal ones stay in the order of their seeds.

@@ -89,8 +89,7 @@ def method_of(name: str) -> Method:
     return METHODS[name]
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def make_filters(
     method: str,
     images: Tensor,
