@@ -1,17 +1,13 @@
-"""The command `patchinit`."""
+"""The command `patchinit`, which was that of training runs until version 0.1."""
 
 import sys
-
-MOVED = (
-    "patchinit: training runs are made by `python -m companion` ({}), "
-    "which comes with a clone of the book"
-)
 
 
 def main() -> int:
     """Say where the commands of training runs have gone."""
     commands = "run, status, collect, studies, check"
-    print(MOVED.format(commands), file=sys.stderr)
+    text = f"training runs are made by `python -m companion` ({commands}), in a clone of the book"
+    print(f"patchinit: {text}", file=sys.stderr)
     return 2
 
 

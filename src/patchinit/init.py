@@ -7,8 +7,8 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,19 +22,17 @@ from .filters.bank import FilterBank, TooManyFilters, check_norm, with_norm
 from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
 from .layers import (
     Before,
-    as_fed,
     check_model,
     convolutions,
-    input_of,
-    inputs_of,
+    first_input,
+    input_of_all_calls,
     undisturbed,
-    weight_of,
+    used_weight,
 )
-from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
+from .patches import as_float, check_images, plain_arithmetic
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     """Copy filters into a convolution, set its bias to zero, return its weight.
 
@@ -54,8 +52,8 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     Raises
     ------
     TypeError, ValueError
-        Not a tensor; another shape than the weight's; a weight that has no values yet (a lazy
-        layer, the meta device) or can't be written. The layer is then as it was.
+        Not a tensor; another shape than the weight's; a weight without values (lazy, meta device)
+        or that can't be written. The layer is then as it was.
 
     Examples
     --------
@@ -73,10 +71,8 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
         weight = layer.weight
         _check_weight(weight)
         if values.shape != weight.shape:
-            raise ValueError(
-                f"filters have shape {tuple(values.shape)}, "
-                f"the layer's weight {tuple(weight.shape)}"
-            )
+            shapes = tuple(values.shape), tuple(weight.shape)
+            raise ValueError("filters have shape {}, the layer's weight {}".format(*shapes))
         _write_(layer, "weight", values)
         if layer.bias is not None:
             _write_(layer, "bias", torch.zeros_like(layer.bias))
@@ -87,30 +83,28 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
 
 
 def _check_weight(weight: Tensor) -> None:
-    """ValueError unless a weight holds floating-point values."""
+    """ValueError unless a weight holds floating-point values that can be written."""
+    why = ""
     if isinstance(weight, UninitializedParameter):
-        raise ValueError(
-            "the layer is lazy and its weight has no shape yet; run the network once on some images"
-        )
-    if weight.is_meta:
-        raise ValueError(
-            "the weight is on the meta device, which holds no values; "
+        why = "is lazy and has no shape yet; run the network once on some images"
+    elif weight.is_meta:
+        why = (
+            "is on the meta device, which holds no values; "
             "give it values first: model.to_empty(device='cpu')"
         )
-    if weight.is_inference() and not torch.is_inference_mode_enabled():
-        raise ValueError(
-            "the weight was made in inference mode and can't be written outside of it; "
+    elif weight.is_inference() and not torch.is_inference_mode_enabled():
+        why = (
+            "was made in inference mode and can't be written outside of it; "
             "call this within torch.inference_mode(), or make the network without"
         )
-    if not weight.is_floating_point():
-        raise ValueError(f"the weight has dtype {weight.dtype}; filters need floating point")
+    elif not weight.is_floating_point():
+        why = f"has dtype {weight.dtype}; filters need floating point"
+    if why:
+        raise ValueError(f"the layer's weight {why}")
 
 
 def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
-    """Write a layer's weight or bias, through what it is recomputed from; ValueError if it won't.
-
-    What is half written then is for the caller to undo.
-    """
+    """Write a weight or bias, through what it is recomputed from; half done where it raises."""
     hooks = list(layer._forward_pre_hooks.values())
     normed = [hook for hook in hooks if isinstance(hook, WeightNorm) and hook.name == name]
     how = ", ".join(type(hook).__name__ for hook in hooks) or "it is no parameter"
@@ -136,7 +130,7 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
 
 
 def _recomputed(layer: nn.Conv2d, name: str, how: str) -> str:
-    """What is said of a weight that can't be set."""
+    """Why a weight can't be set."""
     return (
         f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
         "can't be made equal to these filters; set them before the layer gets its normalisation, "
@@ -148,14 +142,13 @@ def _close(one: Tensor, other: Tensor) -> bool:
     """Whether two are equal up to the rounding of the coarser dtype."""
     eps = max(torch.finfo(value.dtype).eps for value in (one, other))
     one, other = one.detach().cpu().double(), other.detach().cpu().double()
+    if one.shape != other.shape:
+        return False
     # Not allclose: a value near zero may be off by a rounding of the large ones.
-    return one.shape == other.shape and bool(
-        (one - other).abs().max() <= 16 * eps * other.abs().max()
-    )
+    return bool((one - other).abs().max() <= 16 * eps * other.abs().max())
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def from_images_(
     weight: Tensor,
     images: Tensor,
@@ -166,23 +159,19 @@ def from_images_(
 ) -> Tensor:
     """Fill a convolution's weight with filters learned from images.
 
+    Raises as `make_filters` does, and for a weight that is computed from others or has no values.
+
     Parameters
     ----------
     weight : Tensor of shape (F, C, kh, kw)
         A parameter, or a tensor of one's own, on any device and of any floating-point dtype. The
-        weight of a layer that recomputes it (weight normalisation, a parametrisation) is a
-        passing result: use `set_filters_` with `make_filters` there. Such a weight is refused if
-        autograd recorded how it came about, so not one that was read under ``no_grad``.
+        weight of a layer that recomputes it (weight normalisation, a parametrisation) is a passing
+        result, and refused unless it was read under ``no_grad``: use `set_filters_` there.
     images : Tensor of shape (N, C, H, W)
         As the layer will see them: same channels, same scaling. uint8 (divided by 255) or any
         floating point, on any device.
     method, norm, generator
         As for `make_filters`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `make_filters`; a weight that is computed from other tensors or has no values yet.
 
     Examples
     --------
@@ -218,13 +207,13 @@ def initialize_first_layer_(
     ----------
     model : nn.Module
         Any network that runs on images alone, on any device and of any floating-point dtype, also a
-        compiled one or one inside ``DataParallel``. "First" is what runs first on the images,
-        whatever the order of definition. A convolution without a layer counts as well, unless its
-        weight is a buffer; so does a frozen layer, which stays frozen.
+        compiled one or one inside ``DataParallel``. "First" is what runs first on the images. A
+        convolution without a layer counts as well, unless its weight is a buffer; so does a frozen
+        layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
         point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
-        What stands before the convolution (a normalisation, say) is applied to them, to as many at
+        What stands before the convolution (as a normalisation) is applied to them, to as many at
         a time as hold 33 million values, and at most 100.
     method : str
         One of `METHODS`.
@@ -243,10 +232,10 @@ def initialize_first_layer_(
     Raises
     ------
     TypeError, ValueError
-        An unknown method or norm; no convolution; a first one that is grouped, transposed, 1-D or
-        3-D, or not made by a layer; one whose weight can't be set, as in `set_filters_`; a network
-        that is scripted, on the meta device, or takes more than images; what the method refuses.
-        The text names the layer. The model is then as it was; only lazy layers have their sizes.
+        As `make_filters` and `set_filters_`; no convolution; a first one that is grouped,
+        transposed, 1-D or 3-D, or not made by a layer; a network that is scripted, on the meta
+        device, or takes more than images. The text names the layer. The model is then as it was;
+        only lazy layers have their sizes.
 
     Examples
     --------
@@ -263,43 +252,19 @@ def initialize_first_layer_(
     with undisturbed(model, probe) as before:
         name, found = convolutions(model, probe, first_only=True)[0]
         layer = _plain(name, found)
-        try:
-            inputs = _inputs(model, layer, images)
+        with _naming(name):
+            inputs = first_input(model, layer, images)
             bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
             _set_in_(model, layer, bank, probe)
-        except TooManyFilters as error:
-            raise TooManyFilters(f"layer {name!r}: {error}") from error
-        except ValueError as error:
-            raise ValueError(f"layer {name!r}: {error}") from error
         before.keep(layer)
     return bank
-
-
-def _inputs(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What the layer sees of the images; the images themselves where that is the same."""
-    probe = as_float(images[:2])
-    calls = inputs_of(model, layer, probe, n_values=probe.numel())
-    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
-    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
-
-    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
-        for part in map(as_float, images.split(at_a_time)):
-            yield part, input_of(model, layer, part, n_calls=len(calls))
-
-    if all(_unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
-        return images  # not copied, and uint8 stays so
-    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
-
-
-def _unchanged(seen: Tensor, fed: Tensor) -> bool:
-    return seen.dtype == fed.dtype and torch.equal(seen, fed)
 
 
 def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor) -> None:
     """`set_filters_`, unless the layer convolves with something else in a pass of the network."""
     before = Before(layer.modules(), parameters=True)
     set_filters_(layer, bank)
-    used = weight_of(model, layer, probe)
+    used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
         before.restore()
         raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook"))
@@ -318,30 +283,24 @@ def initialize_all_layers_(
 ) -> dict[str, FilterBank]:
     """Initialise every convolution in turn, each from the feature maps that reach it (section 3.1).
 
-    The maps are computed with the layers before it already initialised, and with batch
-    normalisation by the statistics of these images, as in the first step of training. All images
-    go through at once, so memory is that of a forward pass: 100 are enough for the paper. A layer
-    that is used several times learns from the maps of all its calls that are of the first one's
-    size; a weight that is tied to several layers is made for the first of them.
+    The layers before it are already initialised, and batch normalisation goes by the statistics of
+    these images, as in the first step of training. All images go through at once: 100 are enough
+    for the paper. A layer that is used several times learns from the maps of all its calls that are
+    of the first one's size; a weight that is tied to several layers is made for the first of them.
+    Raises as `initialize_first_layer_` does, for any layer; the model is then as it was.
 
     Parameters
     ----------
     model, images, method, norm, generator, max_patches
         As for `initialize_first_layer_`.
     too_many : {"error", "keep"}
-        What to do with a layer of more filters than the method can give (components, whitening:
-        the rank of what reaches it; orthonormal filters and cosines: C*kh*kw): refuse, or leave the
-        layer as it is.
+        What to do with a layer of more filters than the method can give (see `make_filters`):
+        refuse, or leave the layer as it is.
 
     Returns
     -------
     dict of str to FilterBank
         By the layer's name, in the order of execution; layers left as they were are absent.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `initialize_first_layer_`, for any layer; the text names it. The model is then as it was.
 
     Examples
     --------
@@ -356,6 +315,7 @@ def initialize_all_layers_(
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
     images = as_float(check_images(images))
     check_model(model)
+    way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
     banks: dict[str, FilterBank] = {}
     written: list[nn.Conv2d] = []
     before = None
@@ -370,17 +330,14 @@ def initialize_all_layers_(
                 if too_many == "keep" and beyond:
                     continue
                 try:
-                    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
-                    inputs = check_images(input_of(model, layer, images, n_calls=n_calls))
-                    bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
-                    _set_in_(model, layer, bank, images[:2])
-                except TooManyFilters as error:
+                    with _naming(name, way_out):
+                        inputs = input_of_all_calls(model, layer, images)
+                        bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
+                        _set_in_(model, layer, bank, images[:2])
+                except TooManyFilters:
                     if too_many == "keep" and chosen.bounded:
                         continue
-                    way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
-                    raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
-                except ValueError as error:
-                    raise ValueError(f"layer {name!r}: {error}") from error
+                    raise
                 state.keep(layer)
                 written.append(layer)
                 banks[name] = bank
@@ -389,6 +346,17 @@ def initialize_all_layers_(
             before.restore()  # all or nothing
         raise
     return banks
+
+
+@contextmanager
+def _naming(name: str, way_out: str = "") -> Iterator[None]:
+    """Errors name the layer; that there are too many filters, the way out as well."""
+    try:
+        yield
+    except TooManyFilters as error:
+        raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
+    except ValueError as error:
+        raise ValueError(f"layer {name!r}: {error}") from error
 
 
 def _bank_for(
@@ -402,19 +370,15 @@ def _bank_for(
     """The layer's new filters from its checked inputs (N, C, H, W)."""
     # A map smaller than the kernel has no patch without the layer's own padding.
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
-    if (
-        any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
-        and layer.padding != "valid"
-    ):
-        sides = layer._reversed_padding_repeated_twice
-        inputs = nn.functional.pad(inputs, sides)
+    small = any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
+    if small and layer.padding != "valid":
+        inputs = nn.functional.pad(inputs, layer._reversed_padding_repeated_twice)
     kept = None
     if norm == "keep":
         kept = as_float(layer.weight.detach()).flatten(1).norm(dim=1).mean().item()
-        if kept == 0:
-            raise ValueError("norm='keep', but all filters of the layer are zero; pass a number")
-        if not math.isfinite(kept):
-            raise ValueError("norm='keep', but the layer's filters aren't finite; pass a number")
+        if kept == 0 or not math.isfinite(kept):
+            what = "all filters of the layer are zero" if kept == 0 else "its filters aren't finite"
+            raise ValueError(f"norm='keep', but {what}; pass a number")
     bank = bank_of(
         method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
@@ -425,18 +389,16 @@ def _bank_for(
 def _plain(name: str, layer: nn.Module) -> nn.Conv2d:
     """The layer, if patches can make its filters; else ValueError."""
     if not isinstance(layer, nn.Conv2d):
-        raise ValueError(
-            f"layer {name!r} is a {type(layer).__name__}; only 2-D convolutions take image patches"
-        )
+        kind = type(layer).__name__
+        raise ValueError(f"layer {name!r} is a {kind}; only 2-D convolutions take image patches")
     if layer.groups != 1:
         raise ValueError(
-            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part "
-            "of the channels; initialise it by hand with set_filters_, "
-            "or use a network without groups"
+            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part of "
+            "the channels; set them by set_filters_, or use a network without groups"
         )
     if layer.dilation[0] != layer.dilation[1]:
         raise ValueError(
-            f"layer {name!r} has dilation={layer.dilation}; only equal ones down and across "
-            "are known to the patches; initialise it by hand with set_filters_"
+            f"layer {name!r} has dilation={layer.dilation}; patches know only equal ones down and "
+            "across; set its filters by set_filters_"
         )
     return layer

@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .patches import plain_arithmetic
+from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
 
 Hook = Callable[[nn.Module, tuple, dict], None]
 _CONVOLUTION = re.compile(r"conv(?!ert)")  # aten::convolution, torchvision::deform_conv2d, ...
@@ -32,13 +32,12 @@ class _Reached(BaseException):
 
 def check_model(model: nn.Module) -> None:
     """TypeError or ValueError unless the network is a module whose layers can be looked into."""
+    kind = type(model).__name__
     if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model is a {type(model).__name__}; pass the torch.nn.Module, before it is exported"
-        )
+        raise TypeError(f"model is a {kind}; pass the torch.nn.Module, before it is exported")
     if isinstance(model, torch.jit.ScriptModule):
         raise ValueError(
-            f"model is scripted ({type(model).__name__}), so its layers can't be looked into; "
+            f"model is scripted ({kind}), so its layers can't be looked into; "
             "initialise the network before it is scripted or traced, "
             "or fill the layer's weight with from_images_"
         )
@@ -53,16 +52,14 @@ def check_model(model: nn.Module) -> None:
 def convolutions(
     model: nn.Module, images: Tensor, first_only: bool = False, *, again: bool = False
 ) -> list[tuple[str, nn.Module]]:
-    """Convolutions in the order in which they run on the images, each once.
+    """Convolutions in the order in which they run, each once; to the first, or one that is not 2-D.
 
-    Ends at the first if only that is asked for, and at one that is not 2-D. Raises ValueError where
-    there is none, where the network doesn't run on images alone, and where a convolution with
-    weights to learn is made outside of a layer.
+    ValueError where there is none, the network doesn't run on images alone, or a convolution with
+    weights to learn runs outside of a layer.
     """
     found: dict[str, nn.Module] = {}
-    names: dict[nn.Module, str] = {
-        module: name for name, module in model.named_modules() if isinstance(module, _ConvNd)
-    }
+    modules = model.named_modules()
+    names: dict[nn.Module, str] = {m: name for name, m in modules if isinstance(m, _ConvNd)}
     running: list[nn.Module] = []
     loose: list[Any] = []  # weight of a convolution outside of these layers
 
@@ -101,14 +98,13 @@ def convolutions(
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
         raise ValueError(_failed(model, so_far, failure)) from failure
     if not found:
-        raise ValueError(
-            f"{type(model).__name__} ran no convolution on these images: nothing to initialise"
-        )
+        kind = type(model).__name__
+        raise ValueError(f"{kind} ran no convolution on these images: nothing to initialise")
     return list(found.items())
 
 
 def _failed(model: nn.Module, when: str, error: Exception) -> str:
-    """What is said of a forward pass that raised an error."""
+    """Why a forward pass that raised an error is refused."""
     return (
         f"{type(model).__name__} doesn't run on these images alone: {when} it raised "
         f"{type(error).__name__}: {error}. Pass the part of the network that takes images "
@@ -117,7 +113,7 @@ def _failed(model: nn.Module, when: str, error: Exception) -> str:
 
 
 def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) -> str:
-    """What is said of a convolution that runs outside of a layer."""
+    """Why a convolution that runs outside of a layer is refused."""
     kind = f"{type(model).__name__}'s {'next' if later else 'first'} convolution on these images"
     if not isinstance(weight, Tensor):
         return (
@@ -152,18 +148,41 @@ def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
     return None
 
 
+def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
+    """What reaches the first layer of checked images, on the CPU and checked; seen some at a time.
+
+    Where that is the images themselves they are not copied, and uint8 stays so.
+    """
+    probe = as_float(images[:2])
+    calls = inputs_of(model, layer, probe, n_values=probe.numel())
+    values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
+    at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
+
+    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+        for part in map(as_float, images.split(at_a_time)):
+            yield part, input_of(model, layer, part, n_calls=len(calls))
+
+    def unchanged(seen: Tensor, fed: Tensor) -> bool:
+        return seen.dtype == fed.dtype and torch.equal(seen, fed)
+
+    if all(unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
+        return images
+    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
+
+
+def input_of_all_calls(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
+    """What reaches a layer of the images in all its calls, checked."""
+    n_calls = len(inputs_of(model, layer, images[:2], n_calls=sys.maxsize))
+    return check_images(input_of(model, layer, images, n_calls=n_calls))
+
+
 def input_of(model: nn.Module, layer: nn.Module, images: Tensor, *, n_calls: int = 1) -> Tensor:
     """What reaches a layer in a forward pass, shape (N, C, H, W). See `inputs_of`."""
     return torch.cat(inputs_of(model, layer, images, n_calls=n_calls))
 
 
 def inputs_of(
-    model: nn.Module,
-    layer: nn.Module,
-    images: Tensor,
-    *,
-    n_calls: int = 1,
-    n_values: int = 0,
+    model: nn.Module, layer: nn.Module, images: Tensor, *, n_calls: int = 1, n_values: int = 0
 ) -> list[Tensor]:
     """What reaches a layer, call by call, each (n, C, H, W).
 
@@ -175,11 +194,8 @@ def inputs_of(
     strange: list[str] = []
 
     def complete() -> bool:
-        return (
-            sum(map(len, seen)) >= len(images)
-            and len(seen) >= n_calls
-            and sum(part.numel() for part in seen) >= n_values
-        )
+        values = sum(part.numel() for part in seen)
+        return sum(map(len, seen)) >= len(images) and len(seen) >= n_calls and values >= n_values
 
     def catch(module: nn.Module, args: tuple, kwargs: dict) -> None:
         value = args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
@@ -200,15 +216,15 @@ def inputs_of(
             raise ValueError(_failed(model, "on the way to it", error)) from error
     if strange:
         raise ValueError(f"{type(layer).__name__} is fed a {strange[0]}, not maps (N, C, H, W)")
-    if sum(map(len, seen)) < len(images):
+    if (n_seen := sum(map(len, seen))) < len(images):
         raise ValueError(
-            f"only {sum(map(len, seen))} of {len(images)} images reach it in a forward pass; "
+            f"only {n_seen} of {len(images)} images reach it in a forward pass; "
             "fill its weight with from_images_ from what it should see"
         )
     return seen
 
 
-def weight_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
+def used_weight(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
     """The weight that a layer convolves with in a forward pass; None if it runs no convolution."""
     running: list[nn.Module] = []
     weights: list[Tensor] = []
@@ -238,9 +254,7 @@ class _Watch(TorchDispatchMode):
         super().__init__()
         self.see = see
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if _CONVOLUTION.search(func._schema.name) and len(args) > 1:
             self.see(args[1])
         return func(*args, **(kwargs or {}))
@@ -253,7 +267,7 @@ def _run(
     after: dict[nn.Module, Any] | None = None,
     see: Callable[[Any], None] | None = None,
 ) -> None:
-    """A forward pass on a copy of the images, to its end or until a hook raises `_Reached`.
+    """A forward pass on a copy of the images, to its end or until `_Reached`.
 
     Hooks stand before and after modules; see is shown the weight of every convolution.
     """
@@ -266,8 +280,8 @@ def _run(
             stack.callback(handle.remove)
         for module, hook in (after or {}).items():
             stack.callback(module.register_forward_hook(hook).remove)
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(plain_arithmetic(on_cpu=False))  # the network may rely on it
+        # On the network's default device: it may rely on it.
+        stack.enter_context(plain_arithmetic(on_cpu=False, gradients=False))
         if "torch._dynamo" in sys.modules:  # compiled code would pass the hooks by
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if see is not None:
@@ -277,10 +291,9 @@ def _run(
 
 
 def as_fed(model: nn.Module, images: Tensor) -> Tensor:
-    """A copy of the images on the device and of the dtype of the network.
+    """A copy of the images on the device and of the dtype of the network's first convolution.
 
-    Those are of its first convolution's weights, in the order of definition; without one, of its
-    first parameter.
+    First in the order of definition; without one, those of its first parameter.
     """
     modules = [*(m for m in model.modules() if isinstance(m, _ConvNd)), model]
     parameters = (p for module in modules for p in module.parameters() if p.is_floating_point())
@@ -309,20 +322,7 @@ class Before:
                 tables.append(dict(module.named_parameters(recurse=False)))
         else:
             tables = [module._buffers, module._parameters] if self.parameters else [module._buffers]
-        self.values[module] = [
-            (
-                table,
-                dict(table),
-                {
-                    name: value.detach().clone()
-                    for name, value in table.items()
-                    if value is not None
-                    and not isinstance(value, _UNINITIALIZED)
-                    and not value.is_meta
-                },
-            )
-            for table in tables
-        ]
+        self.values[module] = [(table, dict(table), _copies(table)) for table in tables]
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -340,22 +340,27 @@ class Before:
                         value.copy_(copy)
 
 
+def _copies(table: dict[str, Any]) -> dict[str, Tensor]:
+    """Copies of the values that are there."""
+    return {
+        name: value.detach().clone()
+        for name, value in table.items()
+        if not (value is None or isinstance(value, _UNINITIALIZED) or value.is_meta)
+    }
+
+
 @contextmanager
 def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Before]:
     """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before.
 
-    Lazy layers get their sizes first, from a pass over the images. Yields the buffers' state, for
-    layers whose buffers are changed on purpose.
+    Lazy layers get their sizes first, from the images. Yields the buffers' state, to be updated.
     """
     modes = {module: module.training for module in model.modules() if hasattr(module, "training")}
     try:
         for module in modes:
             module.training = False
-        lazy = [
-            name
-            for name, value in [*model.named_parameters(), *model.named_buffers()]
-            if isinstance(value, _UNINITIALIZED)
-        ]
+        values = [*model.named_parameters(), *model.named_buffers()]
+        lazy = [name for name, value in values if isinstance(value, _UNINITIALIZED)]
         if lazy and images is not None:
             _materialise(model, images, lazy)
         before = Before(model.modules(), parameters=False)

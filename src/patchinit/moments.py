@@ -44,8 +44,7 @@ class PatchMoments:
         return self.constant / (self.count + self.constant)
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def patch_moments(
     images: Tensor | Iterable[Tensor],
     kernel_size: int | tuple[int, int],
@@ -57,10 +56,10 @@ def patch_moments(
 ) -> PatchMoments:
     """Mean and covariance of all patches of any number of images, in bounded memory.
 
-    The patches are never held at once: some images, or a band of one, are unfolded, standardised
-    and added up. Beside the images that takes about 300 MB, and some (d, d) matrices. The default
-    batch keeps the unfolded values of 32x32 images in the processor's cache. All of it is in
-    float64, so that processors and numbers of threads agree to about 1e-12 of the variance.
+    Some images, or a band of one, are unfolded, standardised and added up at a time. Beside the
+    images that takes about 300 MB, and some (d, d) matrices. All of it is in float64, so that
+    processors and numbers of threads agree to about 1e-12 of the variance. Raises as
+    `extract_patches` does, and if every patch is constant where they are standardised.
 
     Parameters
     ----------
@@ -73,12 +72,7 @@ def patch_moments(
     stride, dilation : int
         As in ``conv2d``.
     batch_size : int
-        Images unfolded at a time, at most; large images go in smaller pieces.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `extract_patches`; also when `standardize` is set and every patch is constant.
+        Images unfolded at a time, at most. The default keeps those of 32x32 in the cache.
 
     Examples
     --------
@@ -152,10 +146,7 @@ def _unfolded(
 def _pieces(
     batch: Tensor, size: tuple[int, int], stride: int, dilation: int, batch_size: int
 ) -> Iterator[Tensor]:
-    """The batch, cut so that no piece has more values in its patches than `VALUES_AT_A_TIME`.
-
-    A few images at a time; where one has more, bands of it, each of whole rows of patches.
-    """
+    """A few images at a time, or bands of one, of at most `VALUES_AT_A_TIME` values in patches."""
     rows, cols = output_size(batch, size, stride, dilation)
     values = batch.shape[1] * size[0] * size[1] * cols  # in a row of patches
     n_rows = max(1, min(rows, VALUES_AT_A_TIME // values))
@@ -168,16 +159,12 @@ def _pieces(
 
 
 def _standardize_columns_(columns: Tensor) -> int:
-    """In place on (n, d, L): columns of mean 0 and standard deviation 1, constant ones zero.
-
-    Counts the constant ones.
-    """
+    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were."""
     d = columns.shape[1]
     mean = columns.mean(1, keepdim=True)
     columns -= mean
-    spread = columns.square().sum(
-        1, keepdim=True
-    )  # not vector_norm: 4 times as slow along this axis
+    # Not vector_norm: 4 times as slow along this axis.
+    spread = columns.square().sum(1, keepdim=True)
     constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
     return int(constant.sum())

@@ -28,11 +28,11 @@ VALUES_AT_A_TIME = 2**23
 
 
 @contextmanager
-def plain_arithmetic(*, on_cpu: bool = True) -> Iterator[None]:
-    """Without autocast, which would do some of it in half precision, and without another default
-    device, if on_cpu, which would not go with generators of the CPU.
-    """
+def plain_arithmetic(*, on_cpu: bool = True, gradients: bool = True) -> Iterator[None]:
+    """Without autocast, and if on_cpu on the CPU whatever the default device, as generators are."""
     with ExitStack() as stack:
+        if not gradients:
+            stack.enter_context(torch.no_grad())
         if on_cpu and torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps", "xpu"):
@@ -49,14 +49,12 @@ def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
-# The door. A public function that takes images, or patches, has them checked here once, all of them
-# and before anything else, and hands them down to functions that take them as sound. Where a public
-# function calls another (`make_filters` a method's function), that is with values made on the way.
+# A public function that takes images, or patches, has them checked here once, before anything else,
+# and hands them down to functions that take them as sound.
 def check_images(images: Tensor) -> Tensor:
-    """The images as they came, shape (N, C, H, W), uint8 or floating point, all finite.
+    """The images as they came, once they are (N, C, H, W), uint8 or floating point, and finite.
 
-    Raises TypeError for anything but a uint8 or floating-point tensor, ValueError for a wrong
-    rank, an empty axis, or values that are not finite.
+    Raises TypeError for another type, ValueError for another shape, an empty axis, NaN or infinity.
     """
     if not isinstance(images, Tensor):
         raise TypeError(
@@ -74,9 +72,8 @@ def check_images(images: Tensor) -> Tensor:
             f"{images.dtype}; pass a plain one that holds its values"
         )
     if 0 in images.shape:
-        raise ValueError(
-            f"images has shape {tuple(images.shape)}: no axis may be empty, pass at least one image"
-        )
+        shape = tuple(images.shape)
+        raise ValueError(f"images has shape {shape}: no axis may be empty, pass at least one image")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(
             f"images has dtype {images.dtype}; "
@@ -91,9 +88,9 @@ def check_images(images: Tensor) -> Tensor:
 
 
 def _all_finite(images: Tensor) -> bool:
-    """Whether all values are finite: the least and the largest tell, without a mask of all."""
-    at_a_time = max(1, VALUES_AT_A_TIME // images[0].numel())
+    """Whether the least and the largest value are finite, which needs no mask of all."""
     # In parts, which bounds what is copied where values do not lie in a row.
+    at_a_time = max(1, VALUES_AT_A_TIME // images[0].numel())
     parts = (as_float(part) for part in images.detach().split(at_a_time))
     return all(math.isfinite(extreme) for part in parts for extreme in part.aminmax())
 
@@ -143,9 +140,9 @@ def extract_patches(
     Returns
     -------
     Tensor of shape (P, C, kh, kw)
-        Image by image, each from left to right and top to bottom;
-        P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for dilation 1. float64 if the
-        images are, else float32; on their device.
+        Image by image, each from left to right and top to bottom; float64 if the images are, else
+        float32; on their device. P = N * ((H - kh) // stride + 1) * ((W - kw) // stride + 1) for
+        dilation 1.
 
     Raises
     ------
@@ -158,14 +155,7 @@ def extract_patches(
     torch.Size([9000, 3, 3, 3])
     """
     size = as_pair(kernel_size)
-    return _all_patches(check_images(images), size, stride, dilation)
-
-
-def _all_patches(images: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
-    """`extract_patches` of checked images."""
-    output_size(images, size, stride, dilation)
-    columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
-    return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
+    return some_patches(check_images(images), size, None, stride=stride, dilation=dilation)
 
 
 @plain_arithmetic()
@@ -180,8 +170,8 @@ def sample_patches(
 ) -> Tensor:
     """n_patches patches, drawn uniformly without replacement from those of `extract_patches`.
 
-    Memory grows with n_patches, not with the number of images. If the images hold no more than
-    n_patches, all are returned, in order.
+    Memory grows with n_patches, not with the images. If they hold no more, all come, in order.
+    Raises as `extract_patches` does, and for n_patches below 1.
 
     Parameters
     ----------
@@ -195,11 +185,6 @@ def sample_patches(
     Returns
     -------
     Tensor of shape (min(n_patches, P), C, kh, kw)
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `extract_patches`; n_patches below 1.
 
     Examples
     --------
@@ -219,17 +204,18 @@ def sample_patches(
 def some_patches(
     images: Tensor,
     size: tuple[int, int],
-    n_patches: int,
+    n_patches: int | None,
     *,
     stride: int = 1,
     dilation: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """`sample_patches` of checked images, of which only what is drawn becomes floating point."""
+    """`sample_patches` of checked images, all if n_patches is None; only those become float."""
     rows, cols = output_size(images, size, stride, dilation)
     total = len(images) * rows * cols
-    if n_patches >= total:
-        return _all_patches(images, size, stride, dilation)
+    if n_patches is None or n_patches >= total:
+        columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
+        return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
     chosen = _distinct(total, n_patches, generator)
     row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []
@@ -238,9 +224,8 @@ def some_patches(
         image, place = part // (rows * cols), part % (rows * cols)
         down = (place // cols * stride)[:, None] + row_offsets  # (p, kh)
         across = (place % cols * stride)[:, None] + col_offsets  # (p, kw)
-        # (p, kh, kw, C)
         picked = images[image[:, None, None], :, down[:, :, None], across[:, None, :]]
-        patches.append(as_float(picked.permute(0, 3, 1, 2)))
+        patches.append(as_float(picked.permute(0, 3, 1, 2)))  # from (p, kh, kw, C)
     return torch.cat(patches)
 
 
@@ -283,7 +268,7 @@ class Standardized(NamedTuple):
 def standardize_patches(patches: Tensor) -> Standardized:
     """Subtract each patch's mean over all its C*kh*kw values and divide by its standard deviation.
 
-    This is the paper's standardisation "at the patch level" (section 3.2). A constant patch has no
+    The paper's standardisation "at the patch level" (section 3.2). A constant patch has no
     direction: it is dropped, and marked in the second value. What remains has norm sqrt(d).
 
     Parameters
@@ -314,11 +299,9 @@ def standardize_patches(patches: Tensor) -> Standardized:
 
 
 def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64 whatever the dtype.
+    """`standardize_patches` in float64, for what a float32's last bits could tip over.
 
-    For what a float32's last bits could tip over. Returns the rows, (P', d), and how many
-    patches were constant. Beside the result, memory for some thousands of patches is needed.
-    Raises as `standardize_patches` does.
+    Returns the rows, (P', d), and how many patches were constant.
     """
     flat = as_float(check_images(patches)).flatten(1)
     rows, used = torch.empty(flat.shape, dtype=torch.float64), 0

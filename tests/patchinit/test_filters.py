@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
+from torch.nn.functional import normalize
 
 from patchinit import METHODS, from_images_, make_filters
 from patchinit.filters import (
@@ -21,6 +22,10 @@ from patchinit.filters import (
 )
 from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches, standardize_patches
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture
@@ -118,87 +123,62 @@ def test_random_orthonormal_is_a_rotation_and_not_always_the_same(generator):
     assert entries.std().item() == pytest.approx(27**-0.5, rel=0.1) and abs(entries.mean()) < 0.03
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_keeps_its_promises(images, method):
-    shape = (9, 3, 3, 3)
+@pytest.mark.parametrize("name, method", METHODS.items(), ids=METHODS)
+def test_every_method_keeps_its_promises(images, name, method):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    seed = lambda s: torch.Generator().manual_seed(s)  # noqa: E731
-    bank = make_filters(method, images, shape, norm=0.3, generator=seed(1))
-    again = make_filters(method, images, shape, norm=0.3, generator=seed(1))
-    assert (
-        bank.filters.shape == shape
-        and bank.filters.dtype == torch.float32
-        and bank.method == method
-        and len(bank) == 9
+    bank, again, other = (
+        make_filters(name, images, (9, 3, 3, 3), norm=0.3, generator=seeded(seed))
+        for seed in (1, 1, 2)
     )
+    assert (bank.filters.shape, bank.method, len(bank)) == ((9, 3, 3, 3), name, 9)
+    assert bank.filters.dtype == torch.float32
     torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((9,), 0.3))
     assert torch.equal(bank.filters, again.filters)
+    assert torch.equal(bank.filters, other.filters) != method.random
     assert torch.equal(before, torch.get_rng_state()), "the global random state was touched"
-    if method not in ("principal_components", "pca_whitening", "cosine_basis"):
-        assert not torch.equal(
-            bank.filters, make_filters(method, images, shape, norm=0.3, generator=seed(2)).filters
-        )
 
 
-@pytest.mark.parametrize(
-    "method", ["principal_components", "pca_whitening", "random_orthonormal", "cosine_basis"]
-)
-def test_more_than_the_space_has_is_refused(images, method):
-    with pytest.raises(
-        ValueError, match=r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"
-    ):
-        make_filters(method, images, (28, 3, 3, 3))
+@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].bounded])
+def test_more_than_the_space_has_is_refused(images, name):
+    words = r"n_filters=28 should be between 1 and 27, the C\*kh\*kw = 3\*3\*3"
+    with pytest.raises(ValueError, match=words):
+        make_filters(name, images, (28, 3, 3, 3))
 
 
-# The norm of each filter by "own" and by "raw"; None where it differs from filter to filter.
-NORMS = {
-    "principal_components": (1, 1),
-    "kmeans": (1, None),
-    "kmedoids": (1, 27**0.5),
-    "kmedians": (1, None),
-    "random_patches": (1, 27**0.5),
-    "pca_whitening": (None, None),
-    "random_orthonormal": (1, 1),
-    "cosine_basis": (1, 1),
-    "glorot_uniform": (None, None),
-    "kaiming_normal": (None, None),
-}
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_each_norm_has_one_meaning(images, method):
+@pytest.mark.parametrize("name, method", METHODS.items(), ids=METHODS)
+def test_the_norms_are_those_that_the_method_promises(images, name, method):
     def filters(norm):
-        generator = torch.Generator().manual_seed(1)
-        made = make_filters(method, images, (9, 3, 3, 3), norm=norm, generator=generator)
+        made = make_filters(name, images, (9, 3, 3, 3), norm=norm, generator=seeded(1))
         return made.filters.flatten(1)
 
     own, raw = filters("own"), filters("raw")
-    for found, expected in zip((own, raw), NORMS[method], strict=True):
-        if expected is not None:
-            torch.testing.assert_close(found.norm(dim=1), torch.full((9,), float(expected)))
-        else:
-            assert found.norm(dim=1).std() > 0.01
-    if NORMS[method][0] is None:
+    natural = 27**0.5 if method.raw_norm == "sqrt(d)" else method.raw_norm
+    if natural is None:
+        assert raw.norm(dim=1).std() > 0.01
+    else:
+        torch.testing.assert_close(raw.norm(dim=1), torch.full((9,), float(natural)))
+    if method.own_norm is None:
         assert torch.equal(own, raw)
-    if method in ("kmeans", "kmedians"):
+    else:
+        torch.testing.assert_close(own.norm(dim=1), torch.full((9,), float(method.own_norm)))
+    if name in ("kmeans", "kmedians"):
         assert raw.norm(dim=1).max() < 27**0.5
-    for found in (own, raw, filters(2), filters(np.float32(0.5))):
-        torch.testing.assert_close(
-            torch.nn.functional.normalize(found, dim=1), torch.nn.functional.normalize(own, dim=1)
-        )
-    torch.testing.assert_close(filters(np.float32(0.5)).norm(dim=1), torch.full((9,), 0.5))
+    half = filters(np.float32(0.5))
+    torch.testing.assert_close(half.norm(dim=1), torch.full((9,), 0.5))
+    for found in (raw, filters(2), half):
+        torch.testing.assert_close(normalize(found, dim=1), normalize(own, dim=1))
 
 
 def test_raw_is_what_the_filter_functions_call_none(images, patches):
     """And "own" is their default."""
     for norm, options in (("raw", {"norm": None}), ("own", {})):
-        draw = lambda: torch.Generator().manual_seed(1)  # noqa: E731
-        bank = make_filters("kmeans", images, (9, 3, 3, 3), norm=norm, generator=draw())
-        assert torch.equal(bank.filters, kmeans(patches, 9, generator=draw(), **options).filters)
-        bank = make_filters("glorot_uniform", None, (9, 3, 3, 3), norm=norm, generator=draw())
-        expected = glorot_uniform((9, 3, 3, 3), generator=draw(), **options)
-        assert torch.equal(bank.filters, expected.filters)
+        for method, given, function in (
+            ("kmeans", images, lambda **options: kmeans(patches, 9, **options)),
+            ("glorot_uniform", None, lambda **options: glorot_uniform((9, 3, 3, 3), **options)),
+        ):
+            bank = make_filters(method, given, (9, 3, 3, 3), norm=norm, generator=seeded(1))
+            assert torch.equal(bank.filters, function(generator=seeded(1), **options).filters)
 
 
 IMPOSSIBLE = [0, -1, float("inf"), float("nan"), True, "glorot", "0.5", torch.ones(())]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from patchinit import init, initialize_first_layer_, make_filters
+from patchinit import initialize_first_layer_, layers, make_filters
 from patchinit import moments as moments_module
-from patchinit import patches as door
+from patchinit import patches as patches_module
 from patchinit.filters import methods
 from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches, sample_patches, standardize_patches
@@ -196,15 +196,17 @@ def test_a_value_that_is_not_finite_is_found_wherever_it_is(value, dtype):
     ],
 )
 def test_images_are_looked_through_once(images, call, monkeypatch):
-    looked_through, look = [], door._all_finite
-    monkeypatch.setattr(door, "_all_finite", lambda x: looked_through.append(x.shape) or look(x))
+    looked_through, look = [], patches_module._all_finite
+    monkeypatch.setattr(
+        patches_module, "_all_finite", lambda x: looked_through.append(x.shape) or look(x)
+    )
     call(images)
     assert looked_through.count(images.shape) == 1
 
 
 def test_only_what_is_drawn_becomes_floating_point(images, monkeypatch):
-    sizes, convert = [], door.as_float
-    monkeypatch.setattr(door, "as_float", lambda x: sizes.append(x.numel()) or convert(x))
+    sizes, convert = [], patches_module.as_float
+    monkeypatch.setattr(patches_module, "as_float", lambda x: sizes.append(x.numel()) or convert(x))
     drawn = sample_patches((images * 255).to(torch.uint8), 3, 50)
     assert sum(sizes) == drawn.numel() == 50 * 27 and drawn.dtype == torch.float32
 
@@ -286,7 +288,7 @@ class Largest(TorchDispatchMode):
 )
 def test_memory_is_bounded_by_values(call, shape, monkeypatch):
     """At a budget of a tenth: nothing that is made is larger, but for a copy of the images."""
-    for module in (moments_module, door, init):
+    for module in (moments_module, patches_module, layers):
         monkeypatch.setattr(module, "VALUES_AT_A_TIME", 2**19)
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     with Largest() as largest:

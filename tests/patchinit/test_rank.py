@@ -13,8 +13,8 @@ from patchinit.filters import pca_whitening, principal_components
 from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches
 
-COMPONENTS = ("principal_components", "pca_whitening")
-CHOSEN = ("kmeans", "kmedoids", "kmedians", "random_patches")
+COMPONENTS = [name for name, method in METHODS.items() if method.needs.endswith("moments")]
+CHOSEN = [name for name, method in METHODS.items() if method.needs == "patches"]
 MEAN, DEVIATION = (torch.tensor(v)[:, None, None] for v in ([0.5, 0.4, 0.3], [0.2, 0.25, 0.3]))
 
 

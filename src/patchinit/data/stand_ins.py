@@ -15,18 +15,14 @@ class StandInWarning(UserWarning):
 
 
 def photos(split: str) -> Images:
-    """32x32 crops on a grid of 8 pixels.
-
-    The test crops come from the right quarter, the rest from the left.
-    """
+    """32x32 crops on a grid of 8 pixels, for testing from the right quarter, else from the left."""
     side, crops, labels = DATASETS["photos"].size, [], []
     photos = load_sample_images().images  # china, flower: (427, 640, 3), uint8
     for label, photo in enumerate(photos):
         cut = photo.shape[1] * 3 // 4  # no pixel is in both splits
-        part = torch.from_numpy(
-            np.array(photo[:, :cut] if split == "train" else photo[:, cut:])
-        ).permute(2, 0, 1)
-        windows = part.unfold(1, side, 8).unfold(2, side, 8)  # (3, rows, cols, side, side)
+        part = np.array(photo[:, :cut] if split == "train" else photo[:, cut:])
+        windows = torch.from_numpy(part).permute(2, 0, 1)
+        windows = windows.unfold(1, side, 8).unfold(2, side, 8)  # (3, rows, cols, side, side)
         crops.append(windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, side, side))
         labels += [label] * len(crops[-1])
     return Images(torch.cat(crops), torch.tensor(labels), ("china", "flower"), "photos", split)
@@ -41,6 +37,5 @@ def digits(split: str) -> Images:
         small, size=DATASETS["digits"].size, mode="bilinear", align_corners=False
     )
     names = tuple(str(digit) for digit in found.target_names)
-    return Images(
-        large.round().to(torch.uint8), torch.from_numpy(found.target[keep]), names, "digits", split
-    )
+    labels = torch.from_numpy(found.target[keep])
+    return Images(large.round().to(torch.uint8), labels, names, "digits", split)

@@ -1,4 +1,7 @@
-"""Patches in, a bank of filters out: pure functions that write into no network."""
+"""Patches in, a bank of filters out: pure functions that write into no network.
+
+Two banks are held against each other by `patchinit.filters.matching`, which brings scipy.
+"""
 
 from .bank import FilterBank, with_norm
 from .baselines import (

@@ -49,7 +49,7 @@ class FilterBank:
 def with_norm(filters: Tensor, norm: float | None) -> Tensor:
     """The filters (F, C, kh, kw) rescaled to a Euclidean norm each; as they are if norm is None.
 
-    ValueError if norm is not above 0, or a filter is zero.
+    ValueError if the norm is not above 0, or a filter is zero.
 
     Examples
     --------
@@ -62,9 +62,8 @@ def with_norm(filters: Tensor, norm: float | None) -> Tensor:
         return filters
     norms = filters.flatten(1).norm(dim=1)
     if (norms == 0).any():
-        raise ValueError(
-            f"filter {int((norms == 0).nonzero()[0])} is zero and can't be given norm {norm}"
-        )
+        first = int((norms == 0).nonzero()[0])
+        raise ValueError(f"filter {first} is zero and can't be given norm {norm}")
     return filters * (norm / norms)[:, None, None, None]
 
 
@@ -98,14 +97,11 @@ def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None
         )
 
 
-def check_patches_suffice(n_filters: int, n_patches: int) -> None:
-    """ValueError if there are fewer patches than filters, or no filters are asked for."""
-    check_n_filters(n_filters, n_patches, "the patches that are not constant", "pass more images")
-
-
-def check_directions_suffice(n_filters: int, rows: Tensor) -> None:
-    """ValueError if standardised patches (P', d) point into fewer directions than filters."""
-    step = max(1, len(rows) // (16 * n_filters))  # a few of them tell it of common images
+def check_patches_suffice(n_filters: int, rows: Tensor) -> None:
+    """ValueError if standardised patches (P', d), or their directions, are fewer than filters."""
+    what = "the patches that are not constant"
+    check_n_filters(n_filters, len(rows), what, "pass more images")
+    step = max(1, len(rows) // (16 * n_filters))  # for common images a few of them are enough
     if _n_directions(rows[::step], n_filters) < n_filters:
         what = "the different patches that the images hold (brightness and contrast put aside)"
         check_n_filters(n_filters, _n_directions(rows, n_filters), what, "pass other images")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..patches import plain_arithmetic, standardize_patches
 from .bank import (
     FilterBank,
     Shape,
     check_dimensions_suffice,
-    check_directions_suffice,
     check_patches_suffice,
     check_shape,
     with_norm,
 )
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def random_patches(
     patches: Tensor,
     n_filters: int,
@@ -27,8 +27,6 @@ def random_patches(
     generator: torch.Generator | None = None,
 ) -> FilterBank:
     """Standardised patches drawn at random without replacement (the paper's section 3.4).
-
-    The same generator draws the same patches on every processor.
 
     Parameters
     ----------
@@ -40,6 +38,7 @@ def random_patches(
     norm : float or None
         None: the natural norm of a standardised patch, sqrt(d).
     generator : torch.Generator, optional
+        Draws the same patches on every processor.
 
     Returns
     -------
@@ -58,40 +57,28 @@ def random_patches(
     tensor([1., 1., 1., 1.])
     """
     usable = standardize_patches(patches).patches
-    check_patches_suffice(n_filters, len(usable))
-    check_directions_suffice(n_filters, usable.flatten(1))
+    check_patches_suffice(n_filters, usable.flatten(1))
     chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
     return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def glorot_uniform(
-    shape: tuple[int, ...],
-    *,
-    norm: float | None = None,
-    generator: torch.Generator | None = None,
+    shape: tuple[int, ...], *, norm: float | None = None, generator: torch.Generator | None = None
 ) -> FilterBank:
-    """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+    """Filters from U(-a, a), a = sqrt(6 / (fan_in + fan_out)); also known as Xavier uniform.
 
-    For a convolution of shape (F, C, kh, kw).
-
-    Natural norm (``norm=None``): about sqrt(2 * fan_in / (fan_in + fan_out)), and different from
-    filter to filter; it is 1 only where F = C.
+    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
+    networks".
 
     Parameters
     ----------
     shape : tuple of int
         (F, C, kh, kw), each at least 1.
     norm : float or None
-        Norm of each filter; None: as they are drawn.
+        Norm of each filter. None: as drawn, about sqrt(2 * fan_in / (fan_in + fan_out)).
     generator : torch.Generator, optional
         Of the CPU.
-
-    References
-    ----------
-    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural
-    networks". Also known as Xavier uniform.
 
     Examples
     --------
@@ -99,27 +86,18 @@ def glorot_uniform(
     >>> filters.abs().max().item() <= (6 / (27 + 243)) ** 0.5
     True
     """
-    weight = torch.nn.init.xavier_uniform_(
-        torch.empty(check_shape(shape), dtype=torch.float32), generator=generator
-    )
+    weight = nn.init.xavier_uniform_(_empty(check_shape(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kaiming_normal(
-    shape: tuple[int, ...],
-    *,
-    norm: float | None = None,
-    generator: torch.Generator | None = None,
+    shape: tuple[int, ...], *, norm: float | None = None, generator: torch.Generator | None = None
 ) -> FilterBank:
-    """Filters from N(0, 2 / fan_in), for a convolution of shape (F, C, kh, kw) before a ReLU.
+    """Filters from N(0, 2 / fan_in), for a layer before a ReLU; also known as He normal.
 
-    Natural norm (``norm=None``): about sqrt(2). Parameters as for `glorot_uniform`.
-
-    References
-    ----------
-    He et al. (2015), "Delving deep into rectifiers". Also known as He normal.
+    He et al. (2015), "Delving deep into rectifiers". Parameters as for `glorot_uniform`; natural
+    norm (``norm=None``): about sqrt(2).
 
     Examples
     --------
@@ -127,37 +105,21 @@ def kaiming_normal(
     >>> round(filters.flatten(1).norm(dim=1).square().mean().item(), 1)
     2.0
     """
-    weight = torch.nn.init.kaiming_normal_(
-        torch.empty(check_shape(shape), dtype=torch.float32),
-        nonlinearity="relu",
-        generator=generator,
-    )
+    weight = _empty(check_shape(shape))
+    nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def random_orthonormal(
-    shape: tuple[int, ...],
-    *,
-    norm: float | None = 1.0,
-    generator: torch.Generator | None = None,
+    shape: tuple[int, ...], *, norm: float | None = 1.0, generator: torch.Generator | None = None
 ) -> FilterBank:
     """A random rotation's first F rows: orthogonal filters that know nothing of the data.
 
-    Where F = d this is the control for principal components, which are a rotation as well.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (F, C, kh, kw) with F at most C * kh * kw.
-    norm : float or None
-        None: the natural norm, 1.
-
-    References
-    ----------
-    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
-    deep linear neural networks".
+    Where F = d this is the control for principal components, which are a rotation as well. Saxe,
+    McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks". Parameters as for `glorot_uniform`, but F is at most C*kh*kw. Natural
+    norm: 1.
 
     Examples
     --------
@@ -165,39 +127,25 @@ def random_orthonormal(
     >>> torch.allclose(flat @ flat.T, torch.eye(27), atol=1e-5)
     True
     """
-    weight = torch.nn.init.orthogonal_(
-        torch.empty(_check_orthogonal(shape), dtype=torch.float32), generator=generator
-    )
+    weight = nn.init.orthogonal_(_empty(_check_orthogonal(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
 
-# Grey, blue against yellow, red against green: the colour axes of natural images,
-# of most variance first.
+# Grey, blue against yellow, red against green: natural images' colour axes by variance.
 _OPPONENT = [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def cosine_basis(
-    shape: tuple[int, ...],
-    *,
-    norm: float | None = 1.0,
-    generator: torch.Generator | None = None,
+    shape: tuple[int, ...], *, norm: float | None = 1.0, generator: torch.Generator | None = None
 ) -> FilterBank:
-    """Waves of the discrete cosine transform: tidy filters that need no data.
+    """Waves of the discrete cosine transform in grey and two opponent colours: no data, but tidy.
 
-    In grey and in two opponent colours. An orthonormal basis of what a filter can be, as
-    principal components are one, and much like theirs to the eye. Where components do better
-    than these, the data has added something.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (F, C, kh, kw) with F at most C * kh * kw.
-    norm : float or None
-        None: the natural norm, 1.
-    generator : torch.Generator, optional
-        Unused: nothing is random.
+    An orthonormal basis as principal components are one, and much like theirs to the eye. Where
+    components do better than these, the data has added something. Ahmed, Natarajan and Rao (1974),
+    "Discrete cosine transform"; the colours are those of Ruderman, Cronin and Chiao (1998),
+    "Statistics of cone responses to natural images". Parameters as for `random_orthonormal`; the
+    generator is unused.
 
     Returns
     -------
@@ -205,12 +153,7 @@ def cosine_basis(
         Slow waves before fast ones, and in each grey before colour. The constant grey filter comes
         last, where components of standardised patches have it. Images of other than three channels
         take a cosine transform over the channels as well. Grey copied to three channels leaves the
-        colour waves without a response: they know nothing of the images.
-
-    References
-    ----------
-    Ahmed, Natarajan and Rao (1974), "Discrete cosine transform"; Ruderman, Cronin and Chiao (1998),
-    "Statistics of cone responses to natural images", for the colours.
+        colour waves without a response.
 
     Examples
     --------
@@ -223,32 +166,29 @@ def cosine_basis(
     n_filters, channels, height, width = _check_orthogonal(shape)
     colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else cosines(channels)
     colours = colours / colours.norm(dim=1, keepdim=True)
-    waves = [
-        (
-            down + across,
-            colour,
-            down,
-            torch.einsum(
-                "c,h,w->chw", colours[colour], cosines(height)[down], cosines(width)[across]
-            ),
-        )
-        for colour in range(channels)
-        for down in range(height)
-        for across in range(width)
-    ]
-    constant, *others = sorted(waves, key=lambda wave: wave[:3])
-    basis = torch.stack([wave for *_, wave in (*others, constant)])
+    down, across = cosines(height), cosines(width)
+    constant, *others = sorted(
+        itertools.product(range(channels), range(height), range(width)),
+        key=lambda wave: (wave[1] + wave[2], *wave),
+    )
+    basis = torch.stack(
+        [
+            torch.einsum("c,h,w->chw", colours[colour], down[row], across[column])
+            for colour, row, column in (*others, constant)
+        ]
+    )
     return FilterBank(with_norm(basis[:n_filters].float(), norm), "cosine_basis")
 
 
 def cosines(n: int) -> Tensor:
-    """The n orthonormal waves of the discrete cosine transform (type II) as rows (n, n).
-
-    The constant one is first.
-    """
+    """The orthonormal waves of the discrete cosine transform (type II), (n, n), constant first."""
     places = (torch.arange(n, dtype=torch.float64) + 0.5) * torch.pi / n
     waves = torch.cos(torch.arange(n, dtype=torch.float64)[:, None] * places)
     return waves / waves.norm(dim=1, keepdim=True)
+
+
+def _empty(shape: Shape) -> Tensor:
+    return torch.empty(shape, dtype=torch.float32)  # whatever the default dtype is
 
 
 def _check_orthogonal(shape: tuple[int, ...]) -> Shape:

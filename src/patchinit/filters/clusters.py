@@ -4,26 +4,23 @@ The patches are standardised one by one first (constant ones left out), so that 
 norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
 
 The same patches and the same generator give the same clusters on every processor and number of
-threads: equal labels, counts, order and iterations, and filters up to rounding in float32. A
-clustering is a long row of comparisons, and a sum that ends in another last bit tips some of them,
-which can end in another optimum. So everything is computed in float64, in general position
-(`_points`), and clusters of equal size stay in the order of their seeds. What is not covered: fewer
-distinct patches than clusters, where some centres coincide, and patches that themselves differ in
-their last bits (feature maps of a network).
+threads: equal labels, counts, order and iterations, and filters up to rounding in float32. So
+everything is computed in float64 and in general position (`_points`), and clusters of equal size
+stay in the order of their seeds. Not covered are fewer distinct patches than clusters, where some
+centres coincide, and patches that themselves differ in their last bits (a network's feature maps).
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
-from .bank import FilterBank, check_directions_suffice, check_patches_suffice, with_norm
+from .bank import FilterBank, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -51,8 +48,7 @@ class Clusters(FilterBank):
     constant_share: float  #: share of all patches left out as constant, 0 to 1
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmeans(
     patches: Tensor,
     n_filters: int,
@@ -64,18 +60,19 @@ def kmeans(
 ) -> Clusters:
     """Centroids of k-means clusters of standardised patches (scikit-learn's Lloyd iterations).
 
+    Lloyd (1982); Arthur and Vassilvitskii (2007); for patches Coates and Ng (2012).
+
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
-        Raw patches, uint8 or any floating point, on any device. Time grows with P; for many images
-        take `sample_patches`.
+        Raw patches, uint8 or any floating point, on any device; of many images, `sample_patches`.
     n_filters : int
         Number of clusters, at most the number of different patches, constant ones and differences
         in brightness and contrast put aside.
     n_init : int
         Restarts from new k-means++ seeds; the clustering of least inertia is kept.
     max_iter : int
-        Cap on the iterations; a RuntimeWarning tells when it was reached.
+        Cap on the iterations; with a RuntimeWarning when it is reached.
     norm : float or None
         Norm of each filter. None: the centroid as it is, at most sqrt(d), and the smaller the more
         its patches differ in direction.
@@ -92,10 +89,6 @@ def kmeans(
     TypeError, ValueError
         Fewer different patches than filters; what `standardize_patches` refuses.
 
-    References
-    ----------
-    Lloyd (1982); Arthur and Vassilvitskii (2007); Coates and Ng (2012).
-
     Examples
     --------
     >>> columns, rows = [[1.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]
@@ -110,15 +103,13 @@ def kmeans(
     fit = KMeans(
         n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
     ).fit(points)  # fmt: skip
-    converged = fit.n_iter_ < max_iter
-    found = _Found(
-        "kmeans", fit.cluster_centers_, fit.labels_, fit.inertia_, fit.n_iter_, converged
-    )
-    return _bank(found, shape, constant_share, norm)
+    return _bank(
+        "kmeans", fit.cluster_centers_, fit.labels_, shape, norm, inertia=fit.inertia_,
+        n_iter=fit.n_iter_, converged=fit.n_iter_ < max_iter, constant_share=constant_share,
+    )  # fmt: skip
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmedoids(
     patches: Tensor,
     n_filters: int,
@@ -130,13 +121,16 @@ def kmedoids(
 ) -> Clusters:
     """Medoids of standardised patches by FasterPAM: each filter is a real patch.
 
+    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
+    clustering". Raises as `kmeans` does, and ImportError without the package kmedoids.
+
     Parameters
     ----------
     patches, n_filters
         As for `kmeans`.
     max_patches : int
-        Memory and time grow with the square of the number of patches clustered, so at most this
-        many are, drawn uniformly (3,000: 72 MB of distances).
+        At most this many are clustered, drawn uniformly: memory and time grow with their square.
+        At least n_filters.
     max_iter, norm, generator
         As for `kmeans`. Natural norm (``norm=None``): sqrt(d), that of a standardised patch.
 
@@ -144,18 +138,6 @@ def kmedoids(
     -------
     Clusters
         ``inertia`` is the sum of Euclidean distances to the nearest medoid, over ``n_patches``.
-
-    Raises
-    ------
-    ImportError
-        The package kmedoids is not installed.
-    TypeError, ValueError
-        As `kmeans`; max_patches below n_filters.
-
-    References
-    ----------
-    Kaufman and Rousseeuw (1990); Schubert and Rousseeuw (2021), "Fast and eager k-medoids
-    clustering".
 
     Examples
     --------
@@ -166,9 +148,8 @@ def kmedoids(
     try:
         import kmedoids as package  # here, so that a machine without it can do all else
     except ImportError as error:
-        raise ImportError(
-            "k-medoids need a package that is not here: pip install kmedoids"
-        ) from error
+        text = "k-medoids need a package that is not here: pip install kmedoids"
+        raise ImportError(text) from error
     if max_patches < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
     points, shape, constant_share = _points(patches, n_filters)
@@ -178,21 +159,16 @@ def kmedoids(
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
-        distances,
-        n_filters,
-        max_iter=max_iter,
-        init="random",
-        random_state=_seed(generator),
-        n_cpu=1,
-    )
-    found = _Found(
-        "kmedoids", points[fit.medoids], fit.labels, fit.loss, fit.n_iter, fit.n_iter < max_iter
-    )
-    return _bank(found, shape, constant_share, norm)
+        distances, n_filters, max_iter=max_iter, init="random",
+        random_state=_seed(generator), n_cpu=1,
+    )  # fmt: skip
+    return _bank(
+        "kmedoids", points[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
+        n_iter=fit.n_iter, converged=fit.n_iter < max_iter, constant_share=constant_share,
+    )  # fmt: skip
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def kmedians(
     patches: Tensor,
     n_filters: int,
@@ -202,11 +178,11 @@ def kmedians(
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
 ) -> Clusters:
-    """Coordinate-wise medians of clusters of standardised patches.
+    """Coordinate-wise medians of clusters of standardised patches: Lloyd's under the L1 distance.
 
-    Lloyd's iterations under the L1 distance. What the paper's words "the median instead of the
-    mean of the cluster" describe; unlike a medoid, such a median is no patch of the data, and
-    its mean is not exactly zero.
+    The paper's "the median instead of the mean of the cluster". Unlike a medoid such a median is no
+    patch of the data, and its mean is not exactly zero. Bradley, Mangasarian and Street (1997),
+    "Clustering via concave minimization". Raises as `kmeans` does, and for max_iter below 1.
 
     Parameters
     ----------
@@ -219,15 +195,6 @@ def kmedians(
     -------
     Clusters
         ``inertia`` is the sum of L1 distances to the nearest median.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `kmeans`; max_iter below 1.
-
-    References
-    ----------
-    Bradley, Mangasarian and Street (1997), "Clustering via concave minimization".
 
     Examples
     --------
@@ -256,20 +223,20 @@ def kmedians(
                 members = rows[labels == k]
                 # An empty cluster starts again from the patch that is served worst.
                 centres[k] = members.median(0).values if len(members) else rows[nearest.argmax()]
-    found = _Found("kmedians", centres.numpy(), labels.numpy(), inertia, n_iter, converged)
-    return _bank(found, shape, constant_share, norm)
+    return _bank(
+        "kmedians", centres.numpy(), labels.numpy(), shape, norm, inertia=inertia,
+        n_iter=n_iter, converged=converged, constant_share=constant_share,
+    )  # fmt: skip
 
 
 def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
     """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
 
-    The rows are in general position: moved by the same tiny amounts on every machine. Patches of
-    few grey values, or of mirrored images, are often exactly as far from one centre as from
-    another, and the last bit of a distance would choose; after the move none is.
+    The rows are moved by the same tiny amounts on every machine: patches of few grey values, or of
+    mirrored images, are often as far from one centre as from another, and a last bit would choose.
     """
     standardized, n_constant = standardized_rows(patches)
-    check_patches_suffice(n_filters, len(standardized))
-    check_directions_suffice(n_filters, standardized)
+    check_patches_suffice(n_filters, standardized)
     rows, moves = standardized.numpy(), np.random.default_rng(0)
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]
@@ -283,39 +250,30 @@ def _seed(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
 
 
-class _Found(NamedTuple):
-    """How a clustering ended."""
-
-    method: str
-    centres: np.ndarray  # (F, d)
-    labels: np.ndarray  # (P',)
-    inertia: float
-    n_iter: int
-    converged: bool
-
-
 def _bank(
-    found: _Found, shape: tuple[int, int, int], constant_share: float, norm: float | None
+    method: str,
+    centres: np.ndarray,
+    labels: np.ndarray,
+    shape: tuple[int, int, int],
+    norm: float | None,
+    *,
+    inertia: float,
+    n_iter: int,
+    converged: bool,
+    constant_share: float,
 ) -> Clusters:
-    """Order by size, rescale, and warn if the iterations ran out."""
-    if not found.converged:
-        warnings.warn(
-            f"{found.method} stopped at max_iter={found.n_iter} before it converged; "
-            "raise max_iter or pass fewer patches",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    counts = np.bincount(found.labels.astype(np.int64), minlength=len(found.centres))
+    """Centres (F, d) and labels (P',) as filters by size; warns if the iterations ran out."""
+    if not converged:
+        way_out = "raise max_iter or pass fewer patches"
+        text = f"{method} stopped at max_iter={n_iter} before it converged; {way_out}"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    counts = np.bincount(labels.astype(np.int64), minlength=len(centres))
     # Integers: equal ones stay in the order of their seeds.
     order = np.argsort(-counts, kind="stable")
-    filters = torch.from_numpy(found.centres[order].astype(np.float32)).reshape(-1, *shape)
+    filters = torch.from_numpy(centres[order].astype(np.float32)).reshape(-1, *shape)
     return Clusters(
-        with_norm(filters, norm),
-        found.method,
-        inertia=float(found.inertia),
-        shares=torch.from_numpy(counts[order] / counts.sum()),
-        n_iter=int(found.n_iter),
-        converged=bool(found.converged),
-        n_patches=len(found.labels),
-        constant_share=constant_share,
-    )
+        with_norm(filters, norm), method,
+        inertia=float(inertia), shares=torch.from_numpy(counts[order] / counts.sum()),
+        n_iter=int(n_iter), converged=bool(converged),
+        n_patches=len(labels), constant_share=constant_share,
+    )  # fmt: skip

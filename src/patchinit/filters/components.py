@@ -40,8 +40,7 @@ class PrincipalComponents(FilterBank):
         return self.eigenvalues / self.eigenvalues.sum()
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def principal_components(
     patches: Tensor | PatchMoments,
     n_filters: int,
@@ -50,18 +49,16 @@ def principal_components(
     beyond_rank: bool = False,
     norm: float | None = 1.0,
 ) -> PrincipalComponents:
-    """The directions in which standardised patches vary most (the paper's section 3.2).
+    """The directions in which standardised patches vary most (the paper's section 3.2; PCANet).
 
     Patches are standardised one by one (constant ones left out), then each of the d values over
     all patches ("at the feature level"); the filters are the leading eigenvectors of the covariance
-    of the result, and the feature standardisation is not undone. Largest variance first; the entry
-    of largest magnitude in each filter is positive (the first of those within a thousandth of it).
+    of the result, and the feature standardisation is not undone. Largest variance first, with signs
+    as `fix_signs` has them.
 
     The same patches give the same filters on every processor and number of threads, up to the
-    rounding of a float32, as long as the eigenvalues differ. Two that are nearly equal fix only the
-    plane of their filters: any rotation within it serves as well, and rounding chooses one. In
-    float64 rounding turns a filter by about 1e-14 of the largest eigenvalue over the gap to the
-    nearest, so gaps that matter are below a millionth of it.
+    rounding of a float32, as long as the eigenvalues differ: two closer than a millionth of the
+    largest fix only the plane of their filters, and rounding chooses a rotation within it.
 
     Parameters
     ----------
@@ -69,9 +66,9 @@ def principal_components(
         Raw patches, uint8 or any floating point, on any device; or the moments of any number of
         them from `patch_moments`.
     n_filters : int
-        At most the rank of the patches, which is at most d = C * kh * kw: along other directions
-        they don't vary, and a filter there would be dead. The one direction that all standardised
-        patches lack, brightness, is allowed as the last of d filters.
+        At most the rank of the patches, which is at most d = C * kh * kw: a filter along other
+        directions would be dead. Brightness, which standardised patches lack, is allowed as the
+        last of d filters.
     feature_standardize : bool
         Divide each of the d values by its standard deviation first.
     beyond_rank : bool
@@ -88,10 +85,6 @@ def principal_components(
     ------
     TypeError, ValueError
         More filters than the rank, or only constant patches; what `extract_patches` refuses.
-
-    References
-    ----------
-    Rabinovich, Quiroga, Ronchetti (2025), section 3.2; Chan et al. (2015), PCANet.
 
     Examples
     --------
@@ -112,15 +105,15 @@ def principal_components(
     )
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def pca_whitening(
     patches: Tensor | PatchMoments, n_filters: int, *, eps: float = 1e-3, norm: float | None = None
 ) -> PrincipalComponents:
     """Whitening filters: eigenvectors of raw patches' covariance, each over its standard deviation.
 
     Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1. Signs
-    and nearly equal eigenvalues as for `principal_components`.
+    and nearly equal eigenvalues as for `principal_components`. Coates and Ng (2012), "Learning
+    feature representations with k-means". Raises as they do, and for patches that are all the same.
 
     Parameters
     ----------
@@ -133,19 +126,6 @@ def pca_whitening(
         Above 0. Added to each eigenvalue, as a share of their mean, so that noise is not blown up.
     norm : float or None
         None: the natural norm, 1 / sqrt(eigenvalue + eps * mean eigenvalue).
-
-    Returns
-    -------
-    PrincipalComponents
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `principal_components`; patches that are all the same.
-
-    References
-    ----------
-    Coates and Ng (2012), "Learning feature representations with k-means".
 
     Examples
     --------
@@ -176,18 +156,14 @@ def _moments(patches: Tensor | PatchMoments, *, standardize: bool) -> PatchMomen
     """Moments of patches (P, C, kh, kw), each of which is an image of one patch."""
     if isinstance(patches, PatchMoments):
         return patches
-    height, width = check_images(patches).shape[2:]
-    size = height, width
-    return moments_of([patches], size, standardize=standardize, batch_size=AT_A_TIME)
+    _, _, height, width = check_images(patches).shape
+    return moments_of([patches], (height, width), standardize=standardize, batch_size=AT_A_TIME)
 
 
 def _eigenvectors(
     moments: PatchMoments, covariance: Tensor, n_filters: int, beyond_rank: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Leading eigenvectors as rows (n_filters, d) and all d eigenvalues.
-
-    Largest first, signs fixed.
-    """
+    """Leading eigenvectors as rows (n_filters, d), signs fixed, and all d eigenvalues."""
     way_out = "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit"
     check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)
@@ -210,9 +186,8 @@ def _eigenvectors(
 def fix_signs(rows: Tensor) -> Tensor:
     """Rows (F, d) turned so that the entry of largest magnitude is positive in each.
 
-    Where the data is symmetric two entries can be equally large, and the last bit of a sum would
-    choose between them. So entries within a thousandth of the largest count as equally large, and
-    the first of them decides. A row of zeros stays as it is.
+    Entries within a thousandth of the largest count as equally large, and the first of them
+    decides: in symmetric data the last bit of a sum would. A row of zeros stays as it is.
 
     Examples
     --------

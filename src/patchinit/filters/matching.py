@@ -12,6 +12,8 @@ from torch import Tensor
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     """Angles between the spaces that two banks span, in degrees, largest first.
 
+    Bjorck and Golub (1973), "Numerical methods for computing angles between linear subspaces".
+
     Parameters
     ----------
     a, b : Tensor of shape (F, C, kh, kw)
@@ -21,10 +23,6 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     -------
     Tensor of shape (min(F, F'),)
         0 to 90; all 0 if one space holds the other.
-
-    References
-    ----------
-    Bjorck and Golub (1973), "Numerical methods for computing angles between linear subspaces".
 
     Examples
     --------
@@ -39,6 +37,8 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
 def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]:
     """Pair the filters of two banks one to one so that the sum of their cosines is largest.
 
+    Kuhn (1955), "The Hungarian method for the assignment problem".
+
     Parameters
     ----------
     a, b : Tensor of shape (F, C, kh, kw)
@@ -52,10 +52,6 @@ def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]
         b[order] stands beside a.
     similarity : Tensor of shape (F,)
         Cosine of each pair (its magnitude if not signed).
-
-    References
-    ----------
-    Kuhn (1955), "The Hungarian method for the assignment problem".
 
     Examples
     --------

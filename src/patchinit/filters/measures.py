@@ -54,9 +54,8 @@ def cosine_distance(before: Tensor, after: Tensor) -> Tensor:
 def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> Tensor:
     """Correlation of two filters' responses over all patches, pair by pair.
 
-    w0' S w / sqrt(w0' S w0  w' S w), with S the covariance of the patches. The cosine weighs every
-    direction alike; this one only those that the images have, so a filter may turn far and still
-    respond as before.
+    w0' S w / sqrt(w0' S w0  w' S w), with S the covariance of the patches: a filter may turn far
+    along directions that the images lack and still respond as before.
 
     Parameters
     ----------
@@ -78,25 +77,20 @@ def response_correlation(before: Tensor, after: Tensor, covariance: Tensor) -> T
     """
     _check_agreement("before has", before.shape, "after", after.shape)
     a, b, covariance = before.flatten(1).double(), after.flatten(1).double(), covariance.double()
-    if covariance.shape != (a.shape[1],) * 2:
-        raise ValueError(
-            f"covariance has shape {tuple(covariance.shape)}; "
-            f"filters of {a.shape[1]} weights need a square"
-        )
-    shared = ((a @ covariance) * b).sum(1)
-    return (shared / (((a @ covariance) * a).sum(1) * ((b @ covariance) * b).sum(1)).sqrt()).clamp(
-        -1, 1
-    )
+    d = a.shape[1]
+    if covariance.shape != (d, d):
+        shape = tuple(covariance.shape)
+        raise ValueError(f"covariance has shape {shape}; filters of {d} weights need a square")
+    shared, one, two = (((x @ covariance) * y).sum(1) for x, y in ((a, b), (a, a), (b, b)))
+    return (shared / (one * two).sqrt()).clamp(-1, 1)
 
 
 @plain_arithmetic()
 def cosine_terms(filters: Tensor) -> Tensor:
     """How many cosine waves each filter is made of: 1 for a single wave of one colour.
 
-    The exponential of the entropy of a filter's energy over the separable cosines of the kernel
-    (the discrete cosine transform), times brightness and the two opponent colours if C = 3.
-    Noise of d independent weights has about 0.48 d of them. A bank's *mean smoothness* would
-    not do: it is the same for every orthonormal basis.
+    The exponential of the entropy of a filter's energy over the discrete cosine transform, times
+    brightness and the two opponent colours if C = 3. Noise of d weights has about 0.48 d of them.
 
     Parameters
     ----------
@@ -115,9 +109,8 @@ def cosine_terms(filters: Tensor) -> Tensor:
     """
     channels = filters.shape[1]
     if channels not in (1, 3):
-        raise ValueError(
-            f"filters have C={channels} channels; opponent colours are defined for 1 or 3"
-        )
+        text = "channels; opponent colours are defined for 1 or 3"
+        raise ValueError(f"filters have C={channels} {text}")
     down, across = cosines(filters.shape[2]), cosines(filters.shape[3])
     waves = down @ filters.double() @ across.T
     if channels == 3:
@@ -153,12 +146,8 @@ def overlaps(filters: Tensor) -> Tensor:
 def effective_rank(filters: Tensor) -> float:
     """How many directions a bank spreads over: exp of the entropy of its squared singular values.
 
-    Filters are taken at unit norm. From 1 (all parallel) to min(F, d) (orthogonal).
-
-    References
-    ----------
-    Roy and Vetterli (2007), "The effective rank: a measure of effective dimensionality"; here on
-    squared singular values.
+    Of filters (F, C, kh, kw) at unit norm, from 1 (all parallel) to min(F, d) (orthogonal). After
+    Roy and Vetterli (2007), "The effective rank", here of squared values.
 
     Examples
     --------
@@ -194,8 +183,7 @@ def responses(filters: Tensor, patches: Tensor) -> Tensor:
     return filters.flatten(1) @ patches.flatten(1).T
 
 
-def _check_agreement(one: str, shape: torch.Size, other: str, other_shape: torch.Size) -> None:
-    if shape != other_shape:
-        raise ValueError(
-            f"{one} shape {tuple(shape)}, {other} {tuple(other_shape)}; they should agree"
-        )
+def _check_agreement(one: str, shape: torch.Size, other: str, its_shape: torch.Size) -> None:
+    if shape != its_shape:
+        shapes = f"{one} shape {tuple(shape)}, {other} {tuple(its_shape)}"
+        raise ValueError(f"{shapes}; they should agree")

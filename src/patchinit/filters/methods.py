@@ -39,27 +39,41 @@ class Method:
 
     label: str  #: in words, for tables and figures
     make: Callable[..., FilterBank]
-    #: What `make` takes first, "standardized moments" or "raw moments" of the patches, "patches"
-    #: as they are, or the "shape" of the bank alone.
+    #: What `make` takes first: "patches", their "standardized moments" or "raw moments", or the
+    #: "shape" of the bank alone.
     needs: str
+    own_norm: float | None = None  #: each filter's by norm="own"; None where that is "raw"
+    #: Each filter's by norm="raw", a number or "sqrt(d)"; None where it differs between filters.
+    raw_norm: float | str | None = None
     bounded: bool = False  #: makes at most C*kh*kw filters
+    random: bool = True  #: draws from the generator
 
 
 #: Every method by its name, in the order of the book.
 METHODS: dict[str, Method] = {
     "principal_components": Method(
-        "principal components", principal_components, "standardized moments", bounded=True
+        "principal components", principal_components, "standardized moments",
+        own_norm=1, raw_norm=1, bounded=True, random=False,
     ),
-    "kmeans": Method("k-means", kmeans, "patches"),
-    "kmedoids": Method("k-medoids", kmedoids, "patches"),
-    "kmedians": Method("k-medians", kmedians, "patches"),
-    "random_patches": Method("random patches", random_patches, "patches"),
-    "pca_whitening": Method("PCA whitening", pca_whitening, "raw moments", bounded=True),
-    "random_orthonormal": Method("random orthonormal", random_orthonormal, "shape", bounded=True),
-    "cosine_basis": Method("cosine basis", cosine_basis, "shape", bounded=True),
+    "kmeans": Method("k-means", kmeans, "patches", own_norm=1),
+    "kmedoids": Method("k-medoids", kmedoids, "patches", own_norm=1, raw_norm="sqrt(d)"),
+    "kmedians": Method("k-medians", kmedians, "patches", own_norm=1),
+    "random_patches": Method(
+        "random patches", random_patches, "patches", own_norm=1, raw_norm="sqrt(d)"
+    ),
+    "pca_whitening": Method(
+        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False
+    ),
+    "random_orthonormal": Method(
+        "random orthonormal", random_orthonormal, "shape", own_norm=1, raw_norm=1, bounded=True
+    ),
+    "cosine_basis": Method(
+        "cosine basis", cosine_basis, "shape",
+        own_norm=1, raw_norm=1, bounded=True, random=False,
+    ),
     "glorot_uniform": Method("Glorot uniform", glorot_uniform, "shape"),
     "kaiming_normal": Method("Kaiming normal", kaiming_normal, "shape"),
-}
+}  # fmt: skip
 
 
 def method_of(name: str) -> Method:
@@ -75,8 +89,7 @@ def method_of(name: str) -> Method:
     return METHODS[name]
 
 
-@torch.no_grad()
-@plain_arithmetic()
+@plain_arithmetic(gradients=False)
 def make_filters(
     method: str,
     images: Tensor,
@@ -101,10 +114,9 @@ def make_filters(
         the rank of the patches (components, whitening), the number of different patches (clusters,
         random patches), C*kh*kw (orthonormal filters, cosines), or any number.
     norm : float, "own" or "raw"
-        A number > 0: the Euclidean norm of each filter. "own": the method's own norm, which is 1
-        for filters learned from data, and the natural norm for "pca_whitening" and for the methods
-        that know nothing of the data. "raw": filters as the method computes them, so a centroid
-        has its own length, and a random patch or a medoid the norm sqrt(d).
+        A number > 0: the Euclidean norm of each filter. "raw": filters as the method computes them,
+        so a centroid has its own length, and a random patch or a medoid the norm sqrt(d). "own":
+        the method's own norm, which is 1, or as "raw" where `Method` says so.
     generator : torch.Generator, optional
         Of the CPU.
     max_patches : int
@@ -166,8 +178,8 @@ def bank_of(
     if method.needs == "patches":
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
-        room = max(n_filters, MAX_VALUES // (channels * height * width))
-        max_patches = min(max_patches, room)
+        most = max(n_filters, MAX_VALUES // (channels * height * width))
+        max_patches = min(max_patches, most)
         patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
         return method.make(patches, n_filters, generator=generator, **options)
     standardize = method.needs == "standardized moments"

@@ -166,8 +166,8 @@ def test_one_picture_is_decoded_at_a_time(tmp_path):
         "assert load_images(sys.argv[1] + '/many', size=(8, 8)).images.shape == (60, 3, 8, 8)\n"
         "print(most() - before)"
     )
-    said = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
-    assert float(said.stdout) < 60, said.stderr
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
+    assert float(done.stdout) < 60, done.stderr
 
 
 def test_a_picture_too_large_to_be_meant_is_named(tmp_path):
