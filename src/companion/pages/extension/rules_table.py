@@ -26,19 +26,12 @@ def when(date, commit):
     return f"{time.day} {time:%b %Y, %H:%M} (`{commit[:7]}`)"
 
 
-def named(row):
-    """A section of the protocol by its heading, a module by its path."""
-    if row["file"].endswith(".py"):
-        return f"`{row['file'].removeprefix('src/patchinit/')}`"
-    return row["rule"]
-
-
 def table(rows):
     """The rows in MyST, one line for rules that share both commits and the reason."""
     groups = {}
     for row in rows:
         shared = ("date", "commit", "results", "results_date", "results_commit", "older", "why")
-        groups.setdefault(tuple(row[key] for key in shared), []).append(named(row))
+        groups.setdefault(tuple(row[key] for key in shared), []).append(row["rule"])
     lines = []
     for (date, commit, study, results_date, results_commit, older, why), names in groups.items():
         results = f"`{study}`, {when(results_date, results_commit)}" if study else "none yet"
