@@ -34,11 +34,15 @@ LOADING_ATTRIBUTES = {
 
 
 def pages(site: Path) -> list[Path]:
-    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages."""
+    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages.
+
+    404.html is shown at other addresses, and its links begin at the site's own: none leads to a
+    file here.
+    """
     return [
         p
         for p in sorted(site.rglob("*.html"))
-        if not {"_static", "_sources"} & set(p.relative_to(site).parts)
+        if not {"_static", "_sources", "404.html"} & set(p.relative_to(site).parts)
     ]
 
 

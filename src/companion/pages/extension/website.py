@@ -1,8 +1,8 @@
 """What a page has around its text: a description and a card for whoever links to it, an address.
 
 The address is known where PATCHINIT_SITE gives it, or where the book has a repository on GitHub. A
-book without one has no sitemap, no page for addresses that lead nowhere, and no picture in its
-cards, since these must be given by complete addresses.
+book without one has no sitemap (sphinx-sitemap), no page for addresses that lead nowhere
+(sphinx-notfound-page), and no picture in its cards, since these must be given by complete addresses.
 """
 
 import io
@@ -11,9 +11,13 @@ import os
 import re
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from .site import repository
 from .thumbnails import cell_of, picture
@@ -40,8 +44,22 @@ def address(folder):
     return own if name.lower() == f"{owner}.github.io" else f"{own}{name}/"
 
 
-def set_address(app, config):
-    config.html_baseurl = address(app.srcdir)
+def add_address(app: Sphinx, base: str) -> None:
+    """Set up what a book at the address `base` has besides its pages."""
+    app.setup_extension("sphinx_sitemap")
+    app.config.sitemap_url_scheme = "{link}"  # the language would stand in it otherwise
+    app.config.sitemap_excludes = [
+        f"{name}.html" for name in ("404", "genindex", "py-modindex", "search")
+    ]
+    # The sitemap lists the pages that are written, so all are.
+    app.connect("env-updated", lambda app, env: env.found_docs)
+    app.setup_extension("notfound.extension")
+    app.config.notfound_urls_prefix = urlsplit(base).path  # with a slash at both ends
+    app.config.notfound_context = {
+        "title": "Page not found",
+        "body": f'<h1>Page not found</h1><p>There is no page here. <a href="{base}">The book</a> '
+        "has its contents, and a search.</p>",
+    }
 
 
 def description(doctree, site):
@@ -107,7 +125,7 @@ def card(png):
     return sheet
 
 
-PAGE = """<!DOCTYPE html>
+ENTRANCE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8" />
@@ -116,48 +134,36 @@ PAGE = """<!DOCTYPE html>
 {head}
 </head>
 <body>
-<main><h1>{title}</h1><p>{text}</p></main>
+<main><h1>{title}</h1><p><a href="{start}">To the book</a></p></main>
 </body>
 </html>
 """
 
 
-def finish(app, exception):
-    """The files beside the pages: the entrance and, where the address is known, three more."""
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """The files beside the pages: the entrance and, where the address is known, the card."""
     if exception is not None or app.builder.name != "html":
         return
     folder, base = Path(app.outdir), app.config.html_baseurl
-    book, start = escape(app.config.html_title), f"{app.config.root_doc}.html"
+    start = f"{app.config.root_doc}.html"
     head = f'<meta http-equiv="refresh" content="0; url={start}" />'
     if base:
         head += f'\n<link rel="canonical" href="{base}{start}" />'
-    link = '<a href="{}">{}</a>'.format
-    (folder / "index.html").write_text(
-        PAGE.format(title=book, head=head, text=link(start, "To the book")), encoding="utf-8"
-    )
-    if not base:
-        return
-    places = "".join(
-        f"<url><loc>{base}{escape(name)}.html</loc></url>\n" for name in sorted(app.env.found_docs)
-    )
-    (folder / "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{places}</urlset>\n',
-        encoding="utf-8",
-    )
-    # Shown at whatever address was asked for: only complete links lead anywhere from there.
-    lost = f"There is no page here. {link(base + start, book)} has its contents, and a search."
-    (folder / "404.html").write_text(
-        PAGE.format(
-            title="Page not found", head='<meta name="robots" content="noindex" />', text=lost
-        ),
-        encoding="utf-8",
-    )
-    if cell := card_cell(app):
+    entrance = ENTRANCE.format(title=escape(app.config.html_title), head=head, start=start)
+    (folder / "index.html").write_text(entrance, encoding="utf-8")
+    cell = card_cell(app) if base else None
+    if cell:
         card(picture(cell)).save(folder / "_static" / "card.png", optimize=True)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
+    base = address(app.srcdir)
+    if base:
+        add_address(app, base)
+
+    def set_address(app: Sphinx, config: Config) -> None:
+        config.html_baseurl = base
+
     app.connect("config-inited", set_address, priority=900)  # after what reads _config.yml
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish)
