@@ -52,17 +52,9 @@ def build(builder: str) -> int:
     UNFINISHED.touch()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
-        jupyter_book,
-        "build",
-        STAGE,
-        "--path-output",
-        ".",
-        "--builder",
-        builder,
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
+        str(jupyter_book), "build", str(STAGE), "--path-output", ".",
+        "--builder", builder, "-W", "-n", "--keep-going",
+    ]  # fmt: skip
     if sys.stdout.isatty():
         status = subprocess.run(command, check=False).returncode
     else:  # warnings only: in a log, Sphinx's progress is a line a page
