@@ -103,8 +103,8 @@ executed: $(EXECUTED)
 _build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py tools/pictures.py .venv/.locked _build/data-state
 	@$(THREADS) PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@
 
-# These tell what the list of claims gives to them.
-$(foreach n,09 10 11,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): book/claims.yml
+# These show what the list of claims has for them.
+$(foreach n,09 10 11,$(filter _build/executed/notebooks/$(n)-%,$(EXECUTED))): $(wildcard book/claims.yml)
 
 # The names of the data files: rewritten only if others are there than last time, so that pages made
 # from stand-ins are executed again once the real data has come, and nothing else is. Fetched the
