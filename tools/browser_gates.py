@@ -180,9 +180,7 @@ def main() -> None:
         sys.exit(f"The pages could not be looked at: {error}")
     write_whole(PASSED, json.dumps(passed, indent=1))
     if found:
-        sys.exit(
-            "\n".join(["In a browser, the book has problems:", *(f"  {one}" for one in found)])
-        )
+        sys.exit("\n  ".join(["In a browser, the book has problems:", *found]))
     print(f"In a browser: {len(passed)} pages passed")
 
 

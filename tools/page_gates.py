@@ -107,17 +107,15 @@ def css_addresses(text: str) -> list[str]:
 
 def loads_from_elsewhere(site: Path) -> list[str]:
     """No page and no style sheet fetches a script, style, font or picture from another host."""
-    problems = [
-        f"{page.relative_to(site)}: loads {address}"
-        for page in pages(site)
-        for address in dict.fromkeys(loaded(parse(page)))
+    addresses = {page: list(loaded(parse(page))) for page in pages(site)}
+    for sheet in sorted(site.rglob("*.css")):
+        addresses[sheet] = css_addresses(sheet.read_text(encoding="utf-8", errors="replace"))
+    return [
+        f"{file.relative_to(site)}: loads {address}"
+        for file, found in addresses.items()
+        for address in dict.fromkeys(found)
         if is_elsewhere(address)
     ]
-    for sheet in sorted(site.rglob("*.css")):
-        for address in css_addresses(sheet.read_text(encoding="utf-8", errors="replace")):
-            if is_elsewhere(address):
-                problems.append(f"{sheet.relative_to(site)}: loads {address}")
-    return problems
 
 
 def anchors(page: Path) -> set[str]:

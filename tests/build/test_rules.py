@@ -155,20 +155,17 @@ def test_a_row_that_the_history_contradicts_is_noticed(repository):
     assert contradicted(repository.folder) == [rules.ALL]
 
 
-def test_a_shallow_clone_says_so(repository, tmp_path):
-    address = f"file://{repository.folder}"
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, tmp_path / "c"], check=True)
+def test_where_there_is_no_history(repository, tmp_path):
+    """In a shallow clone, and in an archive, also one that is unpacked inside a repository."""
+    clone = ["git", "clone", "--quiet", "--depth", "1", f"file://{repository.folder}"]
+    subprocess.run([*clone, tmp_path / "c"], check=True)
     with pytest.raises(rules.NoHistory, match="shallow"):
-        contradicted(tmp_path / "c")
-
-
-def test_an_archive_says_so_too(repository):
-    """Unpacked anywhere, or inside another repository."""
+        rules.table(tmp_path / "c", [])
     inside = repository.folder / "unpacked"
     (inside / "book").mkdir(parents=True)
     (inside / rules.PAGE).write_text(PAGE)
     with pytest.raises(rules.NoHistory, match="not in its repository"):
-        contradicted(inside)
+        rules.table(inside, [])
 
 
 def test_the_command(repository, monkeypatch, capsys):
