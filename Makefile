@@ -34,7 +34,7 @@ help:
 	@echo 'make pdf         print the built book as one PDF (needs Chromium)'
 	@echo 'make measure     how long the pages of the built book are, and how much of them is code'
 	@echo 'make test        run the tests'
-	@echo 'make lint        style, notebooks without outputs, types of the method'
+	@echo 'make lint        style, notebooks without outputs, types of the method, who imports whom'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
 	@echo 'make check       run the gates alone, on what is built'
@@ -149,6 +149,7 @@ lint: .venv/.installed
 	@$(PY) -m ruff format --check .
 	@$(PY) -m nbstripout --verify --keep-id $(CHAPTERS)
 	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
 
 # The chapters again, as an older processor with one thread would compute them: the same verdicts.
 portable: .venv/.installed

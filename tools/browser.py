@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 # The screens on which pages are looked at: a wide one and a phone's, in pixels.
 WIDTHS = (1300, 390)
@@ -56,7 +57,7 @@ def executable() -> str | None:
 
 
 class BrowserError(Exception):
-    """The browser did not do what it was told, or ended."""
+    """The browser did not do as asked, or ended."""
 
 
 class Page:
@@ -68,7 +69,7 @@ class Page:
         attached = browser.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
 
-    def send(self, method: str, **parameters) -> dict:
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self._browser.send(method, self._session, **parameters)
 
     def open(self, address: str) -> None:
@@ -78,7 +79,7 @@ class Page:
             raise BrowserError(f"{address}: {answer['errorText']}")
         self.run(LOADED)
 
-    def run(self, script: str):
+    def run(self, script: str) -> Any:
         """The value of an expression; a promise is waited for."""
         answer = self.send(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
@@ -105,7 +106,7 @@ class Page:
 class Browser:
     """A running Chromium with a profile of its own, for a `with` block.
 
-    `on_event` is told what the browser sends unasked, between its answers.
+    `on_event` gets what the browser sends unasked, between its answers.
     """
 
     def __init__(self, on_event: Callable[[dict], None] = lambda event: None) -> None:
@@ -131,7 +132,7 @@ class Browser:
         os.close(theirs_out)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(BrowserError, OSError):
             self.send("Browser.close")
         try:
@@ -146,14 +147,14 @@ class Browser:
     def page(self) -> Page:
         return Page(self)
 
-    def send(self, method: str, session: str | None = None, **parameters) -> dict:
+    def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Give a command and wait for its answer."""
         self._count += 1
-        message = {"id": self._count, "method": method, "params": parameters}
+        message: dict[str, Any] = {"id": self._count, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
         content = json.dumps(message).encode() + b"\0"
-        with contextlib.suppress(BrokenPipeError):  # told below, as the end of the answers
+        with contextlib.suppress(BrokenPipeError):  # noticed below, as the end of the answers
             while content:
                 content = content[os.write(self._out, content) :]
         end = time.monotonic() + PATIENCE

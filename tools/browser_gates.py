@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -20,7 +19,7 @@ from tools.environment import adopt
 from tools.files import write_whole
 from tools.gates import SITE
 from tools.measure import MEASURE, measure_page
-from tools.page_gates import pages, parse
+from tools.page_gates import leads_on, pages
 
 PASSED = Path("_build/looked-at.json")  # pages that passed, and what they looked like
 MOST_CODE = 0.20  # of a chapter's height on a wide screen
@@ -148,7 +147,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     now = {
         str(page.relative_to(site)): fingerprint(page, shared.digest())
         for page in pages(site)
-        if not parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
+        if not leads_on(page)
     }
     new = [name for name in now if passed.get(name) != now[name]]
     found = {}
@@ -181,9 +180,7 @@ def main() -> None:
         sys.exit(f"The pages could not be looked at: {error}")
     write_whole(PASSED, json.dumps(passed, indent=1))
     if found:
-        sys.exit(
-            "\n".join(["In a browser, the book has problems:", *(f"  {one}" for one in found)])
-        )
+        sys.exit("\n  ".join(["In a browser, the book has problems:", *found]))
     print(f"In a browser: {len(passed)} pages passed")
 
 

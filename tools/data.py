@@ -23,7 +23,7 @@ def main() -> None:
     for name in PUBLISHED:
         label = DATASETS[name].label
         try:
-            load_images(name, download=True)
+            load_images(name)
         except (DatasetUnavailable, DatasetDamaged) as error:
             missing.append(label)
             print(f"{label} cannot be had: {str(error).splitlines()[0]}")

@@ -67,12 +67,7 @@ def adopt() -> None:
     os.environ.update(kept)
     tempfile.tempdir = None  # chosen anew
     fonts = Path(kept["MPLCONFIGDIR"])
-    if not any(
-        fonts.glob("fontlist*")
-    ):  # matplotlib says on stderr that looking for fonts takes long
+    if not any(fonts.glob("fontlist*")):  # matplotlib warns on stderr that looking for them is slow
         fonts.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [sys.executable, "-c", "import matplotlib.font_manager"],
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+        look = [sys.executable, "-c", "import matplotlib.font_manager"]
+        subprocess.run(look, stderr=subprocess.DEVNULL, check=False)

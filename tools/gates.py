@@ -41,30 +41,21 @@ def problems(root: Path, *, stored_only: bool = False) -> list[str]:
     """Everything that keeps the book at `root` from being published."""
     names = documents(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
     chapters = [Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")]
-    found = [
-        f"{path}: listed in _toc.yml, is not there"
-        for path in chapters
-        if not (root / path).is_file()
-    ]
+    lost = [path for path in chapters if not (root / path).is_file()]
+    found = [f"{path}: listed in _toc.yml, is not there" for path in lost]
     stored = sorted((root / "notebooks").glob("*.ipynb"))
     found += notebook_problems(stored, notebook_gates.STORED)
-    found += [
-        f"{path}: not listed in _toc.yml"
-        for path in stored
-        if path.relative_to(root) not in chapters
-    ]
+    stray = [path for path in stored if path.relative_to(root) not in chapters]
+    found += [f"{path}: not listed in _toc.yml" for path in stray]
     if stored_only:
         return found
     if not (root / SITE).is_dir():
-        print(
-            "The book is not built: only the stored notebooks are looked at. `make book` builds it."
-        )
+        print("The book is not built: only the stored notebooks are looked at (see make book)")
         return found
     executed = [root / EXECUTED / path for path in chapters]
     found += [f"{path}: missing" for path in executed if not path.is_file()]
-    found += notebook_problems(
-        [path for path in executed if path.is_file()], notebook_gates.EXECUTED
-    )
+    there = [path for path in executed if path.is_file()]
+    found += notebook_problems(there, notebook_gates.EXECUTED)
     found += [problem for gate in page_gates.SITE for problem in gate(root / SITE)]
     return found
 
@@ -72,7 +63,7 @@ def problems(root: Path, *, stored_only: bool = False) -> list[str]:
 def main() -> None:
     found = problems(Path("."), stored_only="stored" in sys.argv[1:])
     if found:
-        sys.exit("\n".join(["The book has problems:", *(f"  {problem}" for problem in found)]))
+        sys.exit("\n  ".join(["The book has problems:", *found]))
     print("Gates: passed")
 
 

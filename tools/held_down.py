@@ -38,7 +38,7 @@ def environment(*, held_down: bool, threads: int) -> dict[str, str]:
 
 def avx512_features() -> list[str]:
     """What numpy would use of AVX-512 here, in the names that NPY_DISABLE_CPU_FEATURES takes."""
-    from numpy._core import _multiarray_umath as umath
+    from numpy._core import _multiarray_umath as umath  # type: ignore[attr-defined]
 
     # numpy 2.4 groups them, X86_V4 being the first group with AVX-512; numpy warns of other names.
     return [

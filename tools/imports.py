@@ -2,7 +2,7 @@
 
 A chapter is executed again when a file changes that it imports, itself or through other modules,
 and not when another one does. Those that read results depend on them as well. And each depends on
-its own rule, which is written only if it differs: else nothing would tell of a file that is gone.
+its own rule, which is written only if it differs: else nothing would show that a file is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def imported(code: str, package: str = "") -> set[str]:
 
     Those that only a type checker imports are left out: no value hangs on them.
     """
-    found, waiting = set(), [ast.parse(code)]
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(code)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):

@@ -63,7 +63,7 @@ def measure_page(page: Page) -> dict:
 
 def measure(site: Path) -> dict[str, list[dict]]:
     """{chapter: what was measured at each of WIDTHS} of a built site."""
-    found = {}
+    found: dict[str, list[dict]] = {}
     with Browser() as browser:
         page = browser.page()
         for path in sorted((site / "notebooks").glob("*.html")):

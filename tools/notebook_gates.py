@@ -26,11 +26,8 @@ def tags(cell: dict) -> set[str]:
 
 def code_cells(notebook: dict) -> Iterator[tuple[int, dict]]:
     """(number, cell) of each code cell; all cells are numbered, from 1."""
-    return (
-        (n, cell)
-        for n, cell in enumerate(notebook["cells"], start=1)
-        if cell["cell_type"] == "code"
-    )
+    cells = enumerate(notebook["cells"], start=1)
+    return ((n, cell) for n, cell in cells if cell["cell_type"] == "code")
 
 
 def parameters_cell(notebook: dict) -> list[str]:
@@ -121,7 +118,7 @@ def many_numbers(notebook: dict) -> list[str]:
 def numbered_chapters(notebook: dict) -> list[str]:
     """The prose links to a chapter by its file; a number that is typed is wrong one day."""
     return [
-        f"cell {n} says {found[0]!r}: link it, as {{doc}}`its title <NN-name>`"
+        f"cell {n} has {found[0]!r}: link it, as {{doc}}`its title <NN-name>`"
         for n, text in paragraphs(notebook)
         for found in [re.search(r"\b[Cc]hapters?\s+\d+", text)]
         if found
@@ -150,9 +147,8 @@ def not_executed(notebook: dict) -> list[str]:
 def stderr(cell: dict) -> str:
     """All that the cell wrote to stderr."""
     streams = [output for output in cell["outputs"] if output["output_type"] == "stream"]
-    return "".join(
-        "".join(output["text"]) for output in streams if output["name"] == "stderr"
-    ).strip()
+    texts = ["".join(output["text"]) for output in streams if output["name"] == "stderr"]
+    return "".join(texts).strip()
 
 
 def shown_stderr(notebook: dict) -> list[str]:
@@ -184,9 +180,8 @@ def undescribed_figures(notebook: dict) -> list[str]:
         settings = cell["metadata"].get("mystnb", {})
         for part, key in (("image", "alt"), ("figure", "caption")):
             if not str(settings.get(part, {}).get(key, "")).strip():
-                problems.append(
-                    f"cell {n} shows a picture without mystnb.{part}.{key} in its metadata"
-                )
+                what = f"mystnb.{part}.{key}"
+                problems.append(f"cell {n} shows a picture without {what} in its metadata")
     return problems
 
 

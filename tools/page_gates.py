@@ -19,14 +19,8 @@ CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'
 # In a script: a complete address of something that a page can load.
 SCRIPT_ADDRESS = re.compile(r"""(?:https?:)?//[^\s'"`]+\.(?:m?js|css|woff2?|ttf|png|svg|json)\b""")
 LOADING_RELATIONS = {
-    "stylesheet",
-    "icon",
-    "preload",
-    "modulepreload",
-    "prefetch",
-    "manifest",
-    "apple-touch-icon",
-}
+    "stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest", "apple-touch-icon",
+}  # fmt: skip
 LOADING_ATTRIBUTES = {
     "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
     "track": "src", "embed": "src", "object": "data", "image": "href", "use": "href",
@@ -34,11 +28,15 @@ LOADING_ATTRIBUTES = {
 
 
 def pages(site: Path) -> list[Path]:
-    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages."""
+    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages.
+
+    404.html is shown at other addresses, and its links begin at the site's own: none leads to a
+    file here.
+    """
     return [
         p
         for p in sorted(site.rglob("*.html"))
-        if not {"_static", "_sources"} & set(p.relative_to(site).parts)
+        if not {"_static", "_sources", "404.html"} & set(p.relative_to(site).parts)
     ]
 
 
@@ -58,6 +56,26 @@ def article(page: Path) -> Tag:
     return soup.find("article") or soup.find("main") or soup
 
 
+def value(tag: Tag, attribute: str) -> str:
+    """An attribute's text, empty where there is none."""
+    found = tag.get(attribute) or ""
+    return found if isinstance(found, str) else " ".join(found)
+
+
+def values(page: BeautifulSoup, name: str, attribute: str) -> list[str]:
+    """Each text of an attribute on the page's elements of this name, once, in order."""
+    return list(dict.fromkeys(value(tag, attribute) for tag in page.find_all(name)))
+
+
+def pictures_of(page: Path) -> list[str]:
+    """What the page shows as pictures from the site itself."""
+    return [
+        source
+        for source in values(parse(page), "img", "src")
+        if source and not (is_elsewhere(source) or source.startswith(("data:", "blob:")))
+    ]
+
+
 def is_elsewhere(address: str) -> bool:
     """True of an address on a host, with or without a scheme.
 
@@ -70,17 +88,14 @@ def loaded(soup: BeautifulSoup) -> Iterator[str]:
     """Every address that showing the page makes a browser fetch."""
     for name, attribute in LOADING_ATTRIBUTES.items():
         for tag in soup.find_all(name):
-            yield tag.get(attribute) or tag.get(f"xlink:{attribute}") or ""
-            yield from (
-                part.split()[0] for part in tag.get("srcset", "").split(",") if part.strip()
-            )
+            yield value(tag, attribute) or value(tag, f"xlink:{attribute}")
+            parts = value(tag, "srcset").split(",")
+            yield from (part.split()[0] for part in parts if part.strip())
     for tag in soup.find_all("link"):
-        if LOADING_RELATIONS & {relation.lower() for relation in tag.get("rel", [])}:
-            yield tag.get("href") or ""
-    styles = [tag.get_text() for tag in soup.find_all("style")] + [
-        tag["style"] for tag in soup.find_all(style=True)
-    ]
-    for style in styles:
+        if LOADING_RELATIONS & set(value(tag, "rel").lower().split()):
+            yield value(tag, "href")
+    styles = [tag.get_text() for tag in soup.find_all("style")]
+    for style in [*styles, *(value(tag, "style") for tag in soup.find_all(style=True))]:
         yield from css_addresses(style)
     for script in soup.find_all("script", src=False):
         yield from SCRIPT_ADDRESS.findall(script.get_text())
@@ -92,24 +107,27 @@ def css_addresses(text: str) -> list[str]:
 
 def loads_from_elsewhere(site: Path) -> list[str]:
     """No page and no style sheet fetches a script, style, font or picture from another host."""
-    problems = [
-        f"{page.relative_to(site)}: loads {address}"
-        for page in pages(site)
-        for address in dict.fromkeys(loaded(parse(page)))
+    addresses = {page: list(loaded(parse(page))) for page in pages(site)}
+    for sheet in sorted(site.rglob("*.css")):
+        addresses[sheet] = css_addresses(sheet.read_text(encoding="utf-8", errors="replace"))
+    return [
+        f"{file.relative_to(site)}: loads {address}"
+        for file, found in addresses.items()
+        for address in dict.fromkeys(found)
         if is_elsewhere(address)
     ]
-    for sheet in sorted(site.rglob("*.css")):
-        for address in css_addresses(sheet.read_text(encoding="utf-8", errors="replace")):
-            if is_elsewhere(address):
-                problems.append(f"{sheet.relative_to(site)}: loads {address}")
-    return problems
 
 
 def anchors(page: Path) -> set[str]:
     """Everything on the page that a link can end in `#` with."""
     soup = parse(page)
-    named = soup.find_all("a", attrs={"name": True})
-    return {tag["id"] for tag in soup.find_all(id=True)} | {tag["name"] for tag in named}
+    return {value(tag, "id") for tag in soup.find_all(id=True)} | set(values(soup, "a", "name"))
+
+
+def leads_on(page: Path) -> str:
+    """Where a page leads by itself, empty if it does not."""
+    refresh = parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
+    return value(refresh, "content").partition("=")[2].strip() if refresh else ""
 
 
 def dead_links(site: Path) -> list[str]:
@@ -117,11 +135,7 @@ def dead_links(site: Path) -> list[str]:
     problems = []
     known = {page.resolve(): anchors(page) for page in pages(site)}
     for page in pages(site):
-        refresh = parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
-        links = [tag["href"] for tag in parse(page).find_all("a", href=True)]
-        if refresh and "url=" in refresh["content"].lower():
-            links.append(refresh["content"].split("=", 1)[1].strip())
-        for link in dict.fromkeys(links):
+        for link in filter(None, [*values(parse(page), "a", "href"), leads_on(page)]):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc or link == "#":  # "#": a button of the theme
                 continue
@@ -143,13 +157,9 @@ def undescribed_pictures(site: Path) -> list[str]:
     problems = []
     for page in pages(site):
         for picture in article(page).find_all("img"):
-            name = f"{page.relative_to(site)}: {picture.get('src', '')[:60]}"
-            alt = picture.get("alt", "").strip()
-            if (
-                not alt
-                or alt == picture.get("src", "").strip()
-                or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt)
-            ):
+            source, alt = value(picture, "src").strip(), value(picture, "alt").strip()
+            name = f"{page.relative_to(site)}: {source[:60]}"
+            if alt in ("", source) or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
                 problems.append(f"{name} has no alt text")
             if picture.find_parent(class_="cell_output"):
                 figure = picture.find_parent("figure")
@@ -164,9 +174,8 @@ def missing_pictures(site: Path) -> list[str]:
     return [
         f"{page.relative_to(site)}: the picture {source} is not there"
         for page in pages(site)
-        for source in dict.fromkeys(tag["src"] for tag in parse(page).find_all("img", src=True))
-        if not (is_elsewhere(source) or source.startswith(("data:", "blob:")))
-        and not (page.parent / unquote(urlsplit(source).path)).is_file()
+        for source in pictures_of(page)
+        if not (page.parent / unquote(urlsplit(source).path)).is_file()
     ]
 
 

@@ -52,23 +52,14 @@ def build(builder: str) -> int:
     UNFINISHED.touch()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
-        jupyter_book,
-        "build",
-        STAGE,
-        "--path-output",
-        ".",
-        "--builder",
-        builder,
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
-    if sys.stdout.isatty():
-        status = subprocess.run(command, check=False).returncode
-    else:  # warnings only: in a log, Sphinx's progress is a line a page
-        status = subprocess.run(
-            [*command, "--quiet"], stdout=subprocess.DEVNULL, check=False
-        ).returncode
+        str(jupyter_book), "build", str(STAGE), "--path-output", ".",
+        "--builder", builder, "-W", "-n", "--keep-going",
+    ]  # fmt: skip
+    seen = None
+    if not sys.stdout.isatty():  # warnings only: in a log, Sphinx's progress is a line a page
+        seen = subprocess.DEVNULL
+        command.append("--quiet")
+    status = subprocess.run(command, stdout=seen, check=False).returncode
     if status == 0:
         UNFINISHED.unlink()
     return status
@@ -79,10 +70,8 @@ def main() -> None:
     parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
     given = parser.parse_args()
     adopt()
-    print(
-        "Building the HTML" if given.builder == "html" else "Checking links to other sites",
-        flush=True,
-    )
+    is_book = given.builder == "html"
+    print("Building the HTML" if is_book else "Checking links to other sites", flush=True)
     with one_at_a_time(BUILD / "pages.lock"):
         stage()
         status = build(given.builder)

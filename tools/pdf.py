@@ -57,8 +57,8 @@ def lead_inside(writer: PdfWriter, starts: dict[str, int]) -> None:
             action = annotation.get_object().get("/A")
             address = str(action.get_object().get("/URI", "")).partition("#")[0] if action else ""
             if address in starts:
-                place = [writer.pages[starts[address]].indirect_reference, NameObject("/XYZ")]
-                place += [NullObject()] * 3
+                there = writer.pages[starts[address]].indirect_reference
+                place = [there, NameObject("/XYZ"), *[NullObject()] * 3]
                 annotation.get_object()[NameObject("/A")] = DictionaryObject(
                     {NameObject("/S"): NameObject("/GoTo"), NameObject("/D"): ArrayObject(place)}
                 )

@@ -1,4 +1,4 @@
-"""Whether the chapters say the same on another processor: python -m tools.portable [CHAPTER ...]
+"""Whether the verdicts are the same on another processor: python -m tools.portable [CHAPTER ...]
 
 Executes the chapters with the processor's instruction set held down and one thread, and compares
 every verdict that they glue with that of the built book. Numbers may differ in their last digits;
@@ -15,24 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from companion.pages.extension.kept_values import kept_in
 from tools.environment import adopt
 from tools.held_down import environment
 
 ROOT = Path(__file__).parents[1]
 _VERDICT = re.compile(r"claim_\d+_verdict")
-
-
-def glued(notebook: dict) -> dict[str, str]:
-    """Every glued value of an executed notebook, by name."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    return {
-        output["metadata"]["scrapbook"]["name"]: "".join(
-            output["data"]["application/papermill.record/text/plain"]
-        )
-        for output in outputs
-        if "scrapbook" in output.get("metadata", {})
-        and "application/papermill.record/text/plain" in output["data"]
-    }
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], list[str]]:
@@ -63,7 +51,7 @@ def main() -> int:
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
             subprocess.run(command, cwd=ROOT, env=held_down, check=True, stdout=subprocess.DEVNULL)
             one, other = (
-                glued(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target)
+                kept_in(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target)
             )
         verdicts, rest = differences(one, other)
         n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)

@@ -8,19 +8,14 @@ import yaml
 
 from companion.pages.extension.site import costs
 from tools.gates import EXECUTED, SITE, documents
-from tools.page_gates import is_elsewhere, parse
+from tools.page_gates import pictures_of
 
 LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
 
 
 def page_weight(page: Path) -> int:
     """Bytes of a page's HTML and of the pictures it shows."""
-    sources = {
-        tag["src"] for tag in parse(page).find_all("img", src=True) if not is_elsewhere(tag["src"])
-    }
-    pictures = {
-        (page.parent / source).resolve() for source in sources if not source.startswith("data:")
-    }
+    pictures = {(page.parent / source).resolve() for source in pictures_of(page)}
     return page.stat().st_size + sum(
         p.stat().st_size for p in pictures if p.is_file() and "_static" not in p.parts
     )

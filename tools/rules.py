@@ -1,8 +1,8 @@
 """Which is older, a rule or the first results that it judges: python -m tools.rules
 
 Writes book/rules.csv from git's history. The page book/rules.md shows it, also where there is no
-git. A rule whose present text is younger than results needs a reason, which is entered once and
-kept as long as the text stays: python -m tools.rules --why REASON [FILE...]
+git. A rule is a section of the protocol. One whose present text is younger than results needs a
+reason, which is entered once and kept as long as the text stays: python -m tools.rules --why REASON
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +27,7 @@ STAGES = ("anchor", "grid", "null", "anchor-cifar10", "beyond")
 LATER = (
     "confirm", "six-seeds", "null-all", "unspoiled", "every-layer", "few-labels", "width", "wide",
 )  # fmt: skip
-# Made before anything was registered.
-REDUCED = ("paper-small", "norms-small", "frozen-small")
+ALL = "All of them, for the reduced runs"
 # What a section of the page judges, where that is not every stage.
 JUDGES = {
     "Before the stages: `precision`": ("precision",),
@@ -48,33 +46,24 @@ JUDGES = {
     "The book's own claims: 31 to 35": ("confirm", "six-seeds", "unspoiled", "width"),
     "Second looks": ("six-seeds",),
     "When the looks are made": LATER,
+    ALL: ("paper-small", "norms-small", "frozen-small"),  # made before anything was registered
 }
 NO_RULES = ("What every run records", "What is shown beside the verdicts", "Changes")
 COLUMNS = (
-    "rule", "file", "judges", "digest", "commit", "date",
+    "rule", "judges", "digest", "commit", "date",
     "results", "results_commit", "results_date", "older", "why",
 )  # fmt: skip
 
 
 class NoHistory(Exception):
-    """Nothing here tells what came first; the text says why."""
+    """It can't be found out here what came first; the text has the cause."""
 
 
 # --- Rules as they stand -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A text that judges, and how to find it in a version of its file."""
-
-    name: str
-    file: str
-    judges: tuple[str, ...]  # studies
-    digest: Callable[[str], str | None]  # of the file's content; None if the rule is not in it
-
-
 def sections(page: str) -> dict[str, str]:
-    """{heading: its own text} of a page, as one line each: where lines break says nothing."""
+    """{heading: its own text} of a page, as one line each: where lines break is no matter."""
     _, *parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
     return {
         heading: " ".join(text.split())
@@ -83,24 +72,11 @@ def sections(page: str) -> dict[str, str]:
     }
 
 
-def _digest(text: str | None) -> str | None:
-    return text and hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def rules(root: Path) -> Iterator[Rule]:
-    """Every rule: the page's sections in their order."""
-    found = sections((root / PAGE).read_text(encoding="utf-8"))
-    for name in (name for name in found if name not in NO_RULES):
-        yield Rule(
-            name, PAGE, JUDGES.get(name, STAGES),
-            lambda page, name=name: _digest(sections(page).get(name)),
-        )  # fmt: skip
-    yield Rule(
-        "All of them, for the reduced runs", PAGE, REDUCED,
-        lambda page: _digest(
-            str([text for name, text in sections(page).items() if name not in NO_RULES])
-        ),
-    )  # fmt: skip
+def digests(page: str) -> dict[str, str]:
+    """{rule: digest of its text} of the page, in its order, and at last all of them as one."""
+    found = {name: text for name, text in sections(page).items() if name not in NO_RULES}
+    texts = found | {ALL: str(list(found.values()))}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
 
 
 # --- The history ---------------------------------------------------------------------------------
@@ -135,37 +111,38 @@ class Commit:
 
 def _log(root: Path, *arguments: str) -> list[tuple[Commit, str]]:
     """Commits that changed one file, newest first, with its name there."""
-    said = _git(
+    log = _git(
         root, "log", "--topo-order", "--name-only", "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
         "--format=%x00%H %cd", *arguments,
     )  # fmt: skip
     found = []
-    for entry in said.split("\0")[1:]:
+    for entry in log.split("\0")[1:]:
         first, *names = entry.split("\n")
         # No name: a merge that took the file over from one of its sides.
         found += [(Commit(*first.split(" ")), name) for name in names if name]
     return found
 
 
-def versions(root: Path, file: str) -> list[tuple[Commit, str]]:
-    """Each commit that changed a file, under older names too, newest first, and its content there.
+def versions(root: Path) -> list[tuple[Commit, dict[str, str]]]:
+    """Each commit that changed the page, under older names too, newest first, with its digests.
 
-    A merge is among them if its content is that of neither side.
+    A merge is among them if its text is that of neither side.
     """
     found = []
-    for commit, name in _log(root, "--follow", "--diff-merges=combined", "--", file):
+    for commit, name in _log(root, "--follow", "--diff-merges=combined", "--", PAGE):
         try:
-            found.append((commit, _git(root, "show", f"{commit.hash}:{name}")))
+            page = _git(root, "show", f"{commit.hash}:{name}")
         except subprocess.CalledProcessError:  # deleted there
-            found.append((commit, ""))
+            page = ""
+        found.append((commit, digests(page)))
     return found
 
 
-def came_in(rule: Rule, present: str | None, history: list[tuple[Commit, str]]) -> Commit | None:
+def came_in(rule: str, digest: str, history: list[tuple[Commit, dict[str, str]]]) -> Commit | None:
     """The commit from which on the rule's text is the present one; None if it is in none yet."""
     since = None
-    for commit, content in history:
-        same = rule.digest(content) == present
+    for commit, found in history:
+        same = found.get(rule) == digest
         if since and not same:
             break
         since = commit if same else since
@@ -191,53 +168,47 @@ def is_older(root: Path, rule: Commit | None, results: Commit | None) -> bool:
     return True
 
 
-def table(root: Path, kept: list[dict], why: str = "", files: Sequence[str] = ()) -> list[dict]:
+def table(root: Path, kept: list[dict[str, str]], why: str = "") -> list[dict[str, str]]:
     """The rows by the history; reasons stay while a rule's text does.
 
-    `why` is for those that have none yet, in `files` or in all.
+    `why` is for those that have none yet.
     """
     ask_for_history(root)
-    reasons = {(row["rule"], row["file"], row["digest"]): row["why"] for row in kept}
+    reasons = {(row["rule"], row["digest"]): row["why"] for row in kept}
     there = {path.parent.name for path in (root / "results").glob("*/manifest.json")}
     results = {study: first_results(root, study) for study in sorted(there)}
-    history: dict[str, list] = {}
-    rows = []
-    for rule in rules(root):
-        if rule.file not in history:
-            history[rule.file] = versions(root, rule.file)
-        digest = rule.digest((root / rule.file).read_text(encoding="utf-8"))
-        since = came_in(rule, digest, history[rule.file])
-        row = dict.fromkeys(COLUMNS, "") | {"rule": rule.name, "file": rule.file, "digest": digest}
-        row["judges"] = " ".join(rule.judges)
+    # What is in no commit yet comes last.
+    dates = {study: first.date if first else "later" for study, first in results.items()}
+    history, rows = versions(root), []
+    for rule, digest in digests((root / PAGE).read_text(encoding="utf-8")).items():
+        since = came_in(rule, digest, history)
+        judges = JUDGES.get(rule, STAGES)
+        row = dict.fromkeys(COLUMNS, "") | {"rule": rule, "digest": digest}
+        row["judges"] = " ".join(judges)
         if since:
             row |= {"commit": since.hash, "date": since.date}
-        if judged := [study for study in rule.judges if study in there]:
-            # What is in no commit yet comes last.
-            study = min(judged, key=lambda one: results[one].date if results[one] else "later")
+        if judged := [study for study in judges if study in there]:
+            study = min(judged, key=lambda one: dates[one])
             first = results[study]
             row |= {"results": study, "older": "yes" if is_older(root, since, first) else "no"}
             if first:
                 row |= {"results_commit": first.hash, "results_date": first.date}
         if row["older"] == "no":
-            new = why if not files or rule.file in files else ""
-            row["why"] = reasons.get((rule.name, rule.file, digest)) or new
+            row["why"] = reasons.get((rule, digest)) or why
         rows.append(row)
     return rows
 
 
-# --- The table and its check ---------------------------------------------------------------------
-
-
-def read(root: Path) -> list[dict]:
+def read(root: Path) -> list[dict[str, str]]:
     """The rows of the table as it is kept."""
     path = root / TABLE
     return list(csv.DictReader(io.StringIO(path.read_text("utf-8")))) if path.exists() else []
 
 
-def without_entry(rows: list[dict]) -> list[str]:
-    """Every rule that is younger than results and says no reason."""
+def without_entry(rows: list[dict[str, str]]) -> list[str]:
+    """Every rule that is younger than results and has no reason."""
     return [
-        f"{row['file']}, {row['rule']}: changed after the first results that it judges "
+        f"{PAGE}, {row['rule']}: changed after the first results that it judges "
         f"({row['results']}, {row['results_date'][:16]}) and no reason is entered. If it has to be "
         "so: python -m tools.rules --why 'REASON'"
         for row in rows
@@ -245,44 +216,12 @@ def without_entry(rows: list[dict]) -> list[str]:
     ]
 
 
-def changed(root: Path) -> list[str]:
-    """Every rule that is another one than in the table; this needs no history."""
-    kept = {(row["file"], row["rule"]): row["digest"] for row in read(root)}
-    there = {
-        (rule.file, rule.name): rule.digest((root / rule.file).read_text(encoding="utf-8"))
-        for rule in rules(root)
-    }
-    unlike = {place for place, _ in kept.items() ^ there.items()}
-    return [
-        f"{file}, {name}: not as in {TABLE}; run python -m tools.rules"
-        for file, name in sorted(unlike)
-    ]
-
-
-def contradicted(root: Path) -> list[str]:
-    """Every row of the table that the history contradicts.
-
-    A row may leave out a commit: none can name itself.
-    """
-    kept, found = read(root), []
-    for ours, true in zip(kept, table(root, kept), strict=False):
-        left_out = {key for key in ("commit", "results_commit") if not ours[key]}
-        left_out |= {key.replace("commit", "date") for key in left_out}
-        if wrong := [key for key in COLUMNS if key not in left_out and ours[key] != true[key]]:
-            found.append(
-                f"{ours['file']}, {ours['rule']}: the history has other "
-                f"{', '.join(wrong)} than {TABLE}; run python -m tools.rules"
-            )
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser("tools.rules")
     parser.add_argument("--why", default="", help="for rules that are younger than results")
-    parser.add_argument("files", nargs="*", help="whose rules --why is about (default: all)")
     given, root = parser.parse_args(), Path(".")
     try:
-        rows = table(root, read(root), given.why, given.files)
+        rows = table(root, read(root), given.why)
     except NoHistory as error:
         sys.exit(f"{TABLE} can't be made: {error}")
     text = io.StringIO()

@@ -15,7 +15,7 @@ from .init import (
     set_filters_,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "METHODS",
     "from_images_",

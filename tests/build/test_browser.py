@@ -56,42 +56,29 @@ def look(page, site):
 WIDE_BOX = '<div style="overflow-x: auto" tabindex="0"><div style="width: 2000px">Wide.</div></div>'
 
 
+def at_both(problem):
+    return [f"{width} px wide{problem}" for width in (1300, 390)]
+
+
 @pytest.mark.parametrize(
-    ("addition", "says"),
+    ("addition", "starts"),
     [
         ("", []),
         (f'<img alt="A dot." src="{DOT}">', []),
         (WIDE_BOX, []),
-        (f'<img src="{DOT}">', ["1300 px wide: image-alt", "390 px wide: image-alt"]),
-        (
-            '<p style="color: #999">Pale by day.</p>',
-            ["1300 px wide, light: color-contrast", "390 px wide, light: color-contrast"],
-        ),
-        (
-            '<p style="color: #555">Pale at night.</p>',
-            ["1300 px wide, dark: color-contrast", "390 px wide, dark: color-contrast"],
-        ),
-        (
-            '<p id="long" style="width: 2000px">Long.</p>',
-            [
-                "1300 px wide: scrolls sideways for p#long",
-                "390 px wide: scrolls sideways for p#long",
-            ],
-        ),
-        (
-            '<p style="width: 600px">Too wide for a phone.</p>',
-            ["390 px wide: scrolls sideways for p"],
-        ),
-        (
-            WIDE_BOX.replace(' tabindex="0"', "").replace("Wide.", '<a href="#">To it</a>'),
-            [],  # whoever tabs to the link scrolls the box
-        ),
+        # Whoever tabs to the link scrolls the box.
+        (WIDE_BOX.replace(' tabindex="0"', "").replace("Wide.", '<a href="#">To it</a>'), []),
+        (f'<img src="{DOT}">', at_both(": image-alt")),
+        ('<p style="color: #999">Pale by day.</p>', at_both(", light: color-contrast")),
+        ('<p style="color: #555">Pale at night.</p>', at_both(", dark: color-contrast")),
+        ('<p id="long" style="width: 2000px">A</p>', at_both(": scrolls sideways for p#long")),
+        ('<p style="width: 600px">A</p>', ["390 px wide: scrolls sideways for p"]),
     ],
 )
-def test_faults(look, addition, says):
+def test_faults(look, addition, starts):
     found = look(addition)
-    assert len(found) == len(says), found
-    assert all(problem.startswith(said) for problem, said in zip(found, says, strict=True)), found
+    assert len(found) == len(starts), found
+    assert all(map(str.startswith, found, starts)), found
 
 
 def test_every_fault_of_many_alike_words_is_found(look):
@@ -117,8 +104,8 @@ def test_a_page_that_passed_is_looked_at_again_once_it_has_changed(site):
     assert len(browser_gates.problems(folder, passed)) == 4
 
 
-@pytest.mark.parametrize(("height", "said"), [(180, []), (300, ["code takes 27% of the page"])])
-def test_a_chapter_that_is_mostly_code(page, site, height, said):
+@pytest.mark.parametrize(("height", "starts"), [(180, []), (300, ["code takes 27% of the page"])])
+def test_a_chapter_that_is_mostly_code(page, site, height, starts):
     """Of a page that is no chapter, nothing is asked."""
     code = f'<div class="cell_input" style="height: {height}px">Code.</div>'
     box = f'<article style="height: 1100px"><p>Prose.</p>{code}</article>'
@@ -128,8 +115,7 @@ def test_a_chapter_that_is_mostly_code(page, site, height, said):
     (folder / "notebooks").mkdir()
     chapter = (folder / "page.html").rename(folder / "notebooks/01-page.html")
     found = browser_gates.look(page, chapter.as_uri(), axe)
-    assert len(found) == len(said), found
-    assert all(one.startswith(words) for one, words in zip(found, said, strict=True))
+    assert len(found) == len(starts) and all(map(str.startswith, found, starts)), found
 
 
 def test_a_page_that_leads_on_is_passed_over(site):
@@ -139,7 +125,7 @@ def test_a_page_that_leads_on_is_passed_over(site):
     assert browser_gates.problems(folder, passed) == [] and passed == {}
 
 
-def test_an_error_in_a_script_is_told(page):
+def test_an_error_in_a_script_is_raised(page):
     with pytest.raises(BrowserError, match="ReferenceError: nothing is not defined"):
         page.run("nothing")
     with pytest.raises(BrowserError, match="ERR_FILE_NOT_FOUND"):

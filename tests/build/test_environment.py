@@ -60,6 +60,7 @@ def conda_requirements():
 
 
 CONDA = conda_requirements()
+NEEDED = [*MAIN, *EXTRAS["companion"]]  # by whoever runs chapters, as in Binder
 EVERY = {str(one): one for requirements in (MAIN, *EXTRAS.values()) for one in requirements}
 
 
@@ -68,55 +69,17 @@ def test_lock_satisfies_pyproject(requirement):
     assert requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)])
 
 
-# A reader in Binder runs chapters: what builds the book and what tests it is not needed there.
-@pytest.mark.parametrize("requirement", MAIN + EXTRAS["companion"], ids=str)
-def test_environment_has_what_chapters_need(requirement):
-    assert requirement.name in CONDA
-
-
-@pytest.mark.parametrize("name", sorted(set(CONDA) - {"python", "pip", "jupyterlab"}))
-def test_lock_lies_within_the_environment(name):
-    assert CONDA[name].specifier.contains(LOCKED[canonicalize_name(name)])
-
-
-@pytest.mark.parametrize("requirement", MAIN + EXTRAS["companion"], ids=str)
-def test_environment_and_pyproject_have_the_same_lower_bound(requirement):
+@pytest.mark.parametrize("requirement", NEEDED, ids=str)
+def test_environment_has_what_chapters_need_with_the_same_lower_bound(requirement):
     def lower(requirement):
         return [s.version for s in requirement.specifier if s.operator == ">="]
 
     assert lower(CONDA[requirement.name]) == lower(requirement)
 
 
-def test_environment_installs_the_module():
-    (pip,) = [
-        entry["pip"]
-        for entry in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-        if isinstance(entry, dict)
-    ]
-    assert "-e ." in pip
-
-
-def test_jupyter_book_2_is_kept_out():
-    (pinned,) = [
-        requirement for requirement in EXTRAS["book"] if requirement.name == "jupyter-book"
-    ]
-    assert pinned.specifier.contains("1.0.4.post1") and not pinned.specifier.contains("2.0.0")
-    assert LOCKED["jupyter-book"] < Version("2")
-
-
-@pytest.mark.parametrize("name", ["jupyter-book", "myst-nb", "papermill", "pytest", "ray"])
-def test_environment_has_nothing_that_no_chapter_needs(name):
-    assert name not in CONDA
-
-
-def test_torch_with_openblas():
-    """A reader's image must be small: the build of torch with MKL is not asked for."""
-    assert re.search(r"- libblas=\*=\*openblas\b", (ROOT / "environment.yml").read_text())
-
-
-def test_python_of_binder_is_that_of_colab():
-    assert CONDA["python"].specifier.contains("3.13.9")
-    assert PROJECT["requires-python"] == ">=3.11"
+@pytest.mark.parametrize("name", sorted(set(CONDA) - {"python", "pip", "jupyterlab"}))
+def test_lock_lies_within_the_environment(name):
+    assert CONDA[name].specifier.contains(LOCKED[canonicalize_name(name)])
 
 
 @pytest.mark.parametrize("system", ["linux", "darwin"])
@@ -130,26 +93,33 @@ def test_lock_is_for_the_oldest_python_and_for_colabs(python, system):
         for name, _, marker in lines
         if not marker or Marker(marker).evaluate(where)
     ]
-    assert len(lines) > 150 and len(names) == len(set(names))
+    assert len(names) == len(set(names))
     required = [*MAIN, *(one for name in ("companion", "book", "test") for one in EXTRAS[name])]
     assert {canonicalize_name(one.name) for one in required} <= set(names)
 
 
-def test_lock_names_no_place():
-    """No index, host, folder of the machine that resolved it, and a hash for each package."""
+def test_lock_names_no_place_and_has_a_hash_for_each_package():
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|(?<![\w#])/\w+/", LOCK)
-    unhashed = [
-        block for block in re.split(r"\n(?=[\w.-]+==)", LOCK)[1:] if "--hash=sha256:" not in block
-    ]
-    assert unhashed == []
+    blocks = re.split(r"\n(?=[\w.-]+==)", LOCK)[1:]
+    assert blocks and all("--hash=sha256:" in block for block in blocks)
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_files_that_a_page_names_are_there(page):
-    """From the root or from the package; `file::test` names a test in it, NN any number."""
+    """From the root, `src/` or a package; `file::test` names a test in it, NN any number."""
+    roots = [ROOT, *(ROOT / "src" / name for name in ("", "patchinit", "companion"))]
     for name in re.findall(r"`([\w.*-]*/[\w./*-]*(?:::\w+)?)`", (ROOT / page).read_text()):
         path, _, test = name.partition("::")
         pattern = path.replace("NN-name", "01-*").rstrip("/")
-        found = [file for root in (ROOT, ROOT / "src/patchinit") for file in root.glob(pattern)]
+        found = [file for root in roots for file in root.glob(pattern)]
         assert found, f"{page} names {name}"
         assert not test or f"def {test}(" in found[0].read_text(), f"{page} names {name}"
+
+
+def test_targets_that_files_name_are_in_the_makefile():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
+    workflows = "\n".join(path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml"))
+    named = set(re.findall(r"run: make ([\w-]+)", workflows))
+    for page in ("README.md", "CONTRIBUTING.md", "book/reproduce.md"):
+        named |= set(re.findall(r"^make ([a-z-]+)", (ROOT / page).read_text(), re.M))
+    assert named and named <= targets

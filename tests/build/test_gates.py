@@ -11,7 +11,15 @@ from tools import gates, notebook_gates, page_gates
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EXECUTED = json.loads((FIXTURES / "executed.ipynb").read_text())
-PROGRESS, BETWEEN, FIGURE = 2, 3, 4  # cells of the fixture
+PARAMETERS, PROGRESS, BETWEEN, FIGURE = 1, 2, 3, 4  # cells of the fixture
+MYSTNB = EXECUTED["cells"][FIGURE]["metadata"]["mystnb"]
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "bad", "traceback": []}
+STALE = {"output_type": "stream", "name": "stdout", "text": "stale"}
+# What a cell shows where the backend is not the notebook's.
+AS_TEXT = {"output_type": "display_data", "data": {"text/plain": "<Figure size 640x480>"}}
+NOT_SEEN = {"cell_type": "code", "source": [], "outputs": [], "execution_count": None}
+LONG = ["plot(n)\n"] * 13
+FOUR = "{glue:text}`a:d`, {glue:text}`b:.1f` ± {glue:text}`c:.1f`, {glue:text}`d:.1%`, "
 
 
 def stored(notebook):
@@ -23,81 +31,11 @@ def stored(notebook):
     return bare
 
 
-def no_parameters(notebook):
-    notebook["cells"][1]["metadata"] = {}
-
-
-def two_parameters(notebook):
-    notebook["cells"][PROGRESS]["metadata"]["tags"] = ["parameters"]
-
-
-def keep_output(notebook):
-    notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "stale"}]
-
-
-def keep_count(notebook):
-    notebook["cells"][1]["execution_count"] = 7
-
-
-def raise_error(notebook):
-    error = {"output_type": "error", "ename": "ValueError", "evalue": "bad", "traceback": []}
-    notebook["cells"][FIGURE]["outputs"].append(error)
-
-
-def skip_cell(notebook):
-    notebook["cells"][FIGURE]["execution_count"] = None
-
-
-def show_stderr(notebook):
-    notebook["cells"][PROGRESS]["metadata"] = {}
-
-
-def drop_alt(notebook):
-    del notebook["cells"][FIGURE]["metadata"]["mystnb"]["image"]
-
-
-def drop_caption(notebook):
-    notebook["cells"][FIGURE]["metadata"]["mystnb"]["figure"]["caption"] = " "
-
-
-def lose_figure(notebook):
-    notebook["cells"][FIGURE]["outputs"] = []
-
-
-def draw_as_text(notebook):
-    """What a cell shows where the backend is not the notebook's."""
-    text = {"text/plain": ["<Figure size 640x480 with 1 Axes>"]}
-    (output,) = [o for o in notebook["cells"][FIGURE]["outputs"] if "image/png" in o["data"]]
-    output["data"] = text
-
-
-def other_kernel(notebook):
-    notebook["metadata"]["kernelspec"]["name"] = "conda-env-vision-py"
-
-
-def no_kernel(notebook):
-    notebook["metadata"] = {}
-
-
-def show_long_code(notebook):
-    notebook["cells"][FIGURE]["source"] = ["plot(n)\n"] * 13
-
-
-def show_wide_code(notebook):
-    notebook["cells"][FIGURE]["source"] = ["plot(" + "n" * 71 + ")"]
-
-
-def code_alone(notebook):
-    del notebook["cells"][BETWEEN]
-
-
-def four_numbers(notebook):
-    text = "{glue:text}`a:d`, {glue:text}`b:.1f` ± {glue:text}`c:.1f`, {glue:text}`d:.1%` and "
-    notebook["cells"][BETWEEN]["source"] = [text, "{glue:text}`e:,d`"]
-
-
-def typed_number(notebook):
-    notebook["cells"][BETWEEN]["source"] = ["As chapter\n3 shows, it does."]
+def changed(notebook, cell, **changes):
+    """The notebook with a cell that has something else."""
+    other = copy.deepcopy(notebook)
+    other["cells"][cell].update(changes)
+    return other
 
 
 @pytest.mark.parametrize("gate", notebook_gates.STORED)
@@ -107,17 +45,16 @@ def test_good_stored_notebook(gate):
 
 @pytest.mark.parametrize("tag", ["hide-input", "remove-cell"])
 def test_what_is_folded_may_be_long(tag):
-    notebook = stored(EXECUTED)
-    show_long_code(notebook)
-    notebook["cells"][FIGURE]["metadata"]["tags"] = [tag]
+    notebook = changed(stored(EXECUTED), FIGURE, source=LONG, metadata={"tags": [tag]})
     assert notebook_gates.long_code(notebook) == []
 
 
 def test_what_is_not_shown_needs_no_sentence():
     notebook = stored(EXECUTED)
-    code_alone(notebook)
-    notebook["cells"][PROGRESS]["metadata"]["tags"] = ["remove-cell"]
-    assert notebook_gates.code_on_code(notebook) == []
+    del notebook["cells"][BETWEEN]
+    assert notebook_gates.code_on_code(notebook)
+    hidden = changed(notebook, PROGRESS, metadata={"tags": ["remove-cell"]})
+    assert notebook_gates.code_on_code(hidden) == []
 
 
 @pytest.mark.parametrize(
@@ -130,8 +67,7 @@ def test_what_is_not_shown_needs_no_sentence():
     ],
 )
 def test_few_numbers_a_paragraph(text):
-    notebook = stored(EXECUTED)
-    notebook["cells"][BETWEEN]["source"] = [text]
+    notebook = changed(stored(EXECUTED), BETWEEN, source=[text])
     assert notebook_gates.many_numbers(notebook) == []
 
 
@@ -141,45 +77,56 @@ def test_good_executed_notebook(gate):
 
 
 @pytest.mark.parametrize(
-    ("gate", "spoil", "says"),
+    ("gate", "cell", "change", "problem"),
     [
-        (notebook_gates.parameters_cell, no_parameters, "0 code cells tagged"),
-        (notebook_gates.parameters_cell, two_parameters, "2 code cells tagged"),
-        (notebook_gates.stored_outputs, keep_output, "cell 2 is stored with outputs"),
-        (notebook_gates.stored_outputs, keep_count, "cell 2 is stored with an execution count"),
-        (notebook_gates.other_kernel, other_kernel, "'conda-env-vision-py'; choose python3"),
-        (notebook_gates.other_kernel, no_kernel, "None; choose python3"),
-        (notebook_gates.long_code, show_long_code, "cell 5 shows 13 lines of code, at most 12"),
-        (notebook_gates.long_code, show_wide_code, "cell 5 shows a line of 77 characters"),
-        (notebook_gates.code_on_code, code_alone, "cells 3 and 4 show code with no sentence"),
-        (notebook_gates.many_numbers, four_numbers, "cell 4 has a paragraph of 4 numbers"),
-        (notebook_gates.numbered_chapters, typed_number, "cell 4 says 'chapter\\n3': link it"),
+        ("parameters_cell", PARAMETERS, {"metadata": {}}, "0 code cells tagged"),
+        ("parameters_cell", PROGRESS, {"metadata": {"tags": ["parameters"]}}, "2 code cells"),
+        ("stored_outputs", PARAMETERS, {"outputs": [STALE]}, "cell 2 is stored with outputs"),
+        ("stored_outputs", PARAMETERS, {"execution_count": 7}, "with an execution count"),
+        ("long_code", FIGURE, {"source": LONG}, "cell 5 shows 13 lines of code, at most 12"),
+        ("long_code", FIGURE, {"source": ["n" * 77]}, "cell 5 shows a line of 77 characters"),
+        (
+            "code_on_code", BETWEEN, NOT_SEEN | {"metadata": {"tags": ["remove-cell"]}},
+            "cells 3 and 5 show code with no sentence",
+        ),
+        ("many_numbers", BETWEEN, {"source": [FOUR, "{glue:text}`e:,d`"]}, "of 4 numbers"),
+        ("numbered_chapters", BETWEEN, {"source": ["As chapter\n3 has"]}, "'chapter\\n3': link it"),
     ],
-)
-def test_bad_stored_notebook(gate, spoil, says):
-    notebook = stored(EXECUTED)
-    spoil(notebook)
-    (problem,) = gate(notebook)
-    assert says in problem
+)  # fmt: skip
+def test_bad_stored_notebook(gate, cell, change, problem):
+    notebook = changed(stored(EXECUTED), cell, **change)
+    (found,) = getattr(notebook_gates, gate)(notebook)
+    assert problem in found
+
+
+@pytest.mark.parametrize("metadata", [{"kernelspec": {"name": "conda-env-vision-py"}}, {}])
+def test_notebook_of_another_kernel(metadata):
+    (found,) = notebook_gates.other_kernel(EXECUTED | {"metadata": metadata})
+    assert "choose python3" in found
 
 
 @pytest.mark.parametrize(
-    ("gate", "spoil", "says"),
+    ("gate", "cell", "change", "problem"),
     [
-        (notebook_gates.error_outputs, raise_error, "cell 5 raised ValueError: bad"),
-        (notebook_gates.not_executed, skip_cell, "cell 5 was not executed"),
-        (notebook_gates.shown_stderr, show_stderr, "cell 3 shows stderr"),
-        (notebook_gates.undescribed_figures, drop_alt, "without mystnb.image.alt"),
-        (notebook_gates.undescribed_figures, drop_caption, "without mystnb.figure.caption"),
-        (notebook_gates.lost_figures, lose_figure, "cell 5 has a caption and shows no picture"),
-        (notebook_gates.lost_figures, draw_as_text, "another backend of matplotlib's"),
+        ("error_outputs", FIGURE, {"outputs": [ERROR]}, "cell 5 raised ValueError: bad"),
+        ("not_executed", FIGURE, {"execution_count": None}, "cell 5 was not executed"),
+        ("shown_stderr", PROGRESS, {"metadata": {}}, "cell 3 shows stderr"),
+        (
+            "undescribed_figures", FIGURE, {"metadata": {"mystnb": MYSTNB | {"image": {}}}},
+            "without mystnb.image.alt",
+        ),
+        (
+            "undescribed_figures", FIGURE,
+            {"metadata": {"mystnb": MYSTNB | {"figure": {"caption": " "}}}},
+            "without mystnb.figure.caption",
+        ),
+        ("lost_figures", FIGURE, {"outputs": []}, "cell 5 has a caption and shows no picture"),
+        ("lost_figures", FIGURE, {"outputs": [AS_TEXT]}, "another backend of matplotlib's"),
     ],
-)
-def test_bad_executed_notebook(gate, spoil, says):
-    notebook = copy.deepcopy(EXECUTED)
-    spoil(notebook)
-    (problem,) = gate(notebook)
-    assert says in problem
+)  # fmt: skip
+def test_bad_executed_notebook(gate, cell, change, problem):
+    (found,) = getattr(notebook_gates, gate)(changed(EXECUTED, cell, **change))
+    assert problem in found
 
 
 @pytest.fixture
@@ -249,11 +196,7 @@ def test_redirect_that_leads_nowhere(site):
     [
         ('alt="A dot."', 'alt=""', "no alt text"),
         ('alt="A dot."', "", "no alt text"),
-        (
-            'alt="A dot."',
-            'alt="../_images/dot.png"',
-            "no alt text",
-        ),  # what docutils writes by itself
+        ('alt="A dot."', 'alt="../_images/dot.png"', "no alt text"),  # docutils' own
         ("<p>A dot. Computed in this build.</p>", "", "no caption"),
         ("figcaption", "div", "no caption"),
     ],
@@ -290,17 +233,14 @@ def book(tmp_path, site):
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n- chapters:\n  - file: notebooks/chapter\n"
     )
-    for folder, notebook in (
-        ("notebooks", stored(EXECUTED)),
-        ("_build/executed/notebooks", EXECUTED),
-    ):
+    kinds = {"notebooks": stored(EXECUTED), "_build/executed/notebooks": EXECUTED}
+    for folder, notebook in kinds.items():
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "chapter.ipynb").write_text(json.dumps(notebook))
     shutil.copytree(site, tmp_path / gates.SITE)
     (tmp_path / gates.SITE / "notebooks").mkdir()
-    (tmp_path / gates.SITE / "notebooks" / "chapter.html").write_text(
-        "<article>A chapter</article>"
-    )
+    chapter = tmp_path / gates.SITE / "notebooks" / "chapter.html"
+    chapter.write_text("<article>A chapter</article>")
     return tmp_path
 
 

@@ -104,25 +104,6 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     assert "image/png" in figure.outputs[0].data
 
 
-def test_nothing_of_it_is_left(hostile, tmp_path, monkeypatch):
-    """Each alone: what the build starts finds the same as without it."""
-    monkeypatch.chdir(tmp_path)
-    for name in hostile:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(env.tempfile, "tempdir", None)
-    usual = env.environment()
-    for name, value in hostile.items():
-        with monkeypatch.context() as one:
-            one.setenv(name, value)
-            one.setattr(env.tempfile, "tempdir", None)
-            found = env.environment()
-        if name == "HOME":
-            assert found[name] == str(tmp_path / env.HOME)
-        elif name != "LC_ALL":  # Python is told to speak UTF-8 whatever it says
-            assert found == usual, name
-
-
 def test_what_is_the_builds_own_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,6 +1,7 @@
 """The comparison of chapters on two processors finds a verdict that turned."""
 
-from tools.portable import differences, glued
+from companion.pages.extension.kept_values import kept_in
+from tools.portable import differences
 
 
 def notebook(**values):
@@ -20,8 +21,8 @@ def notebook(**values):
 
 
 def test_a_turned_verdict_is_told_from_a_last_digit():
-    here = glued(notebook(claim_12_verdict="supported", inertia="5.38958", n=3))
-    there = glued(notebook(claim_12_verdict="not supported", inertia="5.38998", n=3))
+    here = kept_in(notebook(claim_12_verdict="supported", inertia="5.38958", n=3))
+    there = kept_in(notebook(claim_12_verdict="not supported", inertia="5.38998", n=3))
     verdicts, rest = differences(here, there)
     assert verdicts == [
         "claim_12_verdict: 'supported' here, 'not supported' held down"
@@ -30,4 +31,4 @@ def test_a_turned_verdict_is_told_from_a_last_digit():
 
 
 def test_a_verdict_that_is_missing_counts():
-    assert differences(glued(notebook(claim_1_verdict="supported")), {})[0]
+    assert differences(kept_in(notebook(claim_1_verdict="supported")), {})[0]

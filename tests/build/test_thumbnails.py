@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from companion.pages.extension import alt_texts, dark_charts, thumbnails
+from companion.pages.extension import dark_charts, kept_values, thumbnails
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -44,7 +44,7 @@ def build(folder, label, notebook):
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         "extensions = ['myst_nb', *(f'companion.pages.extension.{name}' for name in "
-        "('thumbnails', 'alt_texts', 'dark_charts', 'minus_signs'))]\n"
+        "('thumbnails', 'kept_values', 'dark_charts'))]\n"
         "nb_execution_mode = 'off'\n"
         "numfig = True\nhtml_theme = 'basic'\n"
     )
@@ -88,7 +88,7 @@ def with_alt(alt):
     notebook = json.loads(EXECUTED.read_text())
     kept = {
         "output_type": "display_data",
-        "data": {alt_texts.PAPERMILL: ["-2.0449"]},
+        "data": {kept_values.PAPERMILL: ["-2.0449"]},
         "metadata": {"scrapbook": {"name": "lead", "mime_prefix": "application/papermill.record/"}},
     }
     (cell,) = [c for c in notebook["cells"] if "figure" in c["metadata"].get("mystnb", {})]
@@ -115,7 +115,7 @@ def test_an_alt_text_says_what_was_found(tmp_path):
 def test_an_alt_text_that_cannot_be_filled_stops_the_build(tmp_path, place):
     notebook = with_alt(f"A lead of {place} points.")
     with pytest.raises((KeyError, ValueError)):
-        alt_texts.filled(f"{place}", alt_texts.kept_in(notebook))
+        kept_values.filled(f"{place}", kept_values.kept_in(notebook))
     _, done = build(tmp_path, "fig-dot", notebook)
     assert done.returncode and "the alt text" in done.stderr and "can't be filled" in done.stderr
 

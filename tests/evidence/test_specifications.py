@@ -32,8 +32,8 @@ from companion.evidence.specifications import (
 )
 from companion.evidence.stages import Stage
 from companion.runs.studies import STUDIES
+from tests.evidence import oracle
 from tests.synthetic import write_study
-from tools import recount
 
 BOTH = replace(
     STUDIES["paper-small"], arms=STUDIES["paper-small"].arms | STUDIES["norms-small"].arms
@@ -145,8 +145,8 @@ def test_mean_of_the_last_ten_epochs(on):
         for seed, course in zip(arm.seeds, arm.accuracy, strict=True)
     }
     ours, theirs = ([late[of.label, seed] for seed in range(3)] for of in (COMPONENTS, GLOROT))
-    s2, nu = recount.residual(late)
-    half = recount.t_quantile(nu) * (2 * s2 / 3) ** 0.5
+    s2, nu = oracle.residual(late)
+    half = oracle.t_quantile(nu) * (2 * s2 / 3) ** 0.5
     difference = np.mean(ours) - np.mean(theirs)
     np.testing.assert_allclose(
         [row.interval.low, row.interval.high], [difference - half, difference + half]

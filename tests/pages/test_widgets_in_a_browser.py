@@ -27,6 +27,8 @@ from patchinit.moments import patch_moments
 from tests.browser import browser_or_skip
 
 STILL = "See above."
+UNNAMED = """[...document.querySelectorAll('[role=img]')]
+  .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +39,16 @@ def browser():
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Shows a fragment; afterwards no script has failed and nothing was fetched."""
+    """Shows a fragment; no picture lacks a name, no script has failed and nothing was fetched."""
     browser.errors.clear(), browser.requested.clear()
 
     def shown(page, **how):
         browser.show(tmp_path / "page.html", page, **how)
+        assert browser.run(UNNAMED) == 0
         return browser
 
     yield shown
+    assert browser.run(UNNAMED) == 0
     assert browser.errors == []
     # The bare pages have no icon of their own, for which a browser may ask.
     assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]

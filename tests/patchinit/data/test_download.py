@@ -4,7 +4,6 @@ import functools
 import gzip
 import hashlib
 import http.server
-import inspect
 import io
 import os
 import pickle
@@ -29,7 +28,7 @@ from patchinit.data import (
     load_images,
 )
 from patchinit.data import published as data
-from patchinit.data.download import SILENCE, fetch
+from patchinit.data.download import fetch
 
 CONTENT = bytes(range(256)) * 2000  # some 500 kB: more than one read
 # torchvision unpacks archives whose digest was checked; Python 3.12 and later want a filter named.
@@ -161,11 +160,6 @@ def test_an_impossible_address_is_an_error(tmp_path, url):
     with pytest.raises((OSError, ValueError), match="unknown url type"):
         fetch(url, tmp_path / "got")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_ten_seconds_of_silence_are_waited_for():
-    assert SILENCE == 10
-    assert inspect.signature(fetch).parameters["silence"].default == SILENCE
 
 
 # --- Data sets ------------------------------------------------------------------------------------

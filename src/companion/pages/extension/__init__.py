@@ -1,14 +1,16 @@
 """What this book adds to Sphinx; each module is an extension of its own."""
 
+from typing import Any
+
 from sphinx.application import Sphinx
 
 MODULES = (
     "claims_page", "rules_table", "thumbnails", "site", "website",
-    "alt_texts", "chapter_map", "dark_charts", "minus_signs",
+    "kept_values", "chapter_map", "dark_charts",
 )  # fmt: skip
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> dict[str, Any]:
     """Set up all of them, in an order that their transforms are made for."""
     for name in MODULES:
         app.setup_extension(f"{__name__}.{name}")

@@ -6,7 +6,10 @@ Each line of its content is `NAME FIGURE: one sentence`.
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from .site import costs
@@ -17,13 +20,13 @@ LINE = re.compile(r"(\S+) (\S+): (.+)")
 MARKUP = re.compile(r"^:{3,}.*$|^:\w+:.*$|\{[\w:]+\}|`[^`\s]*::|<[^>]*>", re.MULTILINE)
 
 
-def title(notebook):
+def title(notebook: dict[str, Any]) -> str:
     """The first heading of a notebook."""
     text = "".join(notebook["cells"][0]["source"])
-    return re.search(r"^# (.+)$", text, re.MULTILINE)[1].strip()
+    return re.findall(r"^# (.+)$", text, re.MULTILINE)[0].strip()
 
 
-def minutes(notebook):
+def minutes(notebook: dict[str, Any]) -> int:
     """Minutes to read a chapter: its prose, and a look at each of its figures."""
     prose = [c for c in notebook["cells"] if c["cell_type"] == "markdown"]
     words = sum(len(MARKUP.sub("", "".join(cell["source"])).split()) for cell in prose)
@@ -31,7 +34,9 @@ def minutes(notebook):
     return max(1, round(words / SPEED + figures * LOOK))
 
 
-def card(name, figure, sentence, notebook, seconds):
+def card(
+    name: str, figure: str, sentence: str, notebook: dict[str, Any], seconds: float | None
+) -> str:
     """One card, in MyST."""
     cost = f"{minutes(notebook)} min to read"
     if seconds is not None:
@@ -47,22 +52,24 @@ class ChapterMap(SphinxDirective):
 
     has_content = True
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         source = Path(self.env.srcdir)
         taken = costs(source.parent / "executed" / "notebooks")
         cards = []
         for line in self.content:
             match = LINE.fullmatch(line)
-            path = source / "notebooks" / f"{match[1]}.ipynb" if match else None
-            if path is None or not path.is_file():
+            path = source / "notebooks" / f"{match[1] if match else ''}.ipynb"
+            if match is None or not path.is_file():
                 raise self.error(f"{line!r} is no line of the form 'CHAPTER FIGURE: sentence'")
             self.env.note_dependency(str(path))
             notebook = json.loads(path.read_text(encoding="utf-8"))
-            cards.append(card(*match.groups(), notebook, taken.get(match[1], (None,))[0]))
+            cards.append(
+                card(match[1], match[2], match[3], notebook, taken.get(match[1], (None,))[0])
+            )
         grid = "::::{grid} 1 2 2 3\n:gutter: 3\n:class-container: chapters\n\n"
         return self.parse_text_to_nodes(grid + "".join(cards) + "::::\n")
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-map", ChapterMap)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,11 +4,14 @@ A chart is mostly white, and has few surfaces of one colour. Pictures of filters
 have many, and these must be seen as they are.
 """
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from docutils import nodes
 from PIL import Image
+from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 WHITE = 0.6  # least share of a chart
@@ -16,7 +19,7 @@ SURFACES = 10  # colours that fill a square of SIDE pixels somewhere: a picture 
 SIDE = 6
 
 
-def is_chart(path):
+def is_chart(path: str | os.PathLike[str]) -> bool:
     """Whether the picture in this file is a chart."""
     with Image.open(path) as image:
         values = np.asarray(image.convert("RGB"), dtype=np.int64)
@@ -35,13 +38,13 @@ class MarkCharts(SphinxPostTransform):
 
     default_priority = 500
 
-    def run(self, **kwargs):
+    def run(self, **kwargs: Any) -> None:
         for image in self.document.findall(nodes.image):
             path = Path(self.env.srcdir, image.get("candidates", {}).get("*", ""))
             if path.suffix == ".png" and path.is_file() and is_chart(path):
                 image["classes"] = [*image.get("classes", []), "chart"]
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(MarkCharts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,9 +1,13 @@
 """The directive `rules-table`: which is older, a rule or the results, from book/rules.csv."""
 
 import csv
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 HEAD = """```{list-table}
@@ -18,7 +22,7 @@ HEAD = """```{list-table}
 """
 
 
-def when(date, commit):
+def when(date: str, commit: str) -> str:
     """The day, the time and the commit; a commit cannot name itself, and may be left out."""
     if not commit:
         return "in the newest commit"
@@ -26,19 +30,12 @@ def when(date, commit):
     return f"{time.day} {time:%b %Y, %H:%M} (`{commit[:7]}`)"
 
 
-def named(row):
-    """A section of the protocol by its heading, a module by its path."""
-    if row["file"].endswith(".py"):
-        return f"`{row['file'].removeprefix('src/patchinit/')}`"
-    return row["rule"]
-
-
-def table(rows):
+def table(rows: Iterable[dict[str, str]]) -> str:
     """The rows in MyST, one line for rules that share both commits and the reason."""
-    groups = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         shared = ("date", "commit", "results", "results_date", "results_commit", "older", "why")
-        groups.setdefault(tuple(row[key] for key in shared), []).append(named(row))
+        groups.setdefault(tuple(row[key] for key in shared), []).append(row["rule"])
     lines = []
     for (date, commit, study, results_date, results_commit, older, why), names in groups.items():
         results = f"`{study}`, {when(results_date, results_commit)}" if study else "none yet"
@@ -54,13 +51,13 @@ def table(rows):
 class RulesTable(SphinxDirective):
     """The whole table, with exceptions marked."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         path = Path(self.env.srcdir) / "book" / "rules.csv"
         self.env.note_dependency(str(path))
         with path.open(encoding="utf-8", newline="") as file:
             return self.parse_text_to_nodes(table(csv.DictReader(file)))
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("rules-table", RulesTable)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

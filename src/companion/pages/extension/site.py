@@ -6,28 +6,29 @@ import re
 import subprocess
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
 # --- What the chapters cost ---------------------------------------------------------------------
 
 
-def costs(executed):
+def costs(executed: Path) -> dict[str, tuple[float, float]]:
     """{chapter: (seconds, peak memory in GB)} from the records beside the executed chapters."""
-    records = {
-        path: json.loads(path.read_text("utf-8")) for path in sorted(executed.glob("*.json"))
-    }
-    return {
-        path.stem: (record["seconds"], record["peak_memory"] / 1e9)
-        for path, record in records.items()
-    }
+    paths = sorted(executed.glob("*.json"))
+    records = {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
+    return {name: (of["seconds"], of["peak_memory"] / 1e9) for name, of in records.items()}
 
 
 class ChapterCosts(SphinxDirective):
-    """`chapter-costs`: a table of this build, or a line that says why there is none."""
+    """`chapter-costs`: a table of this build, or a line where there is none."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         # `make book` builds from _build/stage and keeps its records in _build/executed beside it.
         executed = Path(self.env.srcdir).parent / "executed" / "notebooks"
         rows = [
@@ -52,7 +53,9 @@ class ChapterCosts(SphinxDirective):
 GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
 
 
-def dependants(app, env, added, changed, removed):
+def dependants(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
     """Pages to write again when a chapter has changed: those that show its glued values.
 
     Such a value is filled in when the page is written, and Sphinx writes only pages whose own
@@ -73,7 +76,7 @@ SCRIPT = "tex-chtml.js"
 FONTS = "output/chtml/fonts/woff-v2"
 
 
-def copy_mathjax(app, exception):
+def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Put MathJax into the book, so that no page loads anything from another host.
 
     The package sphinx-mathjax-offline brings all of it (24 MB) and would copy all of it. A page
@@ -97,7 +100,7 @@ REMOTE = re.compile(
 )
 
 
-def git(folder, *arguments):
+def git(folder: str | os.PathLike[str], *arguments: str) -> str:
     """Output of a git command, empty where git or a repository is missing."""
     command = ["git", "-C", str(folder), *arguments]
     try:
@@ -106,7 +109,7 @@ def git(folder, *arguments):
         return ""
 
 
-def repository(folder):
+def repository(folder: str | os.PathLike[str]) -> tuple[str, str]:
     """(address, branch) on GitHub of the book in `folder`: of the hosted build, else of `origin`.
 
     The address is empty where there is none: an invented one would lead to somebody else's code.
@@ -127,7 +130,7 @@ def repository(folder):
     return (f"https://github.com/{match[1]}" if match else ""), branch or "main"
 
 
-def set_repository(app, config):
+def set_repository(app: Sphinx, config: Config) -> None:
     """Point the launch buttons at the repository, or leave them out."""
     options = config.html_theme_options
     address, branch = repository(app.srcdir)
@@ -140,7 +143,7 @@ def set_repository(app, config):
             options.pop(key, None)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"

@@ -5,21 +5,24 @@ import json
 import os
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from PIL import Image
 from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from .alt_texts import filled, kept_in
+from .kept_values import filled, kept_in
 
 WIDTH = 680  # pixels; shown at half of that, for screens with finer ones
 WIDE = 1460  # the same for a picture as wide as the text
 
 
-def cell_of(notebook, label):
+def cell_of(notebook: dict[str, Any], label: str) -> dict[str, Any] | None:
     """The cell whose figure has this label, or None."""
     for cell in notebook["cells"]:
         if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == label:
@@ -27,7 +30,7 @@ def cell_of(notebook, label):
     return None
 
 
-def picture(cell):
+def picture(cell: dict[str, Any]) -> bytes | None:
     """The PNG that a cell shows, or None before it is executed."""
     for output in cell.get("outputs", []):
         if png := output.get("data", {}).get("image/png"):
@@ -35,9 +38,9 @@ def picture(cell):
     return None
 
 
-def smaller(png, most=WIDTH):
+def smaller(png: bytes, most: int = WIDTH) -> bytes:
     """The same picture, at most this many pixels wide and in 256 colours: a third of the bytes."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image: Image.Image = Image.open(io.BytesIO(png)).convert("RGB")
     width = min(most, image.width)
     height = round(image.height * width / image.width)
     content = io.BytesIO()
@@ -52,7 +55,7 @@ class Thumbnail(SphinxDirective):
     required_arguments = 1
     option_spec = {"wide": directives.flag}
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         (label,) = self.arguments
         for path in sorted((Path(self.env.srcdir) / "notebooks").glob("*.ipynb")):
             notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -89,15 +92,18 @@ class Thumbnail(SphinxDirective):
         return [nodes.paragraph("", "", link, classes=["hero"] if wide else [])]
 
 
-def resolve(app, env, node, content):
+def resolve(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
     """The link around a thumbnail: a reference by `ref` would put text in the picture's place."""
     if node["reftype"] != "thumbnail":
         return None
-    page, place = env.get_domain("std").anonlabels[node["reftarget"]]
+    labels = env.get_domain("std").anonlabels  # type: ignore[attr-defined]
+    page, place = labels[node["reftarget"]]
     return make_refnode(app.builder, node["refdoc"], page, place, content)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("thumbnail", Thumbnail)
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,12 +9,18 @@ import io
 import json
 import os
 import re
+from functools import cache
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.config import Config
 
+from .kept_values import filled, kept_in
 from .site import repository
 from .thumbnails import cell_of, picture
 
@@ -23,7 +29,7 @@ SIZE = (1200, 630)  # of a card, in pixels
 LENGTH = 200  # of a description, in characters: what search engines show
 
 
-def address(folder):
+def address(folder: str | os.PathLike[str]) -> str:
     """Where the pages of the book in `folder` are published, with a slash at its end, or nothing.
 
     >>> os.environ["PATCHINIT_SITE"] = "https://example.org/book"
@@ -40,11 +46,25 @@ def address(folder):
     return own if name.lower() == f"{owner}.github.io" else f"{own}{name}/"
 
 
-def set_address(app, config):
-    config.html_baseurl = address(app.srcdir)
+def add_address(app: Sphinx, base: str) -> None:
+    """Set up what a book at the address `base` has besides its pages."""
+    app.setup_extension("sphinx_sitemap")
+    app.config.sitemap_url_scheme = "{link}"  # the language would stand in it otherwise
+    app.config.sitemap_excludes = [
+        f"{name}.html" for name in ("404", "genindex", "py-modindex", "search")
+    ]
+    # The sitemap lists the pages that are written, so all are.
+    app.connect("env-updated", lambda app, env: env.found_docs)
+    app.setup_extension("notfound.extension")
+    app.config.notfound_urls_prefix = urlsplit(base).path  # with a slash at both ends
+    app.config.notfound_context = {
+        "title": "Page not found",
+        "body": f'<h1>Page not found</h1><p>There is no page here. <a href="{base}">The book</a> '
+        "has its contents, and a search.</p>",
+    }
 
 
-def description(doctree, site):
+def description(doctree: nodes.document | None, site: str) -> str:
     """The first paragraph of a page, as far as whole words fit; `site` where it has none."""
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         if isinstance(paragraph.parent, nodes.section):
@@ -53,7 +73,7 @@ def description(doctree, site):
     return site
 
 
-def tags(properties):
+def tags(properties: dict[str, str]) -> str:
     """The elements of a page's head: Open Graph's have a property, the others a name."""
     return "\n".join(
         f'<meta {"property" if name.startswith("og:") else "name"}="{name}" '
@@ -63,13 +83,15 @@ def tags(properties):
     )
 
 
-def describe(app, page, template, context, doctree):
+def describe(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Meta tags of a page; what the theme gets wrong in its title and its body."""
     base, book = app.config.html_baseurl, app.config.html_title
     root = page == app.config.root_doc
     text = description(doctree, app.config.html_context.get("description", ""))
     title = unescape(re.sub(r"<[^>]+>", "", context.get("title", book)))
-    cell = card_cell(app) if base else None
+    figure = card_figure(app.srcdir) if base else None
     context["metatags"] = context.get("metatags", "") + tags(
         {
             "description": text,
@@ -78,9 +100,9 @@ def describe(app, page, template, context, doctree):
             "og:title": title,
             "og:description": text,
             "og:url": f"{base}{page}.html" if base else "",
-            "og:image": f"{base}_static/card.png" if cell else "",
-            "og:image:alt": cell["metadata"]["mystnb"]["image"]["alt"] if cell else "",
-            "twitter:card": "summary_large_image" if cell else "summary",
+            "og:image": f"{base}_static/card.png" if figure else "",
+            "og:image:alt": figure[1] if figure else "",
+            "twitter:card": "summary_large_image" if figure else "summary",
         }
     )
     if root:
@@ -89,16 +111,18 @@ def describe(app, page, template, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
-def card_cell(app):
-    """The executed cell whose figure is on the card, or None."""
-    for path in sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb")):
-        cell = cell_of(json.loads(path.read_text(encoding="utf-8")), CARD)
-        if cell and picture(cell):
-            return cell
+@cache
+def card_figure(folder: Path) -> tuple[bytes, str] | None:
+    """The figure on the card and its alt text, once its chapter is executed."""
+    for path in sorted((folder / "notebooks").glob("*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cell = cell_of(notebook, CARD)
+        if cell and (png := picture(cell)):
+            return png, filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
     return None
 
 
-def card(png):
+def card(png: bytes) -> Image.Image:
     """The figure on a white card, as large as fits."""
     figure = Image.open(io.BytesIO(png)).convert("RGB")
     figure.thumbnail((SIZE[0] - 80, SIZE[1] - 80), Image.Resampling.LANCZOS)
@@ -107,57 +131,30 @@ def card(png):
     return sheet
 
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<title>{title}</title>
-{head}
-</head>
-<body>
-<main><h1>{title}</h1><p>{text}</p></main>
-</body>
-</html>
-"""
-
-
-def finish(app, exception):
-    """The files beside the pages: the entrance and, where the address is known, three more."""
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """The files beside the pages: the entrance and, where the address is known, the card."""
     if exception is not None or app.builder.name != "html":
         return
     folder, base = Path(app.outdir), app.config.html_baseurl
-    book, start = escape(app.config.html_title), f"{app.config.root_doc}.html"
-    head = f'<meta http-equiv="refresh" content="0; url={start}" />'
-    if base:
-        head += f'\n<link rel="canonical" href="{base}{start}" />'
-    link = '<a href="{}">{}</a>'.format
+    start, title = f"{app.config.root_doc}.html", escape(app.config.html_title)
     (folder / "index.html").write_text(
-        PAGE.format(title=book, head=head, text=link(start, "To the book")), encoding="utf-8"
-    )
-    if not base:
-        return
-    places = "".join(
-        f"<url><loc>{base}{escape(name)}.html</loc></url>\n" for name in sorted(app.env.found_docs)
-    )
-    (folder / "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{places}</urlset>\n',
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />\n'
+        f'<title>{title}</title>\n<meta http-equiv="refresh" content="0; url={start}" />\n</head>\n'
+        f'<body><main><h1>{title}</h1><a href="{start}">To the book</a></main></body>\n</html>\n',
         encoding="utf-8",
     )
-    # Shown at whatever address was asked for: only complete links lead anywhere from there.
-    lost = f"There is no page here. {link(base + start, book)} has its contents, and a search."
-    (folder / "404.html").write_text(
-        PAGE.format(
-            title="Page not found", head='<meta name="robots" content="noindex" />', text=lost
-        ),
-        encoding="utf-8",
-    )
-    if cell := card_cell(app):
-        card(picture(cell)).save(folder / "_static" / "card.png", optimize=True)
+    if base and (figure := card_figure(app.srcdir)):
+        card(figure[0]).save(folder / "_static" / "card.png", optimize=True)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
+    base = address(app.srcdir)
+    if base:
+        add_address(app, base)
+
+    def set_address(app: Sphinx, config: Config) -> None:
+        config.html_baseurl = base
+
     app.connect("config-inited", set_address, priority=900)  # after what reads _config.yml
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish)

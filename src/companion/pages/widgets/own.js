@@ -118,8 +118,7 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
   let latest = 0;
 
   function clear() {
-    photo.hidden = table.hidden = true;
-    pairs.replaceChildren();
+    photo.hidden = table.hidden = pairs.hidden = true;  // a picture of nothing has no name
     find('.below').textContent = '';
   }
 
@@ -154,7 +153,7 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
     const most = Math.max(...found.covariance.map((row, i) => row[i]));
     if (!(most > 1e-9)) return say('All patches of this image are alike, so there is no pattern to learn from.');
     const {filters, shares, rank} = components(found), n = filters.length;
-    photo.hidden = false;
+    photo.hidden = pairs.hidden = false;
     const gains = filters.map(f => reference.map(r => Math.abs(dot(f, r))));
     const order = bank ? assignment(gains) : [], cosines = order.map((j, i) => gains[i][j]);
     drawPairs(pairs, filters, order.map(j => reference[j]), cosines, [3, 3], colors);
@@ -188,6 +187,7 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
   };
   clear();
   if (bank) {
+    pairs.hidden = false;
     drawPairs(pairs, reference, [], [], [3, 3], colors);
     pairs.setAttribute('aria-label', `The components of ${name}`);
     find('.below').textContent = `Until you choose a photograph: the components of ${name}, by decreasing variance.`;

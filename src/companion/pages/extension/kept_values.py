@@ -1,15 +1,18 @@
-"""Alt texts that say what was found: `{lead:.1f}` in one is a number that its chapter keeps.
+"""Numbers that a chapter keeps, where a page shows them: in alt texts, and with a proper minus.
 
 A picture's alt text stands in the metadata of its cell, written before anything is computed. What
 the chapter keeps by `say(lead=...)` may be named there in braces with a format, as by the role
-`glue`, and is filled in when the page is made.
+`glue`: `{lead:.1f}` is filled in when the page is made.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from docutils import nodes
 from myst_nb.core.variables import format_plain_text
 from myst_nb.ext.glue.crossref import read_glue_cache
+from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
@@ -20,17 +23,17 @@ PAPERMILL = "application/papermill.record/text/plain"
 LOGGER = logging.getLogger(__name__)
 
 
-def filled(alt, glued):
+def filled(alt: str, kept: Mapping[str, str]) -> str:
     """The text with its places filled from {name: what Python prints of the value}.
 
     Raises KeyError for a name that is not kept, ValueError for a format that does not fit.
     """
     return PLACE.sub(
-        lambda place: proper_minus(format_plain_text(glued[place[1]], place[2] or "")), alt
+        lambda place: proper_minus(format_plain_text(kept[place[1]], place[2] or "")), alt
     )
 
 
-def kept_in(notebook):
+def kept_in(notebook: dict[str, Any]) -> dict[str, str]:
     """{name: what Python prints of the value} of all that an executed notebook keeps."""
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     return {
@@ -45,14 +48,11 @@ class FillAltTexts(SphinxPostTransform):
 
     default_priority = 500
 
-    def run(self, **kwargs):
-        page = self.env.docname
-        cache = read_glue_cache(self.env.mystnb_config.output_folder, page)
-        texts = {
-            name: kept["data"]["text/plain"]
-            for name, kept in cache.items()
-            if "text/plain" in kept["data"]
-        }
+    def run(self, **kwargs: Any) -> None:
+        page, mystnb = self.env.docname, self.env.mystnb_config  # type: ignore[attr-defined]
+        cache = read_glue_cache(mystnb.output_folder, page)
+        data = {name: kept["data"].get("text/plain") for name, kept in cache.items()}
+        texts = {name: text for name, text in data.items() if text is not None}
         for image in self.document.findall(nodes.image):
             if not PLACE.search(image.get("alt", "")):
                 continue
@@ -66,6 +66,20 @@ class FillAltTexts(SphinxPostTransform):
                 )
 
 
-def setup(app):
+class MinusSigns(SphinxPostTransform):
+    """Goes through the numbers of a page once MyST-NB has put them there."""
+
+    default_priority = 900
+
+    def run(self, **kwargs: Any) -> None:
+        for pasted in self.document.findall(nodes.inline):
+            if "pasted-text" in pasted["classes"]:
+                text = proper_minus(pasted.astext())
+                if text != pasted.astext():
+                    pasted.children = [nodes.Text(text)]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(FillAltTexts)
+    app.add_post_transform(MinusSigns)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

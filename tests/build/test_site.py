@@ -1,24 +1,17 @@
-"""Launch buttons: the right address, or none."""
+"""Launch buttons with the right address, or none; pages that follow the chapters."""
 
 import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from companion.pages.extension import site as companion
-
-HOSTED = (
-    "GITHUB_SERVER_URL",
-    "GITHUB_REPOSITORY",
-    "GITHUB_REF_NAME",
-    "GITHUB_BASE_REF",
-)
+from companion.pages.extension import site
 
 
 @pytest.fixture(autouse=True)
 def not_hosted(monkeypatch):
-    for name in HOSTED:
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SERVER_URL", "REPOSITORY", "REF_NAME", "BASE_REF"):
+        monkeypatch.delenv(f"GITHUB_{name}", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +30,7 @@ def not_hosted(monkeypatch):
     ],
 )
 def test_remote(tmp_path, remote, address):
-    assert companion.repository(clone(tmp_path, remote)) == (address, "trunk")
+    assert site.repository(clone(tmp_path, remote)) == (address, "trunk")
 
 
 def clone(folder, remote=None):
@@ -52,7 +45,7 @@ def clone(folder, remote=None):
 def options_after(folder):
     launch = {"binderhub_url": "https://mybinder.org"}
     config = SimpleNamespace(html_theme_options={"repository_url": "", "launch_buttons": launch})
-    companion.set_repository(SimpleNamespace(srcdir=folder), config)
+    site.set_repository(SimpleNamespace(srcdir=folder), config)
     return config.html_theme_options
 
 
@@ -68,12 +61,12 @@ def test_hosted_build(tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/hosted")
     monkeypatch.setenv("GITHUB_REF_NAME", "main")
-    assert companion.repository(tmp_path) == ("https://github.com/owner/hosted", "main")
+    assert site.repository(tmp_path) == ("https://github.com/owner/hosted", "main")
     monkeypatch.setenv("GITHUB_REF_NAME", "5/merge")
     monkeypatch.setenv("GITHUB_BASE_REF", "trunk")
-    assert companion.repository(tmp_path) == ("https://github.com/owner/hosted", "trunk")
+    assert site.repository(tmp_path) == ("https://github.com/owner/hosted", "trunk")
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.example.org")
-    assert companion.repository(tmp_path)[0] == ""
+    assert site.repository(tmp_path)[0] == ""
 
 
 @pytest.mark.parametrize("remote", [None, "/srv/git/name.git"])
@@ -91,3 +84,23 @@ def test_no_buttons_inside_another_repository(tmp_path):
     (tmp_path / "_toc.yml").unlink()
     (tmp_path / "unpacked").mkdir()
     assert options_after(tmp_path / "unpacked") == {}
+
+
+# --- Pages with values of chapters ---------------------------------------------------------------
+
+PAGES = {
+    "role": "{glue:text}`../notebooks/03-x.ipynb::n:d` images",
+    "directive": "```{glue:} picture\n:doc: ../notebooks/03-x.ipynb\n```\n",
+    "verdict": "Claim 18: {verdict}`18`",
+    "cards": "```{claims-cards} beyond\n```\n",
+    "link": "[chapter 3](../notebooks/03-x.ipynb) and {doc}`../notebooks/03-x`",
+}
+
+
+def test_pages_with_glued_values_follow_the_chapters(tmp_path):
+    for name, text in PAGES.items():
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
+    env = SimpleNamespace(found_docs=list(PAGES), doc2path=lambda name: tmp_path / f"{name}.md")
+    found = site.dependants(None, env, set(), {"notebooks/03-x"}, set())
+    assert found == ["role", "directive", "verdict", "cards"]
+    assert site.dependants(None, env, set(), {"book/index"}, set()) == []

@@ -1,23 +1,20 @@
-"""What the book reports from runs, computed a second time: python -m tools.recount [STUDY ...]
+"""What the book reports from runs, computed a second time, with nothing of the companion.
 
-From the tables and records in results/ alone, by the formulas of book/protocol.md, with numpy and
-without the module. tests/evidence/test_recount.py holds the module against it.
+From the tables and records of a folder of results alone, by the formulas of book/protocol.md, with
+numpy.
 """
 
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path("results")
 HORIZON = 50  # epochs of the restricted mean
 ONLY_FOR_CLAIM_2 = {"anchor": (6, 7)}  # seeds that no other claim may use
 
@@ -51,7 +48,7 @@ class Found:
 # --- Tables and records --------------------------------------------------------------------------
 
 
-def read_study(name: str, results: Path = RESULTS) -> dict[str, Arms]:
+def read_study(name: str, results: Path) -> dict[str, Arms]:
     """The runs of a study by data set; ValueError where its table and its records disagree."""
     folder = results / name
     courses: dict[str, list[float]] = {}
@@ -65,15 +62,15 @@ def read_study(name: str, results: Path = RESULTS) -> dict[str, Arms]:
         if seed in ONLY_FOR_CLAIM_2.get(name, ()):
             continue
         settings, correct, course, distances = read_record(folder / "runs" / f"{row['run']}.npz")
-        for table, said, kept in (
+        for table, listed, kept in (
             ("runs.csv", [float(row["final_accuracy"])], [correct.mean()]),
             ("epochs.csv", courses[row["run"]], course),
         ):
             # Tables have six digits.
-            if len(said) != len(kept) or not np.allclose(said, kept, rtol=1e-5, atol=1e-6):
+            if len(listed) != len(kept) or not np.allclose(listed, kept, rtol=1e-5, atol=1e-6):
                 raise ValueError(
                     f"{folder}/{table} gives {row['run']} other accuracies than its record "
-                    f"(at the end {said[-1]:.6f}, not {kept[-1]:.6f}); collect the study again"
+                    f"(at the end {listed[-1]:.6f}, not {kept[-1]:.6f}); collect the study again"
                 )
         code = next((min(group) for group in alike if row["code"] in group), row["code"])
         # A run that ended early keeps its last accuracy.
@@ -253,9 +250,6 @@ def order(arms: Arms, arm: str, *, with_last: bool) -> Found:
     return back(plain(np.arctanh(np.clip(found, -0.999, 0.999))), np.tanh)
 
 
-# --- The page ------------------------------------------------------------------------------------
-
-
 def twins_of(arms: Arms) -> list[tuple[str, str]]:
     """Arms that differ in precision alone, the one in bf16 first."""
     pairs = []
@@ -266,62 +260,7 @@ def twins_of(arms: Arms) -> list[tuple[str, str]]:
     return pairs
 
 
-def report(name: str, results: Path = RESULTS) -> list[str]:
-    """The lines for one study."""
-    found = read_study(name, results)
-    return [line for d, arms in found.items() for line in (f"\n{name}, {d}", *_of_data_set(arms))]
-
-
-def _of_data_set(arms: Arms) -> list[str]:
-    lines = [f"{'final accuracy (%), its mean':<72}n"]
-    for arm, runs in arms.items():
-        mean = np.mean([run.final for run in runs.values()])
-        lines.append(f"  {arm:<58}{mean:10.4f}  {len(runs)}")
-    for title, compare in (
-        ("difference of final accuracies (pp)", lambda a, b: accuracy(arms, {a: 1, b: -1})),
-        (f"difference of the means over {HORIZON} epochs (pp)", lambda a, b: speed(arms, a, b)),
-        ("ratio of mean distances", lambda a, b: ratio(arms, a, b)),
-    ):
-        found = [(f"{a} : {b}", compare(a, b)) for a, b in itertools.combinations(arms, 2)]
-        lines += _lines(title, found)
-    lines += _lines(
-        "difference of final accuracies of twins, plain t (pp)",
-        [(f"{a} : {b}", plain(twin_differences(arms, a, b))) for a, b in twins_of(arms)],
-    )
-    lines += _lines(
-        "ratio of mean distances of twins",
-        [(f"{a} : {b}", ratio(arms, a, b, twins=True)) for a, b in twins_of(arms)],
-    )
-    moved = [arm for arm, runs in arms.items() if not any(run.frozen for run in runs.values())]
-    for which, with_last in (("", True), (", without the last filter", False)):
-        found = [(arm, order(arms, arm, with_last=with_last)) for arm in moved]
-        lines += _lines(f"rank correlation of distance and index{which}", found)
-    return lines
-
-
 def twin_differences(arms: Arms, one: str, other: str) -> np.ndarray:
     """Final accuracies of bf16 minus fp32, seed by seed, pp."""
     seeds = shared_seeds(arms, one, other, twins=True)
     return np.array([arms[one][seed].final - arms[other][seed].final for seed in seeds])
-
-
-def _lines(title: str, found: list[tuple[str, Found | None]]) -> list[str]:
-    rows = [
-        f"  {label:<58}{one.value:10.4f}  "
-        + (f"[{one.low:.4f}, {one.high:.4f}]  {one.n}" if one.n > 1 else "no interval  1")
-        for label, one in found
-        if one is not None
-    ]
-    return [title, *rows] if rows else []
-
-
-def main() -> None:
-    names = sys.argv[1:] or sorted(path.parent.name for path in RESULTS.glob("*/runs.csv"))
-    for name in names:
-        if not (RESULTS / name / "runs.csv").exists():
-            sys.exit(f"STUDY={name!r} has no {RESULTS}/{name}/runs.csv; start in the repository")
-        print("\n".join(report(name)))
-
-
-if __name__ == "__main__":
-    main()

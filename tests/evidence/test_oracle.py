@@ -1,4 +1,4 @@
-"""The module's numbers against those of tools/recount.py, which shares no code with it."""
+"""The module's numbers against those of tools/oracle.py, which shares no code with it."""
 
 import hashlib
 import itertools
@@ -14,8 +14,8 @@ from companion.evidence import comparisons
 from companion.evidence.results import arm_key, read_runs
 from companion.evidence.stages import Stage
 from companion.runs.studies import STUDIES
+from tests.evidence import oracle
 from tests.synthetic import write_study
-from tools import recount
 
 RESULTS = Path(__file__).parents[2] / "results"
 COLLECTED = sorted(path.parent.name for path in RESULTS.glob("*/runs.csv"))
@@ -48,7 +48,7 @@ def agree(ours, theirs):
 def compare(name, results):
     """Every number of a study; how many there were."""
     runs, study, n = read_runs(name, folder=results), STUDIES[name], 0
-    found = recount.read_study(name, results)
+    found = oracle.read_study(name, results)
     assert sorted(found) == sorted(runs.datasets)
     for dataset, arms in found.items():
         on = Stage(runs, study, dataset)
@@ -59,23 +59,23 @@ def compare(name, results):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9)
             if not any(run.frozen for run in arms[arm].values()):
                 for with_last in (True, False):
-                    theirs = recount.order(arms, arm, with_last=with_last)
+                    theirs = oracle.order(arms, arm, with_last=with_last)
                     agree(comparisons.order(on, of[arm], with_last=with_last), theirs)
                     n += 1
         for one, other in itertools.combinations(arms, 2):
-            if recount.without_twins(arms):  # in `precision` all are twins, and nothing is pooled
+            if oracle.without_twins(arms):  # in `precision` all are twins, and nothing is pooled
                 weights = {one: 1, other: -1}
                 ours = comparisons.accuracy(on, {of[one]: 1, of[other]: -1})
-                agree(ours and ours.estimate, recount.accuracy(arms, weights))
+                agree(ours and ours.estimate, oracle.accuracy(arms, weights))
                 ours = comparisons.speed(on, of[one], of[other])
-                agree(ours, recount.speed(arms, one, other))
+                agree(ours, oracle.speed(arms, one, other))
                 n += 2
-            if theirs := recount.ratio(arms, one, other):
+            if theirs := oracle.ratio(arms, one, other):
                 agree(comparisons.ratio(on, of[one], of[other]), theirs)
                 n += 1
         if CLAIM_9.keys() <= arms.keys():
             ours = comparisons.accuracy(on, {of[arm]: c for arm, c in CLAIM_9.items()})
-            agree(ours and ours.estimate, recount.accuracy(arms, CLAIM_9))
+            agree(ours and ours.estimate, oracle.accuracy(arms, CLAIM_9))
     return n
 
 
@@ -102,7 +102,7 @@ def grid(tmp_path_factory):
 
 def test_a_whole_stage_counted_again(grid):
     """Frozen arms and the four arms of claim 9 as well."""
-    arms = recount.read_study("grid", grid)["fashion_mnist"]
+    arms = oracle.read_study("grid", grid)["fashion_mnist"]
     assert CLAIM_9.keys() <= arms.keys() and len(arms) == 11
     assert compare("grid", grid) == 154
 
@@ -160,7 +160,7 @@ def test_a_run_that_diverged_counts_alike(copied):
     manifest["files"]["runs/cifar10--kmeans--seed-1.npz"] = digest
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
-    before, after = (recount.read_study("paper-small", root) for root in (RESULTS, copied))
+    before, after = (oracle.read_study("paper-small", root) for root in (RESULTS, copied))
     changed = [study["cifar10"]["kmeans"][1].distances for study in (before, after)]
     assert not np.allclose(*changed)
     assert compare("paper-small", copied)
@@ -170,12 +170,4 @@ def test_a_run_that_diverged_counts_alike(copied):
 @pytest.mark.parametrize("level", [0.95, 0.978])
 def test_quantiles_of_students_t(freedom, level):
     wanted = stats.t.ppf(0.5 + level / 2, freedom)
-    assert recount.t_quantile(freedom, level) == pytest.approx(wanted, rel=1e-9)
-
-
-def test_the_page_names_every_study_and_its_means():
-    lines = "\n".join(recount.report("paper-small", RESULTS))
-    runs = read_runs("paper-small", folder=RESULTS)
-    for arm in runs.arms:
-        assert f"{arm.final.mean():.4f}  {len(arm.seeds)}" in lines
-    assert "paper-small, fashion_mnist" in lines
+    assert oracle.t_quantile(freedom, level) == pytest.approx(wanted, rel=1e-9)
