@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three rooms, and a notebook that needs two of them."""
+    """Three subpackages, of which a notebook needs two, or one figure of two."""
     files = {
         "__init__.py": "from .init import start",
         "init.py": "",
@@ -29,6 +29,10 @@ def package(tmp_path, monkeypatch):
         ),
         "high/app/__init__.py": "",
         "high/app/app.js": "",
+        "high/app/one.py": "",
+        "high/app/one.js": "",
+        "high/app/two.py": "",
+        "high/app/two.css": "",
         "other/__init__.py": "",
         "other/runs.py": "import patchinit.high.app",
     }
@@ -52,6 +56,11 @@ def package(tmp_path, monkeypatch):
             "__init__ init other/__init__ other/runs high/__init__ high/app/__init__"
             " high/app/app.js",
         ),
+        (
+            "from patchinit.high.app.one import page",
+            "__init__ init high/__init__ high/app/__init__ high/app/app.js high/app/one"
+            " high/app/one.js",
+        ),
     ],
 )
 def test_made_up_notebook(package, code, needed):
@@ -65,23 +74,34 @@ def test_magic_lines_are_no_code(tmp_path):
     assert imports.imported(imports.code_of(path)) == set()
 
 
+def files_of_chapter(number):
+    (notebook,) = Path("notebooks").glob(f"{number:02}-*.ipynb")
+    return {str(path) for path in imports.needed(imports.code_of(notebook))}
+
+
 @pytest.mark.parametrize("number", range(1, 12))
 def test_chapters_of_this_book(number, monkeypatch):
     """The first seven are not executed again after a change in what trains, or in a rule."""
     monkeypatch.chdir(ROOT)
-    (notebook,) = Path("notebooks").glob(f"{number:02}-*.ipynb")
-    files = {str(path) for path in imports.needed(imports.code_of(notebook))}
+    files = files_of_chapter(number)
     assert {"src/companion/pages/style.py", "src/patchinit/filters/bank.py"} <= files
     assert (str(imports.READS_RESULTS) in files) == (number >= 9)
     if number <= 7:
-        experiments = {name for name in files if "/experiments/" in name}
-        network = ("simpleconv", "starts")  # which chapter 4 builds, and trains not
-        assert experiments <= {
-            f"src/patchinit/experiments/{n}.py" for n in ("__init__", "processors", *network)
-        }
-        rules = {name for name in files if "/verdicts/" in name}
-        words = ("__init__", "outcomes")
-        assert rules <= {f"src/patchinit/evidence/verdicts/{n}.py" for n in words}
+        intervals = {f"src/companion/evidence/{name}.py" for name in ("__init__", "intervals")}
+        network = {f"src/companion/runs/{name}.py" for name in ("__init__", "simpleconv", "starts")}
+        above = {file for file in files if "/evidence/" in file or "/runs/" in file}
+        assert above <= intervals | (network if number == 4 else set())  # built, and not trained
+
+
+def test_a_figure_to_drag_is_of_its_own_chapter_alone(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folder = Path("src/companion/pages/widgets")
+    apart = {number: files_of_chapter(number) for number in (1, 3, 5, 10, 11)}
+    for name, number in (
+        ("window", 1), ("sample_size", 3), ("your_image", 3), ("lloyd", 5), ("turn", 11),
+    ):  # fmt: skip
+        for file in (folder / f"{name}.py", folder / f"{name}.js"):
+            assert [n for n, files in apart.items() if str(file) in files] == [number]
 
 
 # --- The Makefile ---------------------------------------------------------------------------------

@@ -8,13 +8,11 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from companion.pages.widgets import (
-    lloyd_html,
-    sample_size_html,
-    turn_html,
-    window_html,
-    your_image_html,
-)
+from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.turn import turn_html
+from companion.pages.widgets.window import window_html
+from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import random_orthonormal
 from tools import page_gates
 

@@ -14,13 +14,11 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from sklearn.cluster import KMeans
 
-from companion.pages.widgets import (
-    lloyd_html,
-    sample_size_html,
-    turn_html,
-    window_html,
-    your_image_html,
-)
+from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.turn import turn_html
+from companion.pages.widgets.window import window_html
+from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments

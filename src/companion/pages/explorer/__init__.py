@@ -6,6 +6,9 @@ written into it, with a still picture for readers without scripts.
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ..pictures import filter_grid
-from ..widgets.fragment import as_base64, fragment, source, still_picture
+from ..widgets.fragment import as_base64, fragment, source
 
 APP = """
 <div class="menus"><label>Data set <select data-key="dataset" autocomplete="off"></select></label>
@@ -164,6 +167,11 @@ def _still(bank: ExplorerBank, alt: str) -> str:
     for ax, filters, epoch in zip(figure.subplots(2), bank.filters[[0, -1]], (0, -1), strict=True):
         title = f"after epoch {bank.epochs[epoch]}" if epoch else "start"
         filter_grid(torch.as_tensor(filters), ax=ax, n_cols=9, scale=scale, title=title)
-    return still_picture(
-        figure, alt=alt, caption=f"{bank.dataset}, {bank.method}, norm {bank.norm}"
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    data = base64.b64encode(picture.getvalue()).decode()
+    caption = html.escape(f"{bank.dataset}, {bank.method}, norm {bank.norm}")
+    return (
+        f'<figure class="still"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
     )
