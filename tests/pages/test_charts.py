@@ -21,9 +21,9 @@ from companion.pages.charts import (
     mark_drop,
     seed_curves,
     specification_curve,
-    spectrum,
     stage_panels,
 )
+from companion.pages.pictures import spectrum
 from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
 from companion.runs.settings import Settings
 from patchinit import METHODS

@@ -9,13 +9,14 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from companion.pages.charts import seed_curves, spectrum
+from companion.pages.charts import seed_curves
 from companion.pages.pictures import (
     activation_strip,
     before_after,
     filter_grid,
     patch_grid,
     show_image,
+    spectrum,
     typical_image,
 )
 from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style

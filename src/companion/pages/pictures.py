@@ -1,18 +1,20 @@
-"""Filters and patches as pictures. Axes in, Axes out."""
+"""Filters, patches and spectra as pictures: each is drawn on the axes given, and returns them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import seaborn as sns
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn.functional import conv2d, normalize
 
+from .style import METHOD_COLORS
 from .typography import proper_minus
 
-_SMALL = {"va": "center", "fontsize": "small"}
+_SMALL: dict[str, Any] = {"va": "center", "fontsize": "small"}
 
 
 def filter_grid(
@@ -38,11 +40,6 @@ def filter_grid(
     scale : float, optional
         Weight at the ends of the colour scale; default: the largest magnitude in the bank.
     title : str, optional
-
-    Returns
-    -------
-    Axes
-        The one given.
 
     Raises
     ------
@@ -79,11 +76,6 @@ def patch_grid(
         Patches in a row; default: all in one, 16 at most.
     title : str, optional
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Raises
     ------
     ValueError
@@ -101,6 +93,42 @@ def patch_grid(
     return ax
 
 
+def spectrum(
+    eigenvalues: Tensor,
+    *,
+    ax: Axes,
+    method: str = "principal_components",
+    label: str | None = None,
+    **line: Any,
+) -> Axes:
+    """Share of the variance along each component, on a logarithmic axis.
+
+    Parameters
+    ----------
+    eigenvalues : Tensor of shape (d,)
+        Largest first; values below 1e-6 of the sum are drawn there.
+    ax : Axes
+    method : str
+        Gives the line its colour.
+    label : str, optional
+        For the legend.
+    **line
+        Passed on to the line.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
+    >>> ax.lines[0].get_ydata().tolist()
+    [75.0, 25.0]
+    """
+    share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
+    style: dict[str, Any] = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4}
+    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **style | line)
+    ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
+    return ax
+
+
 def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
     """One image in pixels of its own: the first pixel's centre lies at (0, 0).
 
@@ -110,18 +138,6 @@ def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
         As in `patch_grid`.
     ax : Axes
     title : str, optional
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = show_image(torch.zeros(1, 28, 28), ax=Figure().subplots())
-    >>> [float(end) for end in (*ax.get_xlim(), *ax.get_ylim())]
-    [-0.5, 27.5, 27.5, -0.5]
     """
     channels, height, width = image.shape
     _check_channels("image", channels)
@@ -169,23 +185,10 @@ def activation_strip(
     unit : str
         What the values are, written at the left.
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Raises
     ------
     ValueError
         Another number of channels than 1 or 3, or of values than of patches.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> patches, values = torch.zeros(2, 1, 3, 3), torch.tensor([0.5, -0.25])
-    >>> ax = activation_strip(torch.ones(1, 3, 3), patches, values, ax=Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['+0.50', '−0.25', 'filter', 'response', 'patch']
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
@@ -225,23 +228,10 @@ def before_after(
         Filters side by side, at most; the others follow in three further lines.
     title : str, optional
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Raises
     ------
     ValueError
         Another number of channels.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> bank = torch.eye(9).reshape(9, 1, 3, 3)
-    >>> ax = before_after(bank, bank.flip(0), torch.ones(9), ax=Figure().subplots())
-    >>> len(ax.images), [text.get_text() for text in ax.texts[:3]]
-    (27, ['before', 'after', 'difference ×1'])
     """
     _check_channels("before", before.shape[1])
     unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
@@ -249,7 +239,7 @@ def before_after(
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
     lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
-    below = {"ha": "center", "va": "top", "fontsize": 7.5}
+    below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5}
     blocks = range(0, len(before), n_cols)
     for block, first in enumerate(blocks):
         foot = 3.9 * (len(blocks) - 1 - block)
@@ -281,8 +271,8 @@ def _draw(
     if picture.shape[2] == 3:
         ax.imshow((picture + 1) / 2 if signed else picture, extent=extent)
     else:
-        colors = {"cmap": "RdBu_r", "vmin": -1} if signed else {"cmap": "gray", "vmin": 0}
-        ax.imshow(picture[..., 0], extent=extent, vmax=1, **colors)
+        cmap, low = ("RdBu_r", -1) if signed else ("gray", 0)
+        ax.imshow(picture[..., 0], extent=extent, cmap=cmap, vmin=low, vmax=1)
 
 
 def _row(ax: Axes, pictures: Iterable[Tensor], bottom: float, *, signed: bool = False) -> None:
@@ -307,6 +297,6 @@ def _bare(
 ) -> None:
     """A picture's axes: no ticks, no frame, square cells."""
     ax.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[], aspect="equal")
-    sns.despine(ax=ax, left=True, bottom=True)
+    ax.spines[:].set_visible(False)
     if title:
         ax.set_title(title)
