@@ -19,7 +19,7 @@ SOURCE = Path("src")
 RULES = Path("_build/imports")
 READS_RESULTS = SOURCE / "companion/evidence/results.py"
 OURS = {"patchinit", "companion"}
-BESIDE = {".css", ".js"}  # what a module of our own reads from its folder
+BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its folder
 
 
 def imported(code: str, package: str = "") -> set[str]:
@@ -44,7 +44,7 @@ def imported(code: str, package: str = "") -> set[str]:
 def files_of(name: str) -> set[Path]:
     """What is read when a dotted name is imported: its module and every package above it.
 
-    With a module come the script and the style of its name, and with a package those of no
+    With a module come the script, style and page of its name, and with a package those of no
     module's name.
     """
     found, place = set(), SOURCE.joinpath(*name.split("."))

@@ -100,8 +100,9 @@ def test_a_figure_to_drag_is_of_its_own_chapter_alone(monkeypatch):
     for name, number in (
         ("window", 1), ("sample_size", 3), ("your_image", 3), ("lloyd", 5), ("turn", 11),
     ):  # fmt: skip
-        for file in (folder / f"{name}.py", folder / f"{name}.js"):
-            assert [n for n, files in apart.items() if str(file) in files] == [number]
+        for suffix in (".py", ".html", ".js"):
+            file = str(folder / f"{name}{suffix}")
+            assert [n for n, files in apart.items() if file in files] == [number]
 
 
 # --- The Makefile ---------------------------------------------------------------------------------

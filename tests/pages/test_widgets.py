@@ -1,53 +1,18 @@
-"""Things to drag: what is embedded is what was given, and each fragment keeps to itself."""
-
-import base64
-import json
+"""Figures to drag: what is embedded is what was given."""
 
 import numpy as np
 import pytest
 import torch
-from bs4 import BeautifulSoup
 
 from companion.pages.widgets.lloyd import lloyd_html
 from companion.pages.widgets.sample_size import sample_size_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
-from patchinit.filters import random_orthonormal
-from tools import page_gates
+from tests.fragments import banks, embedded, stored
 
-STILL = """See <above> & "beyond"."""
+STILL = "See above."
 EDGE = torch.tensor([-1.0, 0, 1]).expand(3, 3, 3)
-
-
-def banks(n, generator, shape=(27, 3, 3, 3)):
-    return [random_orthonormal(shape, generator=generator).filters for _ in range(n)]
-
-
-@pytest.fixture
-def fragments(generator):
-    """Each widget, of the size that the chapters give it."""
-    reference, *others = banks(29, generator)
-    sizes = (1, 2, 5, 10, 30, 100, 300)
-    samples = {n: others[4 * i : 4 * i + 4] for i, n in enumerate(sizes)}
-    image = torch.randint(256, (3, 32, 32), dtype=torch.uint8, generator=generator)
-    points = torch.randn(2500, 2, generator=generator)
-    return {
-        "window": window_html(image, {"edge": EDGE, "mean": EDGE**2}, start=(3, 4), still=STILL),
-        "sample": sample_size_html(reference, samples, leading=7, still=STILL),
-        "lloyd": lloyd_html(points, points[:5], still=STILL),
-        "turn": turn_html({"Glorot (0.45)": 0.45, "components (1)": 1.0}),
-        "own": your_image_html(reference),
-    }
-
-
-def embedded(page):
-    found = BeautifulSoup(page, "html.parser").find("script", type="application/json")
-    return json.loads(found.get_text())
-
-
-def stored(text, dtype):
-    return np.frombuffer(base64.b64decode(text), dtype)
 
 
 def test_the_window_holds_the_image_and_the_filters(generator):
@@ -150,57 +115,3 @@ def test_turn_refuses():
         turn_html({"long": 5.0})
     with pytest.raises(ValueError, match="step=0 should be > 0"):
         turn_html({}, step=0)
-
-
-def test_sizes(fragments):
-    """A page of pictures has some 900 kB without one."""
-    sizes = {name: len(page.encode()) for name, page in fragments.items()}
-    assert max(sizes.values()) < 50_000, sizes
-
-
-def test_the_same_data_give_the_same_page(generator):
-    points = torch.randn(50, 2, generator=generator)
-    one, two = (lloyd_html(points, points[:3], still=STILL) for _ in range(2))
-    assert one == two and turn_html({"a": 1.0}) == turn_html({"a": 1.0})
-
-
-def test_page_gates(fragments, tmp_path):
-    cells = "".join(
-        f'<div class="cell_output text_html">{page}</div>' for page in fragments.values()
-    )
-    (tmp_path / "index.html").write_text(
-        f"<html><body><article>{cells}</article></body></html>", encoding="utf-8"
-    )
-    assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
-
-
-def test_hostile_names():
-    hostile = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
-    pages = [
-        window_html(torch.ones(3, 8, 8), {hostile: EDGE}, start=(0, 0), still=hostile),
-        turn_html({hostile: 1.0}),
-        your_image_html(None, name=hostile),
-    ]
-    for page in pages:
-        soup = BeautifulSoup(page, "html.parser")
-        assert not soup.find(onerror=True) and len(soup.find_all("script")) == 2
-        assert page.count("<script") == page.count("</script") == 2 and "<!--" not in page
-        assert hostile in json.dumps(embedded(page), ensure_ascii=False).replace('\\"', '"')
-
-
-def test_without_scripts_a_still_and_nothing_else(fragments):
-    for name, page in fragments.items():
-        root = BeautifulSoup(page, "html.parser").find(class_="drag")
-        still, app, *rest = [tag for tag in root.find_all(recursive=False) if tag.name != "style"]
-        assert still.name == "noscript" and app.has_attr("hidden"), name
-        assert {tag.name for tag in rest} == {"script"}
-        assert still.get_text().strip() and (name in ("turn", "own") or still.get_text() == STILL)
-
-
-def test_every_control_is_named(fragments):
-    for page in fragments.values():
-        app = BeautifulSoup(page, "html.parser").find(class_="app")
-        assert app["aria-label"]
-        for control in [*app.find_all(["select", "input"]), *app.find_all(tabindex=True)]:
-            assert control.find_parent("label") or control["aria-label"]
-        assert all(button.get_text() for button in app.find_all("button"))

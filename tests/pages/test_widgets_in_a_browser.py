@@ -1,16 +1,13 @@
 """The widgets as a reader has them: by mouse, finger and keyboard, in a real browser."""
 
-import base64
 import csv
 import io
-import json
 import re
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 import torch
-from bs4 import BeautifulSoup
 from PIL import Image
 from sklearn.cluster import KMeans
 
@@ -23,6 +20,7 @@ from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
 from tests.browser import browser_or_skip
+from tests.fragments import embedded, stored
 
 STILL = "See above."
 
@@ -149,10 +147,9 @@ def test_sample_sizes(show, generator):
 def lloyd(generator):
     points = torch.randn(400, 2, generator=generator)
     page = lloyd_html(points, points[:4], still=STILL)
-    found = BeautifulSoup(page, "html.parser").find("script", type="application/json")
-    data = json.loads(found.get_text())
-    stored = np.frombuffer(base64.b64decode(data["points"]), "<i2").reshape(-1, 2)
-    return stored * data["step"], np.array(data["start"]), page
+    data = embedded(page)
+    values = stored(data["points"], "<i2").reshape(-1, 2) * data["step"]
+    return values, np.array(data["start"]), page
 
 
 def steps(points, centres, n):

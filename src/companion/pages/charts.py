@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training 
     from ..evidence.specifications import Specification
     from ..evidence.stages import Stage
     from ..runs.settings import Settings
-
-Sharing = bool | Literal["none", "all", "row", "col"]
 
 
 def seed_curves(
@@ -86,12 +84,7 @@ def seed_curves(
 
 
 def stage_panels(
-    stages: Sequence[Stage],
-    *,
-    height: float = 3.2,
-    rows: int | None = None,
-    sharex: Sharing = False,
-    sharey: Sharing = False,
+    stages: Sequence[Stage], *, height: float = 3.2, rows: int | None = None, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
     """A panel for each stage, with its data set and length above; two side by side.
 
@@ -103,8 +96,8 @@ def stage_panels(
         Of a row, in inches.
     rows : int, optional
         Panels beneath one another for each stage, which then stand in columns.
-    sharex, sharey : bool or str
-        As for `matplotlib.pyplot.subplots`.
+    **shared
+        `sharex`, `sharey`: as for `matplotlib.pyplot.subplots`.
 
     Returns
     -------
@@ -114,16 +107,9 @@ def stage_panels(
     columns = len(stages) if rows else min(len(stages), 2)
     wrapped = not rows and len(stages) > columns
     rows = rows or -(-len(stages) // columns)
-    figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(7.2, height * rows),
-        squeeze=False,
-        sharex=sharex,
-        sharey=sharey,
-        # The pad keeps a title clear of the label above it.
-        layout=ConstrainedLayoutEngine(h_pad=0.12 if wrapped else None),
-    )
+    # The pad keeps a title clear of the label above it.
+    layout, size = ConstrainedLayoutEngine(h_pad=0.12 if wrapped else None), (7.2, height * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout=layout, squeeze=False, **shared)
     axes = list(grid.flat)
     for ax, on in zip(axes, stages, strict=False):
         # Of four columns, titles in one line run into each other.
@@ -135,10 +121,7 @@ def stage_panels(
 
 
 def forest(
-    rows: Sequence[tuple[Of, Accuracy, float | None]],
-    *,
-    ax: Axes,
-    margin: float = ACCURACY_MARGIN,
+    rows: Sequence[tuple[Of, Accuracy, float | None]], *, ax: Axes, margin: float = ACCURACY_MARGIN
 ) -> Axes:
     """Differences from Glorot, one line an arm: seeds, mean, interval, the paper's value hollow.
 
@@ -192,20 +175,12 @@ def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
     ([15.5, 15.5], 'rate / 10')
     """
     if settings.drop_after < settings.epochs:
-        ax.axvline(settings.drop_after + 0.5, color="0.5", lw=1, ls=":")
+        at, foot = settings.drop_after + 0.5, ("data", "axes fraction")
+        ax.axvline(at, color="0.5", lw=1, ls=":")
         if note:
-            ax.annotate(
-                "rate / 10",
-                (settings.drop_after + 0.5, 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(-3, 3),
-                textcoords="offset points",
-                rotation=90,
-                ha="right",
-                va="bottom",
-                fontsize="x-small",
-                color="0.4",
-            )
+            look: dict[str, Any] = {"fontsize": "x-small", "color": "0.4", "rotation": 90}
+            look |= {"ha": "right", "va": "bottom"}
+            ax.annotate("rate / 10", (at, 0), (-3, 3), foot, "offset points", **look)
     return ax
 
 

@@ -1,4 +1,8 @@
-"""Filters, patches and spectra as pictures: each is drawn on the axes given, and returns them."""
+"""Filters, patches and spectra as pictures.
+
+Each is drawn on the axes that it is given, and returns them. Images have C = 1 or 3 channels; any
+other number is a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +37,12 @@ def filter_grid(
     Parameters
     ----------
     filters : Tensor of shape (F, C, kh, kw)
-        C = 1 or 3.
     ax : Axes
     n_cols : int, optional
         Filters in a row; default: all in one, 16 at most.
     scale : float, optional
         Weight at the ends of the colour scale; default: the largest magnitude in the bank.
     title : str, optional
-
-    Raises
-    ------
-    ValueError
-        Another number of channels.
 
     Examples
     --------
@@ -70,23 +68,11 @@ def patch_grid(
     Parameters
     ----------
     patches : Tensor of shape (P, C, h, w)
-        uint8 (divided by 255) or floats in [0, 1]; C = 1 or 3.
+        uint8 (divided by 255) or floats in [0, 1].
     ax : Axes
     n_cols : int, optional
         Patches in a row; default: all in one, 16 at most.
     title : str, optional
-
-    Raises
-    ------
-    ValueError
-        Another number of channels.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = patch_grid(torch.zeros(20, 3, 3, 3), ax=Figure().subplots(), title="black")
-    >>> len(ax.images), float(ax.get_xlim()[1]), ax.get_title()
-    (20, 16.0, 'black')
     """
     _check_channels("patches", patches.shape[1])
     _grid(ax, patches, n_cols, title)
@@ -188,7 +174,7 @@ def activation_strip(
     Raises
     ------
     ValueError
-        Another number of channels than 1 or 3, or of values than of patches.
+        As many values as patches are wanted.
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
@@ -221,17 +207,11 @@ def before_after(
     Parameters
     ----------
     before, after : Tensor of shape (F, C, kh, kw)
-        C = 1 or 3.
     distances : Tensor of shape (F,)
     ax : Axes
     n_cols : int
         Filters side by side, at most; the others follow in three further lines.
     title : str, optional
-
-    Raises
-    ------
-    ValueError
-        Another number of channels.
     """
     _check_channels("before", before.shape[1])
     unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]

@@ -10,32 +10,22 @@ from patchinit.filters.methods import METHODS
 from ..processors import limit_threads
 
 # Okabe and Ito's palette, told apart by readers with any colour vision, and darkened where a line
-# would have less than 3 to 1 against white; grey for what knows nothing.
-METHOD_COLORS = {
-    "principal_components": "#0072B2",
-    "kmeans": "#D55E00",
-    "kmedoids": "#B87A00",
-    "kmedians": "#8A6A00",
-    "random_patches": "#009E73",
-    "pca_whitening": "#2F8FC4",
-    "random_orthonormal": "#B8578E",
-    "cosine_basis": "#7A3E9D",
-    "glorot_uniform": "#4D4D4D",
-    "kaiming_normal": "#767676",
+# would have less than 3 to 1 against white; grey for what knows nothing. Each has a marker too: no
+# figure tells methods apart by colour alone.
+_LOOKS = {
+    "principal_components": ("#0072B2", "o"),
+    "kmeans": ("#D55E00", "s"),
+    "kmedoids": ("#B87A00", "D"),
+    "kmedians": ("#8A6A00", "p"),
+    "random_patches": ("#009E73", "^"),
+    "pca_whitening": ("#2F8FC4", "P"),
+    "random_orthonormal": ("#B8578E", "X"),
+    "cosine_basis": ("#7A3E9D", "*"),
+    "glorot_uniform": ("#4D4D4D", "v"),
+    "kaiming_normal": ("#767676", "<"),
 }
-# No figure tells methods apart by colour alone.
-METHOD_MARKERS = {
-    "principal_components": "o",
-    "kmeans": "s",
-    "kmedoids": "D",
-    "kmedians": "p",
-    "random_patches": "^",
-    "pca_whitening": "P",
-    "random_orthonormal": "X",
-    "cosine_basis": "*",
-    "glorot_uniform": "v",
-    "kaiming_normal": "<",
-}
+METHOD_COLORS = {name: color for name, (color, _) in _LOOKS.items()}
+METHOD_MARKERS = {name: marker for name, (_, marker) in _LOOKS.items()}
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 METHOD_LINES = {name: _DASHES[i % len(_DASHES)] for i, name in enumerate(METHOD_MARKERS)}
 METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
@@ -46,13 +36,6 @@ def use_style() -> None:
 
     Changes matplotlib's settings, for all figures that follow, and limits torch's threads
     (`companion.processors.limit_threads`).
-
-    Examples
-    --------
-    >>> with mpl.rc_context():
-    ...     use_style()
-    ...     mpl.rcParams["legend.frameon"]
-    False
     """
     limit_threads()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))

@@ -1,7 +1,7 @@
 """The filter explorer: an interactive figure as one piece of HTML that fetches nothing.
 
-`explorer.js` and `explorer.css` beside this module draw it; here the data are checked, packed and
-written into it, with a still picture for readers without scripts.
+What lies beside this module draws it; here the data are checked, packed and written into it, with a
+still picture for readers without scripts.
 """
 
 from __future__ import annotations
@@ -17,20 +17,6 @@ from matplotlib.figure import Figure
 
 from ..pictures import filter_grid
 from ..widgets.fragment import as_base64, fragment, source
-
-APP = """
-<div class="menus"><label>Data set <select data-key="dataset" autocomplete="off"></select></label>
-<label>Method <select data-key="method" autocomplete="off"></select></label>
-<label>Norm at the start <select data-key="norm" autocomplete="off"></select></label></div>
-<div class="time"><button type="button" class="play"></button>
-<input type="range" min="0" value="0" autocomplete="off" aria-label="Epoch">\
-<output aria-live="off"></output></div>
-<div class="parts"><div class="left"><div class="bank" role="group"></div>\
-<p class="scale"></p></div>
-<div class="right"><svg class="plot" role="img" viewBox="0 0 360 276"></svg>
-<label class="log"><input type="checkbox" autocomplete="off" checked>\
- logarithmic distance axis</label></div></div>
-<p class="summary" role="status"></p>"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +42,6 @@ class ExplorerBank:
     ------
     ValueError
         Shapes that do not go together.
-
-    Examples
-    --------
-    >>> epochs, filters = np.array([0, 2]), np.ones((2, 9, 1, 3, 3))
-    >>> curves = {"distances": np.zeros((3, 9)), "null": np.zeros(3), "null_band": np.zeros((3, 2))}
-    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, **curves)
-    >>> len(bank.filters), bank.distances.shape
-    (2, (3, 9))
     """
 
     dataset: str
@@ -78,12 +56,8 @@ class ExplorerBank:
 
     def __post_init__(self) -> None:
         (n_snapshots, n_filters), rows = self.filters.shape[:2], len(self.null)
-        expected = {
-            "epochs": (n_snapshots,),
-            "distances": (rows, n_filters),
-            "null_band": (rows, 2),
-        }
-        for name, shape in expected.items():
+        shapes = (n_snapshots,), (rows, n_filters), (rows, 2)
+        for name, shape in zip(("epochs", "distances", "null_band"), shapes, strict=True):
             found = getattr(self, name).shape
             if found != shape:
                 raise ValueError(
@@ -91,7 +65,7 @@ class ExplorerBank:
                 )
 
 
-def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "explorer") -> str:
+def explorer_html(banks: list[ExplorerBank], *, still_alt: str) -> str:
     """An HTML fragment that shows banks of filters and their distances, epoch by epoch.
 
     Parameters
@@ -101,8 +75,6 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     still_alt : str
         Describes the picture that stands in where scripts are off: the first bank at its start and
         at its end.
-    uid : str
-        Id of the fragment on its page; another one for each explorer there.
 
     Returns
     -------
@@ -113,15 +85,6 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     ------
     ValueError
         Two banks share data set, method and norm.
-
-    Examples
-    --------
-    >>> epochs, filters = np.array([0, 1]), np.ones((2, 9, 1, 3, 3))
-    >>> curves = np.zeros((2, 9)), np.zeros(2), np.zeros((2, 2))
-    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, *curves)
-    >>> page = explorer_html([bank], still_alt="nine filters, twice")
-    >>> page[:40], "http" in page
-    ('<div class="book-widget filter-explorer"', False)
     """
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -132,12 +95,11 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     return fragment(
         "filter-explorer",
         "Filter explorer",
-        APP,
+        source(__package__, "explorer.html"),
         {"banks": [_packed(bank) for bank in banks]},
         still=_still(banks[0], still_alt),
         css=source(__package__, "explorer.css"),
         js=source(__package__, "explorer.js"),
-        uid=uid,
     )
 
 

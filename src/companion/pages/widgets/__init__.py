@@ -1,1 +1,1 @@
-"""Interactive figures, a module for each, beside the script and style of the same name."""
+"""Interactive figures, a module for each, beside the controls and the script of its name."""

@@ -10,21 +10,20 @@ from torch import Tensor
 from .fragment import as_base64, fragment, source
 
 
-def drag(name: str, label: str, app: str, data: dict, *, still: str, uid: str) -> str:
-    """The fragment of the figure whose script is `name`.js: `fragment` with what `drag.js` has.
+def drag(name: str, label: str, data: dict, *, still: str, note: str = "") -> str:
+    """The fragment of the figure whose controls are in `name`.html, and whose script is `name`.js.
 
-    Its class is "drag-" and the name, by which the script finds it.
+    The script finds it by its class, "drag-" and the name. A note, if any, stands above all.
     """
     scripts = "\n".join(source(__package__, f"{script}.js") for script in ("drag", name))
     return fragment(
         f"drag drag-{name}",
         label,
-        app,
+        note + source(__package__, f"{name}.html"),
         data,
         still=still,
         css=source(__package__, "drag.css"),
         js=f"(() => {{\n'use strict';\n{scripts}}})();",
-        uid=uid,
     )
 
 

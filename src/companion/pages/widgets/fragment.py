@@ -14,7 +14,7 @@ BLUE_TO_RED = [
     *("#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7"),
     *("#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f"),
 ]
-FRAGMENT = """<div class="book-widget {kind}" id="{uid}"><style>{css}</style>\
+FRAGMENT = """<div class="book-widget {kind}"><style>{css}</style>\
 <noscript>{still}</noscript>
 <div class="app" role="group" aria-label="{label}" hidden>{app}</div>
 <script type="application/json">{data}</script><script>{js}</script></div>"""
@@ -25,9 +25,7 @@ def source(package: str, name: str) -> str:
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def fragment(
-    kind: str, label: str, app: str, data: dict, *, still: str, css: str, js: str, uid: str
-) -> str:
+def fragment(kind: str, label: str, app: str, data: dict, *, still: str, css: str, js: str) -> str:
     """An app with its data, its script and style, and what stands in where scripts are off.
 
     Parameters
@@ -42,13 +40,10 @@ def fragment(
         What JSON can hold; the stops of the colours are added.
     css, js : str
         Of this kind; the style of the controls is added.
-    uid : str
-        Id of the fragment on its page.
     """
     text = json.dumps(data | {"colors": [list(bytes.fromhex(c[1:])) for c in BLUE_TO_RED]})
     return FRAGMENT.format(
         kind=kind,
-        uid=html.escape(uid),
         css=source(__package__, "fragment.css") + css,
         still=still,
         label=html.escape(label),

@@ -12,19 +12,8 @@ from .fragment import as_base64
 
 MOST_CENTRES = 8
 
-APP = """
-<p class="buttons"><label>Centres <select autocomplete="off"></select></label>
-<button type="button" class="back">step back</button>
-<button type="button" class="step">step</button>
-<button type="button" class="rest">until rest</button>
-<button type="button" class="again">another start</button></p>
-<div class="pad plane" tabindex="0" role="application" aria-label="Points and numbered centres: \
-drag a centre, or choose it by its number and move it by the arrow keys">\
-<canvas width="640" height="640"></canvas><svg viewBox="0 0 320 320" aria-hidden="true"></svg></div>
-<p class="summary" role="status"></p>"""
 
-
-def lloyd_html(points: Tensor, start: Tensor, *, still: str, uid: str = "lloyd") -> str:
+def lloyd_html(points: Tensor, start: Tensor, *, still: str) -> str:
     """Lloyd's steps on points in the plane, computed in the browser.
 
     Parameters
@@ -33,7 +22,7 @@ def lloyd_html(points: Tensor, start: Tensor, *, still: str, uid: str = "lloyd")
         Stored in 32,767ths of the largest magnitude.
     start : Tensor of shape (K, 2)
         The first centres, 2 to 8; the reader may take others.
-    still, uid : str
+    still : str
         As for `window_html`.
 
     Raises
@@ -57,4 +46,4 @@ def lloyd_html(points: Tensor, start: Tensor, *, still: str, uid: str = "lloyd")
         "start": np.round(start.numpy().astype(float), 4).tolist(),
         "most": MOST_CENTRES,
     }
-    return drag("lloyd", "Lloyd's steps", APP, data, still=paragraph(still), uid=uid)
+    return drag("lloyd", "Lloyd's steps", data, still=paragraph(still))

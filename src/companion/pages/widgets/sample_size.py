@@ -9,24 +9,9 @@ from patchinit.filters.matching import match, principal_angles
 
 from .drag import drag, packed, paragraph
 
-APP = """
-<div class="time"><input type="range" min="0" step="1" autocomplete="off" \
-aria-label="Images in the sample"><output aria-live="off"></output>
-<button type="button" class="again">other images</button></div>
-<div class="parts"><div class="pairs" role="img"></div>
-<svg class="dial" role="img" viewBox="0 0 120 120"></svg></div>
-<p>Above, the components of the sample; below each, the one of all images that it is matched with, \
-and the magnitude of their cosine.</p>
-<p class="summary" role="status"></p>"""
-
 
 def sample_size_html(
-    reference: Tensor,
-    samples: dict[int, list[Tensor]],
-    *,
-    leading: int,
-    still: str,
-    uid: str = "sample-size",
+    reference: Tensor, samples: dict[int, list[Tensor]], *, leading: int, still: str
 ) -> str:
     """The components of samples of growing size, each beside its match among the reference's.
 
@@ -38,7 +23,7 @@ def sample_size_html(
         By the number of images, for each of equally many samples its components.
     leading : int
         How many leading components span the spaces whose largest angle is shown, 1 to F.
-    still, uid : str
+    still : str
         As for `window_html`.
 
     Raises
@@ -67,6 +52,4 @@ def sample_size_html(
         "agreement": agreement,
         "bank": packed(every, bits=8),
     }
-    return drag(
-        "sample_size", "Components by sample size", APP, data, still=paragraph(still), uid=uid
-    )
+    return drag("sample_size", "Components by sample size", data, still=paragraph(still))

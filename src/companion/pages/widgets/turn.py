@@ -8,16 +8,8 @@ import numpy as np
 
 from .drag import drag
 
-APP = """
-<div class="time"><input type="range" min="0" max="240" step="1" autocomplete="off" \
-aria-label="Norm of the filter"><output aria-live="off"></output></div>
-<p class="buttons"></p>
-<div class="parts"><svg class="turns" role="img" viewBox="0 0 360 184"></svg>
-<svg class="chart" role="img" viewBox="0 0 360 236"></svg></div>
-<p class="summary" role="status"></p>"""
 
-
-def turn_html(marks: dict[str, float], *, step: float = 0.25, uid: str = "turn") -> str:
+def turn_html(marks: dict[str, float], *, step: float = 0.25) -> str:
     """How far one step at right angles turns a filter, by its norm, under SGD and under Adam.
 
     Parameters
@@ -27,8 +19,6 @@ def turn_html(marks: dict[str, float], *, step: float = 0.25, uid: str = "turn")
     step : float
         Length of the step at norm 1, above 0, in both. Adam's stays as long at every norm; SGD's is
         divided by the norm.
-    uid : str
-        As for `window_html`.
 
     Raises
     ------
@@ -42,8 +32,7 @@ def turn_html(marks: dict[str, float], *, step: float = 0.25, uid: str = "turn")
     if step <= 0:
         raise ValueError(f"step={step} should be > 0: the step's length at norm 1")
     data = {"low": low, "high": high, "step": step, "marks": list(marks.items())}
-    still = _table(low, high, step)
-    return drag("turn", "Norm and angle", APP, data, still=still, uid=uid)
+    return drag("turn", "Norm and angle", data, still=_table(low, high, step))
 
 
 def _table(low: float, high: float, step: float) -> str:

@@ -8,24 +8,9 @@ from torch import Tensor
 from .drag import drag, paragraph
 from .fragment import as_base64
 
-APP = """
-<p><label>Filter <select autocomplete="off"></select></label></p>
-<div class="parts"><div class="side"><b>image</b><div class="pad image" tabindex="0" \
-role="application" aria-label="Image with a window on it: drag the window, or move it by the \
-arrow keys"><canvas></canvas><div class="frame"></div></div></div>
-<div class="side" aria-hidden="true"><b>responses</b><div class="pad map"><canvas></canvas>\
-<div class="frame"></div></div></div>
-<div class="numbers"></div></div>
-<p class="summary" role="status"></p>"""
-
 
 def window_html(
-    image: Tensor,
-    filters: dict[str, Tensor],
-    *,
-    start: tuple[int, int],
-    still: str,
-    uid: str = "window",
+    image: Tensor, filters: dict[str, Tensor], *, start: tuple[int, int], still: str
 ) -> str:
     """A window over an image: the patch, its product with a filter, and the response.
 
@@ -39,8 +24,6 @@ def window_html(
         Row and column of the window's upper left corner at the start.
     still : str
         What stands in where scripts are off.
-    uid : str
-        Id of the fragment on its page.
 
     Returns
     -------
@@ -76,4 +59,4 @@ def window_html(
         ],
         "start": list(start),
     }
-    return drag("window", "A window over an image", APP, data, still=paragraph(still), uid=uid)
+    return drag("window", "A window over an image", data, still=paragraph(still))

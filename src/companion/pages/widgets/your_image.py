@@ -9,19 +9,8 @@ from torch import Tensor
 
 from .drag import drag, packed, paragraph
 
-APP = """
-<div class="drop"><label>Photograph <input type="file" accept="image/*" autocomplete="off"></label>
-<span>Choose one, or drop it here.</span></div>
-<p class="summary" role="status"></p>
-<div class="parts"><canvas class="photo" role="img" aria-label="The photograph" hidden></canvas>
-<div class="pairs" role="img"></div></div>
-<p class="below"></p>
-<p><a download="components.csv" hidden>The components as a table (CSV)</a></p>"""
 
-
-def your_image_html(
-    reference: Tensor | None, *, leading: int = 7, name: str = "CIFAR-10", uid: str = "your-image"
-) -> str:
+def your_image_html(reference: Tensor | None, *, leading: int = 7, name: str = "CIFAR-10") -> str:
     """The components of a reader's own photograph, computed in the browser, beside a reference.
 
     What the script computes is `principal_components` of all 3x3 patches of the photograph.
@@ -35,8 +24,6 @@ def your_image_html(
         How many leading components span the spaces whose largest angle is shown.
     name : str
         What the reference is of.
-    uid : str
-        As for `window_html`.
 
     Raises
     ------
@@ -55,5 +42,4 @@ def your_image_html(
     else:
         data["bank"] = packed(reference[None], bits=16)
     still = paragraph("This page computes in your browser, and its scripts are off.")
-    label = "Components of your photograph"
-    return drag("your_image", label, note + APP, data, still=still, uid=uid)
+    return drag("your_image", "Components of your photograph", data, still=still, note=note)
