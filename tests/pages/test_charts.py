@@ -153,29 +153,22 @@ def test_a_panel_for_each_stage_two_side_by_side(n, rows, columns):
     grid = axes[0].get_subplotspec().get_gridspec()
     assert (grid.nrows, grid.ncols) == (rows, columns)
     assert figure.get_size_inches().tolist() == pytest.approx([7.2, 2.0 * rows])
-    plt.close("all")
-
-
-def test_rows_of_panels_have_the_stages_in_columns():
-    figure, axes = stage_panels(stages(3), rows=2, height=2.0, sharex=True)
-    assert len(axes) == 6 and axes == figure.axes
-    titles = [ax.get_title() for ax in axes]
-    assert titles == [*(on.label for on in stages(3)), "", "", ""]
-    axes[0].set_xlim(0, 7)
-    assert axes[-1].get_xlim() == (0, 7)
-    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 4.0])
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_titles_of_columns_do_not_touch(n):
+def test_rows_of_panels_have_the_stages_in_columns_whose_titles_do_not_touch(n):
     """Of a data set with a long name, in the book's own size of letters."""
     with plt.rc_context():
         use_style()
         longest = sorted(stages(4), key=lambda on: -len(on.label))[:1] * n
-        figure, axes = stage_panels(longest, rows=2, height=2.0)
+        figure, axes = stage_panels(longest, rows=2, height=2.0, sharex=True)
         figure.canvas.draw()
         boxes = [ax.title.get_window_extent() for ax in axes[:n]]
         assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    assert axes == figure.axes and [bool(ax.get_title()) for ax in axes] == [True] * n + [False] * n
+    axes[0].set_xlim(0, 7)
+    assert axes[-1].get_xlim() == (0, 7)
+    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 4.0])
 
 
 # --- mark_drop --------------------------------------------------------------------------------
@@ -208,13 +201,11 @@ def test_specifications_rise_above_their_choices():
         specification(1.0, "median", which="last"),
         specification(2.0, "mean", registered=True, which="last"),
     ]
-    axes = plt.subplots(2)[1]
-    above, beneath = specification_curve(rows, axes=axes, unchanged=1)
+    above, beneath = specification_curve(rows, axes=plt.subplots(2)[1], unchanged=1)
 
     zero, *points = above.lines
     assert list(zero.get_ydata()) == [1, 1]
-    assert [list(point.get_xdata()) for point in points] == [[0], [1], [2]]
-    assert [list(point.get_ydata()) for point in points] == [[1.0], [2.0], [3.0]]
+    assert [(*p.get_xdata(), *p.get_ydata()) for p in points] == [(0, 1.0), (1, 2.0), (2, 3.0)]
     segments = [bar.get_segments()[0] for bar in above.collections]
     np.testing.assert_allclose(segments, [[[x, x + 0.5], [x, x + 1.5]] for x in range(3)])
 
@@ -222,26 +213,22 @@ def test_specifications_rise_above_their_choices():
     labels = [label.get_text() for label in beneath.get_yticklabels()]
     assert labels == ["mean", "median", "all", "last"]
     *dots, between = beneath.lines
-    places = [[(d.get_xdata()[0], labels[int(y)]) for y in d.get_ydata()] for d in dots]
-    assert places == [
-        [(0, "median"), (0, "last")],
-        [(1, "mean"), (1, "last")],
-        [(2, "mean"), (2, "all")],
+    assert [(d.get_xdata()[0], [labels[int(y)] for y in d.get_ydata()]) for d in dots] == [
+        (0, ["median", "last"]),
+        (1, ["mean", "last"]),
+        (2, ["mean", "all"]),
     ]
     assert list(between.get_ydata()) == [1.5, 1.5]
     assert beneath.get_ylim()[0] > beneath.get_ylim()[1]
     assert above.get_xlim() == beneath.get_xlim()
 
-    marked = [points[1], dots[1]]
+    marked, others = [points[1], dots[1]], [points[0], points[2], dots[0], dots[2]]
     assert {point.get_marker() for point in marked} == {"D"}
-    others = [points[0], points[2], dots[0], dots[2]]
     assert not colors(marked) & colors(others) and len(colors(marked)) == 1
     # At 390 of 1037 pixels, as on a phone, these are 9 high.
     assert {label.get_fontsize() for label in beneath.get_yticklabels()} == {12}
 
 
 def test_a_specification_of_one_seed_has_no_interval():
-    axes = plt.subplots(2)[1]
-    specification_curve([specification(2.0, "mean", n=1)], axes=axes)
-    assert not axes[0].collections and len(axes[0].lines) == 2
-    assert not axes[1].get_yticklabels()
+    above, beneath = specification_curve([specification(2.0, "mean", n=1)], axes=plt.subplots(2)[1])
+    assert not above.collections and len(above.lines) == 2 and not beneath.get_yticklabels()

@@ -47,15 +47,15 @@ def test_bank_of_zeros():
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"distances": np.ones((7, 4))}, r"distances has shape \(7, 4\); \(7, 5\)"),
         ({"null_band": np.ones((6, 2))}, r"null_band has shape \(6, 2\); \(7, 2\)"),
         ({"epochs": np.array([0, 1, 6])}, r"epochs has shape \(3,\); \(4,\)"),
     ],
 )
-def test_shapes_that_do_not_go_together(changes, says):
-    with pytest.raises(ValueError, match=says):
+def test_shapes_that_do_not_go_together(changes, message):
+    with pytest.raises(ValueError, match=message):
         bank(**changes)
 
 

@@ -156,22 +156,7 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
 
 
-def test_many_filters_before_and_after_are_broken_into_blocks(ax):
-    before = rand(27, 3, 3, 3)
-    before_after(before, before.flip(0), torch.arange(27) / 100, ax=ax)
-    written = [text.get_text() for text in ax.texts]
-    assert [written.count(text) for text in ("before", "after")] == [2, 2]
-    assert [float(text) for text in written if "." in text] == [i / 100 for i in range(27)]
-    assert len(ax.images) == 3 * 27 and ax.get_xlim() == (0, 14)
-    places = {tuple(image.get_extent()) for image in ax.images}
-    assert len(places) == 3 * 27, "no filter lies on another"
-    numbers = [text for text in ax.texts if "." in text.get_text()]
-    assert min(text.get_fontsize() for text in numbers) >= 6.5
-    low, high = ax.get_ylim()
-    assert all(low < y < high for _, _, y, _ in places)
-
-
-def test_numbers_beneath_filters_do_not_touch():
+def test_many_filters_before_and_after_are_broken_into_blocks_and_numbers_do_not_touch():
     """At the width of a page, three banks beneath each other, as in chapter 10."""
     figure, axes = plt.subplots(3, 1, figsize=(7.2, 10.8))
     distances = torch.tensor([0.00012, 0.0123, 0.1234, 1.9876]).repeat(7)[:27]
@@ -179,8 +164,17 @@ def test_numbers_beneath_filters_do_not_touch():
         before_after(rand(27, 3, 3, 3), rand(27, 3, 3, 3), distances, ax=ax, title="t")
     figure.canvas.draw()
     for ax in axes:
-        boxes = [text.get_window_extent() for text in ax.texts if "." in text.get_text()]
-        assert len(boxes) == 27
+        written = [text.get_text() for text in ax.texts]
+        assert [written.count(text) for text in ("before", "after")] == [2, 2]
+        places = {tuple(image.get_extent()) for image in ax.images}
+        assert len(places) == len(ax.images) == 3 * 27, "no filter lies on another"
+        low, high = ax.get_ylim()
+        assert all(low < y < high for _, _, y, _ in places) and ax.get_xlim() == (0, 14)
+        numbers = [text for text in ax.texts if "." in text.get_text()]
+        read = [float(text.get_text()) for text in numbers]
+        np.testing.assert_allclose(read, distances, atol=0.005)
+        assert min(text.get_fontsize() for text in numbers) >= 6.5
+        boxes = [text.get_window_extent() for text in numbers]
         assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 

@@ -29,34 +29,33 @@ def groups(tmp_path, monkeypatch):
     return write
 
 
+QUOTA, PERIOD = "box/cpu.cfs_quota_us", "box/cpu.cfs_period_us"  # of the first version
+
+
 @pytest.mark.parametrize(
     ("membership", "files", "processors"),
     [
-        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
-        ("0::/\n", {"cpu.max": "max 100000\n"}, 48),
-        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),  # what is left of a processor is used
-        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
-        ("0::/pod/box\n", {"pod/box/cpu.max": "400000 100000\n"}, 4),
-        ("0::/pod/box\n", {"pod/cpu.max": "200000 100000\n", "pod/box/cpu.max": "max 100000\n"}, 2),
+        ("0::/", {"cpu.max": "100000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 48),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),  # what is left of a processor is used
+        ("0::/", {"cpu.max": "50000 100000"}, 1),
+        ("0::/pod/box", {"pod/box/cpu.max": "400000 100000"}, 4),
+        ("0::/pod/box", {"pod/cpu.max": "200000 100000", "pod/box/cpu.max": "max 100000"}, 2),
         # A container without a name space of its own: the path is the host's, the mount its own.
-        ("0::/kubepods/pod7\n", {"cpu.max": "300000 100000\n"}, 3),
+        ("0::/kubepods/pod7", {"cpu.max": "300000 100000"}, 3),
         (
-            "5:memory:/box\n4:cpu,cpuacct:/box\n0::/\n",
-            {"cpu,cpuacct/box/cpu.cfs_quota_us": "100000\n",
-             "cpu,cpuacct/box/cpu.cfs_period_us": "100000\n"},
+            "5:memory:/box\n4:cpu,cpuacct:/box\n0::/",
+            {f"cpu,cpuacct/{QUOTA}": "100000", f"cpu,cpuacct/{PERIOD}": "100000"},
             1,
         ),
-        (
-            "4:cpu:/box\n",
-            {"cpu/box/cpu.cfs_quota_us": "-1\n", "cpu/box/cpu.cfs_period_us": "100000\n"},
-            48,
-        ),
-        ("0::/\n", {}, 48),
-        ("0::/\n", {"cpu.max": "nonsense\n"}, 48),
+        ("4:cpu:/box", {f"cpu/{QUOTA}": "-1", f"cpu/{PERIOD}": "100000"}, 48),
+        ("0::/", {}, 48),
+        ("0::/", {"cpu.max": "nonsense"}, 48),
     ],
-)  # fmt: skip
+)
 def test_quota(groups, membership, files, processors):
-    assert groups(membership, files) == processors
+    lines = {name: f"{text}\n" for name, text in files.items()}
+    assert groups(f"{membership}\n", lines) == processors
 
 
 def test_affinity(groups, monkeypatch):

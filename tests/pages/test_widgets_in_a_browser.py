@@ -64,8 +64,8 @@ def window(generator):
     return image, filters, window_html(image, filters, start=(5, 7), still=STILL)
 
 
-def said(image, weights, row, column):
-    """What the summary has to say there, computed by other means."""
+def expected(image, weights, row, column):
+    """What the summary should hold there, computed by other means."""
     pixels = image.double()[None] / 255
     response = torch.nn.functional.conv2d(pixels, weights.double()[None])[0, 0, row, column]
     patch = pixels[0, :, row : row + 3, column : column + 3]
@@ -75,7 +75,7 @@ def said(image, weights, row, column):
 
 def holds(browser, image, weights, row, column):
     text = browser.text(".summary")
-    response, cosine = said(image, weights, row, column)
+    response, cosine = expected(image, weights, row, column)
     assert text.startswith(f"Row {row}, column {column}:"), text
     assert number(text, "response") == pytest.approx(response, abs=0.0051)
     assert number(text, "cosine") == pytest.approx(cosine, abs=0.0051)

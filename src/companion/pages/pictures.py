@@ -144,12 +144,6 @@ def typical_image(images: Tensor) -> int:
     -------
     int
         Its index.
-
-    Examples
-    --------
-    >>> steps = torch.tensor([9.0, 1.0, 4.0])  # black on the left, that bright on the right
-    >>> typical_image(steps[:, None, None, None] * torch.tensor([0.0, 0, 1]).expand(3, 3))
-    2
     """
     edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
     return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)

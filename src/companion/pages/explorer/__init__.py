@@ -89,9 +89,7 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str) -> str:
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ValueError(
-            f"two banks are called {twice}; tell them apart by dataset, method or norm"
-        )
+        raise ValueError(f"two banks are called {twice}; give them another dataset, method or norm")
     return fragment(
         "filter-explorer",
         "Filter explorer",
