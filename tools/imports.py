@@ -19,6 +19,7 @@ SOURCE = Path("src")
 RULES = Path("_build/imports")
 READS_RESULTS = SOURCE / "companion/evidence/results.py"
 OURS = {"patchinit", "companion"}
+BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its folder
 
 
 def imported(code: str, package: str = "") -> set[str]:
@@ -44,12 +45,18 @@ def imported(code: str, package: str = "") -> set[str]:
 def files_of(name: str) -> set[Path]:
     """What is read when a dotted name is imported: its module and every package above it.
 
-    With a package come its scripts and styles.
+    With a module come the script, style and page of its name, and with a package those of no
+    module's name.
     """
     found, place = set(), SOURCE.joinpath(*name.split("."))
     while place != SOURCE:
-        found |= {place.with_name(f"{place.name}.py"), place / "__init__.py"}
-        found |= {path for path in place.glob("*") if path.suffix in {".css", ".js"}}
+        found |= {place.with_suffix(suffix) for suffix in (".py", *BESIDE)}
+        found |= {
+            path
+            for path in place.glob("*")
+            if path.suffix in BESIDE and not path.with_suffix(".py").exists()
+        }
+        found.add(place / "__init__.py")
         place = place.parent
     return {path for path in found if path.is_file()}
 

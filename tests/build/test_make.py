@@ -16,7 +16,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three subpackages, and a notebook that needs two of them."""
+    """Three subpackages, of which a notebook needs two, or one figure of two."""
     files = {
         "__init__.py": "from .init import start",
         "init.py": "",
@@ -30,6 +30,10 @@ def package(tmp_path, monkeypatch):
         ),
         "high/app/__init__.py": "",
         "high/app/app.js": "",
+        "high/app/one.py": "",
+        "high/app/one.js": "",
+        "high/app/two.py": "",
+        "high/app/two.css": "",
         "other/__init__.py": "",
         "other/runs.py": "import patchinit.high.app",
     }
@@ -53,6 +57,11 @@ def package(tmp_path, monkeypatch):
             "__init__ init other/__init__ other/runs high/__init__ high/app/__init__"
             " high/app/app.js",
         ),
+        (
+            "from patchinit.high.app.one import page",
+            "__init__ init high/__init__ high/app/__init__ high/app/app.js high/app/one"
+            " high/app/one.js",
+        ),
     ],
 )
 def test_made_up_notebook(package, code, needed):
@@ -66,12 +75,35 @@ def test_magic_lines_are_no_code(tmp_path):
     assert imports.imported(imports.code_of(path)) == set()
 
 
-def test_chapters_that_are_executed_again_for_new_results(monkeypatch):
+def files_of_chapter(number):
+    (notebook,) = Path("notebooks").glob(f"{number:02}-*.ipynb")
+    return {str(path) for path in imports.needed(imports.code_of(notebook))}
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_chapters_of_this_book(number, monkeypatch):
+    """The first seven are not executed again after a change in what trains, or in a rule."""
     monkeypatch.chdir(ROOT)
-    files = {path.stem[:2]: imports.needed(imports.code_of(path)) for path in NOTEBOOKS}
-    assert all(Path("src/companion/pages/style.py") in needed for needed in files.values())
-    reading = {chapter for chapter, needed in files.items() if imports.READS_RESULTS in needed}
-    assert reading == {"09", "10", "11"}
+    files = files_of_chapter(number)
+    assert {"src/companion/pages/style.py", "src/patchinit/filters/bank.py"} <= files
+    assert (str(imports.READS_RESULTS) in files) == (number >= 9)
+    if number <= 7:
+        intervals = {f"src/companion/evidence/{name}.py" for name in ("__init__", "intervals")}
+        network = {f"src/companion/runs/{name}.py" for name in ("__init__", "simpleconv", "starts")}
+        above = {file for file in files if "/evidence/" in file or "/runs/" in file}
+        assert above <= intervals | (network if number == 4 else set())  # built, and not trained
+
+
+def test_a_figure_to_drag_is_of_its_own_chapter_alone(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folder = Path("src/companion/pages/widgets")
+    apart = {number: files_of_chapter(number) for number in (1, 3, 5, 10, 11)}
+    for name, number in (
+        ("window", 1), ("sample_size", 3), ("your_image", 3), ("lloyd", 5), ("turn", 11),
+    ):  # fmt: skip
+        for suffix in (".py", ".html", ".js"):
+            file = str(folder / f"{name}{suffix}")
+            assert [n for n, files in apart.items() if file in files] == [number]
 
 
 # --- The Makefile ---------------------------------------------------------------------------------

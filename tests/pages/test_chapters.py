@@ -2,13 +2,9 @@
 
 import doctest
 import importlib
-import os
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 
-import nbformat
 import papermill
 import pytest
 
@@ -69,45 +65,19 @@ def test_chapter_runs_on_stand_ins(chapter, tmp_path, monkeypatch):
     assert not (tmp_path / "empty").exists(), "nothing was fetched"
 
 
-def test_every_chapter_begins_alike():
-    """Style, and no more threads than may run at once, before anything is computed."""
-    for chapter in CHAPTERS:
-        cells = [
-            c.source for c in nbformat.read(chapter, as_version=4).cells if c.cell_type == "code"
-        ]
-        imports = next(source for source in cells if "use_style()" in source)
-        assert imports.rstrip().endswith("\n\nuse_style()"), chapter.name
-
-
-def test_a_chapter_starts_no_more_threads_than_may_run():
-    script = (
-        "import os, torch; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
-        "torch.set_num_threads(8)\n"
-        "from companion.pages.style import use_style\n"
-        "use_style(); print(torch.get_num_threads())"
-    )
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("this system has no affinity")
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert said.stdout == "1\n", said.stderr
-
-
 # --- Examples in docstrings -----------------------------------------------------------------------
 
 
 def doctests():
     """Every example of our packages, by the name of what it documents."""
     finder = doctest.DocTestFinder(exclude_empty=True)
-    names = [
-        found.name
+    modules = [patchinit] + [
+        importlib.import_module(found.name)
         for package in (patchinit, companion)
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not found.name.endswith(("__main__", "patchinit.experiments"))
     ]
-    no_modules = ("__main__", "patchinit.experiments")
-    modules = [importlib.import_module(name) for name in names if not name.endswith(no_modules)]
-    return [
-        test for module in [patchinit, *modules] for test in finder.find(module) if test.examples
-    ]
+    return [test for module in modules for test in finder.find(module) if test.examples]
 
 
 @pytest.mark.parametrize("test", doctests(), ids=lambda test: test.name)

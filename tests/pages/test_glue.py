@@ -1,5 +1,7 @@
 """What a chapter keeps for its page is what MyST-NB's own function keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from companion.pages.glue import as_expected, say
+from companion.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from companion.pages.glue import as_expected, say, verdict
+from patchinit.data import load_images
 
 
 @pytest.fixture
@@ -30,11 +34,34 @@ def test_as_myst_nb(shell, value):
     assert (one.data, one.metadata) == (other.data, other.metadata) and other.data
 
 
+def kept(captured):
+    """The values that a chapter kept, by their names."""
+    return {
+        output.metadata["scrapbook"]["name"]: next(iter(output.data.values()))
+        for output in captured.outputs
+    }
+
+
 def test_numbers_of_arrays_are_kept_as_numbers(shell):
     with capture_output() as found:
         say(share=np.float64(0.25), n=np.int64(3))
-    kept = [next(iter(output.data.values())) for output in found.outputs]
-    assert kept == ["0.25", "3"]
+    assert kept(found) == {"share": "0.25", "n": "3"}
+
+
+@pytest.mark.parametrize(
+    ("holds", "stand_in_for", "expected"),
+    [
+        (True, None, SUPPORTED),
+        (False, None, NOT_SUPPORTED),
+        (None, None, UNDECIDED),
+        (True, "cifar10", UNDECIDED),  # stand-in data decide nothing
+    ],
+)
+def test_verdict(shell, holds, stand_in_for, expected):
+    data = replace(load_images("digits"), stand_in_for=stand_in_for)
+    with capture_output() as found:
+        verdict(data, 12, holds, "0.5 pp")
+    assert kept(found) == {"claim_12_verdict": repr(expected), "claim_12_evidence": "'0.5 pp'"}
 
 
 def test_a_prediction_that_fails_in_one_part_failed_in_part():

@@ -9,13 +9,14 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from companion.pages.charts import seed_curves, spectrum
+from companion.pages.charts import seed_curves
 from companion.pages.pictures import (
     activation_strip,
     before_after,
     filter_grid,
     patch_grid,
     show_image,
+    spectrum,
     typical_image,
 )
 from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
@@ -41,34 +42,34 @@ def rand(*shape):
 
 
 CALLS = {
-    "filter_grid": lambda ax: filter_grid(rand(5, 3, 3, 3) - 0.5, ax=ax, title="t"),
-    "filter_grid grey": lambda ax: filter_grid(rand(20, 1, 3, 3) - 0.5, ax=ax),
-    "patch_grid": lambda ax: patch_grid(rand(5, 3, 4, 4), ax=ax, title="t"),
-    "patch_grid grey": lambda ax: patch_grid(rand(5, 1, 4, 4), ax=ax),
-    "activation_strip": lambda ax: activation_strip(
-        rand(3, 3, 3) - 0.5, rand(4, 3, 3, 3), rand(4), ax=ax
+    "filter_grid": lambda ax, c: filter_grid(rand(20, c, 3, 3) - 0.5, ax=ax, title="t"),
+    "patch_grid": lambda ax, c: patch_grid(rand(5, c, 4, 4), ax=ax, title="t"),
+    "activation_strip": lambda ax, c: activation_strip(
+        rand(c, 3, 3) - 0.5, rand(4, c, 3, 3), rand(4), ax=ax
     ),
-    "activation_strip grey": lambda ax: activation_strip(
-        rand(1, 3, 3) - 0.5, rand(4, 1, 3, 3), rand(4), ax=ax
+    "before_after": lambda ax, c: before_after(
+        rand(20, c, 3, 3), rand(20, c, 3, 3), rand(20), ax=ax
     ),
-    "before_after": lambda ax: before_after(rand(5, 3, 3, 3), rand(5, 3, 3, 3), rand(5), ax=ax),
-    "before_after grey": lambda ax: before_after(
-        rand(20, 1, 3, 3), rand(20, 1, 3, 3), rand(20), ax=ax
-    ),
-    "show_image": lambda ax: show_image(rand(3, 4, 5), ax=ax, title="t"),
-    "show_image grey": lambda ax: show_image(rand(1, 4, 5), ax=ax),
-    "spectrum": lambda ax: spectrum(torch.tensor([3.0, 1.0, 0.0]), ax=ax),
-    "seed_curves": lambda ax: seed_curves(rand(3, 5), ax=ax, method="kmeans"),
+    "show_image": lambda ax, c: show_image(rand(c, 4, 5), ax=ax, title="t"),
+    "spectrum": lambda ax, c: spectrum(torch.tensor([3.0, 1.0, 0.0]), ax=ax),
+    "seed_curves": lambda ax, c: seed_curves(rand(3, 5), ax=ax, method="kmeans"),
 }
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("call", CALLS)
-def test_axes_in_axes_out(call):
+def test_axes_in_axes_out(call, channels):
     figure, (ax, other) = plt.subplots(1, 2)
-    assert CALLS[call](ax) is ax
+    assert CALLS[call](ax, channels) is ax
     assert ax.has_data() and not other.has_data()
     assert plt.get_fignums() == [figure.number] and figure.axes == [ax, other]
     figure.canvas.draw()
+
+
+@pytest.mark.parametrize("call", list(CALLS)[:5])
+def test_two_channels_are_refused(ax, call):
+    with pytest.raises(ValueError, match="C=2 channels"):
+        CALLS[call](ax, 2)
 
 
 def test_every_method_has_its_own_colour_marker_and_label():
@@ -78,31 +79,12 @@ def test_every_method_has_its_own_colour_marker_and_label():
     assert len(set(METHOD_LABELS.values())) == len(METHODS)
 
 
-def luminance(color):
-    """Relative luminance of WCAG 2."""
-    values = np.array(to_rgb(color))
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return linear @ (0.2126, 0.7152, 0.0722)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_colours_are_seen_on_white(method):
-    assert 1.05 / (luminance(METHOD_COLORS[method]) + 0.05) > 3  # WCAG 2.1, 1.4.11
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda ax: filter_grid(rand(4, 2, 3, 3), ax=ax),
-        lambda ax: patch_grid(rand(4, 2, 3, 3), ax=ax),
-        lambda ax: activation_strip(rand(2, 3, 3), rand(4, 2, 3, 3), rand(4), ax=ax),
-        lambda ax: before_after(rand(4, 2, 3, 3), rand(4, 2, 3, 3), rand(4), ax=ax),
-        lambda ax: show_image(rand(2, 3, 3), ax=ax),
-    ],
-)
-def test_two_channels_are_refused(ax, call):
-    with pytest.raises(ValueError, match="C=2 channels; only 1 or 3 can be shown as images"):
-        call(ax)
+    """WCAG 2.1, 1.4.11: a contrast of more than 3 to 1."""
+    values = np.array(to_rgb(METHOD_COLORS[method]))
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) > 3
 
 
 def shown(ax):
@@ -129,14 +111,10 @@ def test_filters_share_one_symmetric_scale_that_is_stated(ax, channels, zero, sc
         assert (first[..., 0] > first[..., 2]).all() and (second[..., 2] > second[..., 0]).all()
 
 
-def test_a_bank_of_zeros_can_be_drawn(ax):
+def test_a_bank_of_zeros_and_one_with_a_gradient_can_be_drawn(ax):
     filter_grid(torch.zeros(2, 3, 3, 3), ax=ax)
     np.testing.assert_allclose(np.stack(shown(ax)), 0.5)
-
-
-def test_filters_with_a_gradient_can_be_drawn(ax):
     filter_grid(torch.nn.Conv2d(3, 4, 3).weight, ax=ax)
-    assert len(ax.images) == 4
 
 
 def test_a_grid_is_read_like_a_page(ax):
@@ -157,15 +135,10 @@ def test_patches_of_8_bits_are_those_over_255():
 
 
 def test_strip_writes_every_value_and_what_it_is(ax):
-    activation_strip(
-        rand(3, 3, 3), rand(3, 3, 3, 3), torch.tensor([-0.25, 0.0, 1.5]), ax=ax, unit="cosine"
-    )
-    written = [text.get_text() for text in ax.texts]
-    assert {"−0.25", "+0.00", "+1.50", "cosine", "patch"} <= set(written)
-    assert len(ax.images) == 4
-
-
-def test_strip_refuses_another_number_of_values(ax):
+    values = torch.tensor([-0.25, 0.0, 1.5])
+    activation_strip(rand(3, 3, 3), rand(3, 3, 3, 3), values, ax=ax, unit="cosine")
+    written = {text.get_text() for text in ax.texts}
+    assert {"−0.25", "+0.00", "+1.50", "cosine"} <= written and len(ax.images) == 4
     with pytest.raises(ValueError, match="shorter"):
         activation_strip(rand(3, 3, 3), rand(4, 3, 3, 3), rand(3), ax=ax)
 
@@ -183,22 +156,7 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
 
 
-def test_many_filters_before_and_after_are_broken_into_blocks(ax):
-    before = rand(27, 3, 3, 3)
-    before_after(before, before.flip(0), torch.arange(27) / 100, ax=ax)
-    written = [text.get_text() for text in ax.texts]
-    assert [written.count(text) for text in ("before", "after")] == [2, 2]
-    assert [float(text) for text in written if "." in text] == [i / 100 for i in range(27)]
-    assert len(ax.images) == 3 * 27 and ax.get_xlim() == (0, 14)
-    places = {tuple(image.get_extent()) for image in ax.images}
-    assert len(places) == 3 * 27, "no filter lies on another"
-    numbers = [text for text in ax.texts if "." in text.get_text()]
-    assert min(text.get_fontsize() for text in numbers) >= 6.5
-    low, high = ax.get_ylim()
-    assert all(low < y < high for _, _, y, _ in places)
-
-
-def test_numbers_beneath_filters_do_not_touch():
+def test_many_filters_before_and_after_are_broken_into_blocks_and_numbers_do_not_touch():
     """At the width of a page, three banks beneath each other, as in chapter 10."""
     figure, axes = plt.subplots(3, 1, figsize=(7.2, 10.8))
     distances = torch.tensor([0.00012, 0.0123, 0.1234, 1.9876]).repeat(7)[:27]
@@ -206,9 +164,28 @@ def test_numbers_beneath_filters_do_not_touch():
         before_after(rand(27, 3, 3, 3), rand(27, 3, 3, 3), distances, ax=ax, title="t")
     figure.canvas.draw()
     for ax in axes:
-        boxes = [text.get_window_extent() for text in ax.texts if "." in text.get_text()]
-        assert len(boxes) == 27
+        written = [text.get_text() for text in ax.texts]
+        assert [written.count(text) for text in ("before", "after")] == [2, 2]
+        places = {tuple(image.get_extent()) for image in ax.images}
+        assert len(places) == len(ax.images) == 3 * 27, "no filter lies on another"
+        low, high = ax.get_ylim()
+        assert all(low < y < high for _, _, y, _ in places) and ax.get_xlim() == (0, 14)
+        numbers = [text for text in ax.texts if "." in text.get_text()]
+        read = [float(text.get_text()) for text in numbers]
+        np.testing.assert_allclose(read, distances, atol=0.005)
+        assert min(text.get_fontsize() for text in numbers) >= 6.5
+        boxes = [text.get_window_extent() for text in numbers]
         assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_spectrum_shows_shares_in_percent_on_a_log_axis(ax):
+    spectrum(torch.tensor([6.0, 3.0, 1.0, 0.0]), ax=ax, method="pca_whitening", label="a")
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_ydata(), [60, 30, 10, 1e-4], rtol=1e-5)
+    assert line.get_xdata().tolist() == [1, 2, 3, 4] and ax.get_yscale() == "log"
+    assert line.get_color() == METHOD_COLORS["pca_whitening"] and line.get_label() == "a"
+    spectrum(torch.tensor([6.0, 3.0]), ax=ax, color="black", linestyle="--")
+    assert (ax.lines[1].get_color(), ax.lines[1].get_linestyle()) == ("black", "--")
 
 
 def test_image_has_pixels_of_its_own(ax):
@@ -223,7 +200,7 @@ def test_style_is_the_methods_colours():
     use_style()
     cycle = [to_rgb(entry["color"]) for entry in mpl.rcParams["axes.prop_cycle"]]
     assert cycle[: len(METHODS)] == [to_rgb(color) for color in METHOD_COLORS.values()]
-    CALLS["seed_curves"](plt.subplots()[1]).figure.canvas.draw()
+    CALLS["seed_curves"](plt.subplots()[1], 3).figure.canvas.draw()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -29,34 +29,33 @@ def groups(tmp_path, monkeypatch):
     return write
 
 
+QUOTA, PERIOD = "box/cpu.cfs_quota_us", "box/cpu.cfs_period_us"  # of the first version
+
+
 @pytest.mark.parametrize(
     ("membership", "files", "processors"),
     [
-        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
-        ("0::/\n", {"cpu.max": "max 100000\n"}, 48),
-        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),  # what is left of a processor is used
-        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
-        ("0::/pod/box\n", {"pod/box/cpu.max": "400000 100000\n"}, 4),
-        ("0::/pod/box\n", {"pod/cpu.max": "200000 100000\n", "pod/box/cpu.max": "max 100000\n"}, 2),
+        ("0::/", {"cpu.max": "100000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 48),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),  # what is left of a processor is used
+        ("0::/", {"cpu.max": "50000 100000"}, 1),
+        ("0::/pod/box", {"pod/box/cpu.max": "400000 100000"}, 4),
+        ("0::/pod/box", {"pod/cpu.max": "200000 100000", "pod/box/cpu.max": "max 100000"}, 2),
         # A container without a name space of its own: the path is the host's, the mount its own.
-        ("0::/kubepods/pod7\n", {"cpu.max": "300000 100000\n"}, 3),
+        ("0::/kubepods/pod7", {"cpu.max": "300000 100000"}, 3),
         (
-            "5:memory:/box\n4:cpu,cpuacct:/box\n0::/\n",
-            {"cpu,cpuacct/box/cpu.cfs_quota_us": "100000\n",
-             "cpu,cpuacct/box/cpu.cfs_period_us": "100000\n"},
+            "5:memory:/box\n4:cpu,cpuacct:/box\n0::/",
+            {f"cpu,cpuacct/{QUOTA}": "100000", f"cpu,cpuacct/{PERIOD}": "100000"},
             1,
         ),
-        (
-            "4:cpu:/box\n",
-            {"cpu/box/cpu.cfs_quota_us": "-1\n", "cpu/box/cpu.cfs_period_us": "100000\n"},
-            48,
-        ),
-        ("0::/\n", {}, 48),
-        ("0::/\n", {"cpu.max": "nonsense\n"}, 48),
+        ("4:cpu:/box", {f"cpu/{QUOTA}": "-1", f"cpu/{PERIOD}": "100000"}, 48),
+        ("0::/", {}, 48),
+        ("0::/", {"cpu.max": "nonsense"}, 48),
     ],
-)  # fmt: skip
+)
 def test_quota(groups, membership, files, processors):
-    assert groups(membership, files) == processors
+    lines = {name: f"{text}\n" for name, text in files.items()}
+    assert groups(f"{membership}\n", lines) == processors
 
 
 def test_affinity(groups, monkeypatch):
@@ -68,16 +67,33 @@ def test_no_control_groups(tmp_path):
     assert available_processors(tmp_path, tmp_path / "none") >= 1
 
 
+def output_of(*lines):
+    """What a Python of its own prints: limits are for a whole process."""
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
 def test_threads_are_limited_and_never_raised():
-    script = (
-        "import torch, numpy; torch.set_num_threads(3)\n"
-        "from threadpoolctl import threadpool_info\n"
-        "from companion.processors import limit_threads\n"
-        "print(limit_threads(2), limit_threads(5))\n"
-        "print(max(pool['num_threads'] for pool in threadpool_info()) <= 5)"
+    printed = output_of(
+        "import torch, numpy; torch.set_num_threads(3)",
+        "from threadpoolctl import threadpool_info",
+        "from companion.processors import limit_threads",
+        "print(limit_threads(2), limit_threads(5))",
+        "print(max(pool['num_threads'] for pool in threadpool_info()) <= 5)",
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert said.stdout == "2 2\nTrue\n", said.stderr
+    assert printed == "2 2\nTrue\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_a_chapter_starts_no_more_threads_than_may_run():
+    printed = output_of(
+        "import os, torch; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])",
+        "torch.set_num_threads(8)",
+        "from companion.pages.style import use_style",
+        "use_style(); print(torch.get_num_threads())",
+    )
+    assert printed == "1\n"
 
 
 def test_the_command_limits_threads_before_it_makes_a_run(tmp_path, monkeypatch):
@@ -91,10 +107,5 @@ def test_the_command_limits_threads_before_it_makes_a_run(tmp_path, monkeypatch)
 
 def test_as_a_script_before_anything_is_installed():
     """The Makefile asks it how many chapters to run side by side."""
-    said = subprocess.run(
-        [sys.executable, "-I", "-S", processors.__file__],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(said.stdout) == available_processors()
+    asked = [sys.executable, "-I", "-S", processors.__file__]
+    assert int(subprocess.check_output(asked, text=True)) == available_processors()

@@ -1,55 +1,18 @@
-"""Things to drag: what is embedded is what was given, and each fragment keeps to itself."""
-
-import base64
-import json
+"""Figures to drag: what is embedded is what was given."""
 
 import numpy as np
 import pytest
 import torch
-from bs4 import BeautifulSoup
 
-from companion.pages.widgets import (
-    lloyd_html,
-    sample_size_html,
-    turn_html,
-    window_html,
-    your_image_html,
-)
-from patchinit.filters import random_orthonormal
-from tools import page_gates
+from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.turn import turn_html
+from companion.pages.widgets.window import window_html
+from companion.pages.widgets.your_image import your_image_html
+from tests.fragments import banks, embedded, stored
 
-STILL = """See <above> & "beyond"."""
+STILL = "See above."
 EDGE = torch.tensor([-1.0, 0, 1]).expand(3, 3, 3)
-
-
-def banks(n, generator, shape=(27, 3, 3, 3)):
-    return [random_orthonormal(shape, generator=generator).filters for _ in range(n)]
-
-
-@pytest.fixture
-def fragments(generator):
-    """Each widget, of the size that the chapters give it."""
-    reference, *others = banks(29, generator)
-    sizes = (1, 2, 5, 10, 30, 100, 300)
-    samples = {n: others[4 * i : 4 * i + 4] for i, n in enumerate(sizes)}
-    image = torch.randint(256, (3, 32, 32), dtype=torch.uint8, generator=generator)
-    points = torch.randn(2500, 2, generator=generator)
-    return {
-        "window": window_html(image, {"edge": EDGE, "mean": EDGE**2}, start=(3, 4), still=STILL),
-        "sample": sample_size_html(reference, samples, leading=7, still=STILL),
-        "lloyd": lloyd_html(points, points[:5], still=STILL),
-        "turn": turn_html({"Glorot (0.45)": 0.45, "components (1)": 1.0}),
-        "own": your_image_html(reference),
-    }
-
-
-def embedded(page):
-    found = BeautifulSoup(page, "html.parser").find("script", type="application/json")
-    return json.loads(found.get_text())
-
-
-def stored(text, dtype):
-    return np.frombuffer(base64.b64decode(text), dtype)
 
 
 def test_the_window_holds_the_image_and_the_filters(generator):
@@ -96,113 +59,46 @@ def test_points_of_lloyd(generator):
     assert not stored(flat["points"], "<i2").any()
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_your_image_with_and_without_a_reference(known, generator):
+def test_your_image_with_and_without_a_reference(generator):
     (reference,) = banks(1, generator)
-    page = your_image_html(reference if known else None)
-    assert ("bank" in embedded(page)) == known
-    assert ("had no CIFAR-10" in page) != known
+    known, unknown = your_image_html(reference), your_image_html(None)
+    assert "bank" in embedded(known) and "had no CIFAR-10" not in known
+    assert "bank" not in embedded(unknown) and "had no CIFAR-10" in unknown
 
 
-def test_no_reference_of_another_shape():
-    with pytest.raises(ValueError, match=r"\(9, 1, 3, 3\); \(27, 3, 3, 3\) is wanted"):
-        your_image_html(torch.ones(9, 1, 3, 3))
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"image": torch.ones(2, 8, 8)}, "C=2 channels"),
-        ({"filters": {"a": EDGE, "b": EDGE[:, :2, :2]}}, r"one shape \(3, k, k\)"),
-        ({"filters": {"a": EDGE[:1]}}, r"one shape \(3, k, k\)"),
-        ({"filters": {}}, r"one shape \(3, k, k\)"),
-        ({"start": (6, 0)}, r"start=\(6, 0\) lies outside the places \(0, 0\) to \(5, 5\)"),
-        ({"start": (0, -1)}, r"start=\(0, -1\) lies outside"),
-    ],
-)
-def test_window_refuses(changes, says):
+def window(**changes):
     given = {"image": torch.ones(3, 8, 8), "filters": {"a": EDGE}, "start": (0, 0)}
-    with pytest.raises(ValueError, match=says):
-        window_html(**given | changes, still=STILL)
+    return window_html(**given | changes, still=STILL)
 
 
-def test_samples_refused(generator):
-    one, two = banks(2, generator)
-    with pytest.raises(ValueError, match=r"\[1, 2\] banks at a size"):
-        sample_size_html(one, {1: [one], 2: [one, two]}, leading=7, still=STILL)
-    with pytest.raises(ValueError, match="leading=28 should be between 1 and F = 27"):
-        sample_size_html(one, {1: [two]}, leading=28, still=STILL)
+def samples(leading, *counts):
+    bank = torch.eye(27).reshape(27, 3, 3, 3)
+    return sample_size_html(bank, {n: n * [bank] for n in counts}, leading=leading, still=STILL)
+
+
+def lloyd(points, start):
+    return lloyd_html(torch.ones(points), torch.ones(start), still=STILL)
 
 
 @pytest.mark.parametrize(
-    ("points", "start", "says"),
+    ("call", "message"),
     [
-        ((50, 3), (2, 2), r"points has shape \(50, 3\)"),
-        ((7, 2), (2, 2), r"points has shape \(7, 2\).*from 8"),
-        ((50, 2), (9, 2), r"start has shape \(9, 2\).*from 2 to 8"),
+        (lambda: window(image=torch.ones(2, 8, 8)), "C=2 channels"),
+        (lambda: window(filters={"a": EDGE, "b": EDGE[:, :2, :2]}), r"one shape \(3, k, k\)"),
+        (lambda: window(filters={"a": EDGE[:1]}), r"one shape \(3, k, k\)"),
+        (lambda: window(filters={}), r"one shape \(3, k, k\)"),
+        (lambda: window(start=(6, 0)), r"start=\(6, 0\).* \(0, 0\) to \(5, 5\)"),
+        (lambda: window(start=(0, -1)), r"start=\(0, -1\)"),
+        (lambda: samples(7, 1, 2), r"\[1, 2\] banks"),
+        (lambda: samples(28, 1), "leading=28 should be between 1 and F = 27"),
+        (lambda: lloyd((50, 3), (2, 2)), r"points has shape \(50, 3\)"),
+        (lambda: lloyd((7, 2), (2, 2)), r"points has shape \(7, 2\).*from 8"),
+        (lambda: lloyd((50, 2), (9, 2)), r"start has shape \(9, 2\).*from 2 to 8"),
+        (lambda: turn_html({"long": 5.0}), r"marks\['long'\]=5.0 should be between 0.25 and 4"),
+        (lambda: turn_html({}, step=0), "step=0 should be > 0"),
+        (lambda: your_image_html(torch.ones(9, 1, 3, 3)), r"\(9, 1, 3, 3\); \(27, 3, 3, 3\)"),
     ],
 )
-def test_lloyd_refuses(points, start, says):
-    with pytest.raises(ValueError, match=says):
-        lloyd_html(torch.ones(points), torch.ones(start), still=STILL)
-
-
-def test_turn_refuses():
-    with pytest.raises(ValueError, match=r"marks\['long'\]=5.0 should be between 0.25 and 4"):
-        turn_html({"long": 5.0})
-    with pytest.raises(ValueError, match="step=0 should be > 0"):
-        turn_html({}, step=0)
-
-
-def test_sizes(fragments):
-    """A page of pictures has some 900 kB without one."""
-    sizes = {name: len(page.encode()) for name, page in fragments.items()}
-    assert max(sizes.values()) < 50_000, sizes
-
-
-def test_the_same_data_give_the_same_page(generator):
-    points = torch.randn(50, 2, generator=generator)
-    one, two = (lloyd_html(points, points[:3], still=STILL) for _ in range(2))
-    assert one == two and turn_html({"a": 1.0}) == turn_html({"a": 1.0})
-
-
-def test_page_gates(fragments, tmp_path):
-    cells = "".join(
-        f'<div class="cell_output text_html">{page}</div>' for page in fragments.values()
-    )
-    (tmp_path / "index.html").write_text(
-        f"<html><body><article>{cells}</article></body></html>", encoding="utf-8"
-    )
-    assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
-
-
-def test_hostile_names():
-    hostile = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
-    pages = [
-        window_html(torch.ones(3, 8, 8), {hostile: EDGE}, start=(0, 0), still=hostile),
-        turn_html({hostile: 1.0}),
-        your_image_html(None, name=hostile),
-    ]
-    for page in pages:
-        soup = BeautifulSoup(page, "html.parser")
-        assert not soup.find(onerror=True) and len(soup.find_all("script")) == 2
-        assert page.count("<script") == page.count("</script") == 2 and "<!--" not in page
-        assert hostile in json.dumps(embedded(page), ensure_ascii=False).replace('\\"', '"')
-
-
-def test_without_scripts_a_still_and_nothing_else(fragments):
-    for name, page in fragments.items():
-        root = BeautifulSoup(page, "html.parser").find(class_="drag")
-        still, app, *rest = [tag for tag in root.find_all(recursive=False) if tag.name != "style"]
-        assert still.name == "noscript" and app.has_attr("hidden"), name
-        assert {tag.name for tag in rest} == {"script"}
-        assert still.get_text().strip() and (name in ("turn", "own") or still.get_text() == STILL)
-
-
-def test_every_control_is_named(fragments):
-    for page in fragments.values():
-        app = BeautifulSoup(page, "html.parser").find(class_="app")
-        assert app["aria-label"]
-        for control in [*app.find_all(["select", "input"]), *app.find_all(tabindex=True)]:
-            assert control.find_parent("label") or control["aria-label"]
-        assert all(button.get_text() for button in app.find_all("button"))
+def test_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,30 +1,26 @@
 """The widgets as a reader has them: by mouse, finger and keyboard, in a real browser."""
 
-import base64
 import csv
 import io
-import json
 import re
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 import torch
-from bs4 import BeautifulSoup
 from PIL import Image
 from sklearn.cluster import KMeans
 
-from companion.pages.widgets import (
-    lloyd_html,
-    sample_size_html,
-    turn_html,
-    window_html,
-    your_image_html,
-)
+from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.turn import turn_html
+from companion.pages.widgets.window import window_html
+from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
 from tests.browser import browser_or_skip
+from tests.fragments import embedded, stored
 
 STILL = "See above."
 UNNAMED = """[...document.querySelectorAll('[role=img]')]
@@ -72,8 +68,8 @@ def window(generator):
     return image, filters, window_html(image, filters, start=(5, 7), still=STILL)
 
 
-def said(image, weights, row, column):
-    """What the summary has to say there, computed by other means."""
+def expected(image, weights, row, column):
+    """What the summary should hold there, computed by other means."""
     pixels = image.double()[None] / 255
     response = torch.nn.functional.conv2d(pixels, weights.double()[None])[0, 0, row, column]
     patch = pixels[0, :, row : row + 3, column : column + 3]
@@ -83,7 +79,7 @@ def said(image, weights, row, column):
 
 def holds(browser, image, weights, row, column):
     text = browser.text(".summary")
-    response, cosine = said(image, weights, row, column)
+    response, cosine = expected(image, weights, row, column)
     assert text.startswith(f"Row {row}, column {column}:"), text
     assert number(text, "response") == pytest.approx(response, abs=0.0051)
     assert number(text, "cosine") == pytest.approx(cosine, abs=0.0051)
@@ -155,10 +151,9 @@ def test_sample_sizes(show, generator):
 def lloyd(generator):
     points = torch.randn(400, 2, generator=generator)
     page = lloyd_html(points, points[:4], still=STILL)
-    found = BeautifulSoup(page, "html.parser").find("script", type="application/json")
-    data = json.loads(found.get_text())
-    stored = np.frombuffer(base64.b64decode(data["points"]), "<i2").reshape(-1, 2)
-    return stored * data["step"], np.array(data["start"]), page
+    data = embedded(page)
+    values = stored(data["points"], "<i2").reshape(-1, 2) * data["step"]
+    return values, np.array(data["start"]), page
 
 
 def steps(points, centres, n):

@@ -1,16 +1,17 @@
-"""Charts of training runs. Axes in, Axes out."""
+"""Charts of training runs. Each is drawn on the axes given, and returns them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import ArrayLike
 
 from ..claims import ACCURACY_MARGIN
 from ..evidence.intervals import mean_interval
@@ -24,68 +25,26 @@ if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training 
     from ..runs.settings import Settings
 
 
-def spectrum(
-    eigenvalues: Tensor,
-    *,
-    ax: Axes,
-    method: str = "principal_components",
-    label: str | None = None,
-    **line,
-) -> Axes:
-    """Share of the variance along each component, on a logarithmic axis.
-
-    Parameters
-    ----------
-    eigenvalues : Tensor of shape (d,)
-        Largest first; values below 1e-6 of the sum are drawn there.
-    ax : Axes
-    method : str
-        Gives the line its colour.
-    label : str, optional
-        For the legend.
-    **line
-        Passed on to the line.
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from matplotlib.figure import Figure
-    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
-    >>> ax.lines[0].get_ydata().tolist()
-    [75.0, 25.0]
-    """
-    share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
-    line = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4} | line
-    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **line)
-    ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
-    return ax
-
-
 def seed_curves(
-    values: Tensor | np.ndarray,
+    values: ArrayLike,
     *,
     ax: Axes,
     method: str,
-    x: Tensor | np.ndarray | None = None,
+    x: ArrayLike | None = None,
     interval: bool = False,
     label: str | None = None,
-    **line,
+    **line: Any,
 ) -> Axes:
     """Every seed's curve thin, their mean thick, in the method's colour, line and marker.
 
     Parameters
     ----------
-    values : Tensor or array of shape (S, E)
+    values : array-like of shape (S, E)
         S seeds, E epochs.
     ax : Axes
     method : str
         Gives the lines their colour and their label, and the mean its dashes and marker.
-    x : Tensor or array of shape (E,), optional
+    x : array-like of shape (E,), optional
         Default: 1 to E.
     interval : bool
         Shade the mean's 95 % interval (Student's t), at each epoch by itself; from two seeds on.
@@ -94,11 +53,6 @@ def seed_curves(
     **line
         Passed on to the thick line.
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -106,12 +60,12 @@ def seed_curves(
     >>> ax.lines[-1].get_ydata().tolist(), ax.lines[-1].get_label()
     ([2.0, 3.0, 5.0], 'k-means')
     """
-    values = np.asarray(values)
-    x = np.arange(1, values.shape[1] + 1) if x is None else x
+    seeds = np.asarray(values)
+    epochs = np.arange(1, seeds.shape[1] + 1) if x is None else np.asarray(x)
     # About five markers on a curve, at other places for each method.
-    every = max(1, len(x) // 5)
+    every = max(1, len(epochs) // 5)
     first = list(METHOD_MARKERS).index(method) * every // len(METHOD_MARKERS)
-    line = {
+    thick: dict[str, Any] = {
         "color": METHOD_COLORS[method],
         "linewidth": 2,
         "linestyle": METHOD_LINES[method],
@@ -120,18 +74,17 @@ def seed_curves(
         "markevery": (first, every),
         "label": label or METHOD_LABELS[method],
     } | line
-    mean = values.mean(0)
-    if interval and len(values) > 1:
-        bounds = [mean_interval(column) for column in values.T]
+    if interval and len(seeds) > 1:
+        bounds = [mean_interval(column) for column in seeds.T]
         low, high = [bound.low for bound in bounds], [bound.high for bound in bounds]
-        ax.fill_between(x, low, high, color=line["color"], alpha=0.18, linewidth=0)
-    ax.plot(x, values.T, color=line["color"], linewidth=0.7, alpha=0.25)
-    ax.plot(x, mean, **line)
+        ax.fill_between(epochs, low, high, color=thick["color"], alpha=0.18, linewidth=0)
+    ax.plot(epochs, seeds.T, color=thick["color"], linewidth=0.7, alpha=0.25)
+    ax.plot(epochs, seeds.mean(0), **thick)
     return ax
 
 
 def stage_panels(
-    stages: Sequence[Stage], *, height: float = 3.2, rows: int | None = None, **shared: bool
+    stages: Sequence[Stage], *, height: float = 3.2, rows: int | None = None, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
     """A panel for each stage, with its data set and length above; two side by side.
 
@@ -143,38 +96,28 @@ def stage_panels(
         Of a row, in inches.
     rows : int, optional
         Panels beneath one another for each stage, which then stand in columns.
-    **shared : bool
-        `sharex`, `sharey`.
+    **shared
+        `sharex`, `sharey`: as for `matplotlib.pyplot.subplots`.
 
     Returns
     -------
     Figure, list of Axes
         The axes in the order of the stages; with `rows`, row after row.
-
-    Examples
-    --------
-    >>> from companion.evidence.stages import stages_to_show
-    >>> figure, axes = stage_panels(stages_to_show({}))  # in the book's repository
-    >>> [ax.get_title() for ax in axes]
-    ['CIFAR-10, 15 epochs', 'Fashion-MNIST, 15 epochs']
     """
     columns = len(stages) if rows else min(len(stages), 2)
     wrapped = not rows and len(stages) > columns
     rows = rows or -(-len(stages) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(7.2, height * rows), squeeze=False, layout="constrained", **shared
-    )
-    if wrapped:  # keeps a title clear of the label above it
-        figure.get_layout_engine().set(h_pad=0.12)
-    for ax, on in zip(axes.ravel(), stages, strict=False):
+    # The pad keeps a title clear of the label above it.
+    layout, size = ConstrainedLayoutEngine(h_pad=0.12 if wrapped else None), (7.2, height * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout=layout, squeeze=False, **shared)
+    axes = list(grid.flat)
+    for ax, on in zip(axes, stages, strict=False):
         # Of four columns, titles in one line run into each other.
         title = on.label.replace(", ", ",\n") if columns > 3 else on.label
         ax.set_title(title, fontsize="small")
-    *used, last = axes.ravel()
-    if len(axes.ravel()) % len(stages):  # three stages leave one panel of four empty
-        last.remove()
-        return figure, used
-    return figure, [*used, last]
+    if len(axes) % len(stages):  # three stages leave one panel of four empty
+        axes.pop().remove()
+    return figure, axes
 
 
 def forest(
@@ -193,22 +136,6 @@ def forest(
     margin : float
         Half the width of the shaded band in which a difference counts as none, in percentage
         points.
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from companion.evidence.stages import stages_to_show
-    >>> from companion.evidence.comparisons import GLOROT, KMEANS, accuracy
-    >>> on = stages_to_show({})[0]  # in the book's repository
-    >>> row = KMEANS, accuracy(on, {KMEANS: 1, GLOROT: -1}), -0.34
-    >>> ax = forest([row], ax=Figure().subplots())
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['k-means']
     """
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
@@ -242,11 +169,6 @@ def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
     note : bool
         Write beside the line what it marks.
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -256,20 +178,12 @@ def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
     ([15.5, 15.5], 'rate / 10')
     """
     if settings.drop_after < settings.epochs:
-        ax.axvline(settings.drop_after + 0.5, color="0.5", lw=1, ls=":")
+        at, foot = settings.drop_after + 0.5, ("data", "axes fraction")
+        ax.axvline(at, color="0.5", lw=1, ls=":")
         if note:
-            ax.annotate(
-                "rate / 10",
-                (settings.drop_after + 0.5, 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(-3, 3),
-                textcoords="offset points",
-                rotation=90,
-                ha="right",
-                va="bottom",
-                fontsize="x-small",
-                color="0.4",
-            )
+            look: dict[str, Any] = {"fontsize": "x-small", "color": "0.4", "rotation": 90}
+            look |= {"ha": "right", "va": "bottom"}
+            ax.annotate("rate / 10", (at, 0), (-3, 3), foot, "offset points", **look)
     return ax
 
 
@@ -289,27 +203,9 @@ def specification_curve(
     unchanged : float
         Where the line of no effect is; 1 for a ratio.
 
-    Returns
-    -------
-    tuple of two Axes
-        Those given.
-
     References
     ----------
     Simonsohn, Simmons and Nelson (2020), "Specification curve analysis".
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from companion.evidence.intervals import Interval
-    >>> from companion.evidence.specifications import Specification
-    >>> rows = [
-    ...     Specification({"over filters": "mean"}, Interval(2.0, 1.5, 2.7, 3), registered=True),
-    ...     Specification({"over filters": "median"}, Interval(1.5, 0.9, 2.5, 3), registered=False),
-    ... ]
-    >>> above, beneath = specification_curve(rows, axes=Figure().subplots(2), unchanged=1)
-    >>> [label.get_text() for label in beneath.get_yticklabels()]
-    ['mean', 'median']
     """
     above, beneath = axes
     options = {

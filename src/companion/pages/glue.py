@@ -11,16 +11,7 @@ from ..claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 
 def say(**values: object) -> None:
-    """Keep numbers and words for the text of the page, which shows them by the role `glue`.
-
-    Examples
-    --------
-    >>> from unittest.mock import patch
-    >>> with patch("companion.pages.glue._glue") as kept:  # a notebook does without
-    ...     say(n_filters=27)
-    >>> kept.call_args.args
-    ('n_filters', 27)
-    """
+    """Keep numbers and words for the text of the page, which shows them by the role `glue`."""
     for key, value in values.items():
         _glue(key, value.item() if hasattr(value, "item") else value)
 
@@ -45,15 +36,6 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     holds : bool or None
         None is undecided.
     evidence : str
-
-    Examples
-    --------
-    >>> from patchinit.data.load import load_images
-    >>> from unittest.mock import patch
-    >>> with patch("companion.pages.glue._glue") as kept:  # a notebook does without
-    ...     verdict(load_images("digits"), claim=12, holds=True, evidence="0.5 pp")
-    >>> [call.args for call in kept.call_args_list]
-    [('claim_12_verdict', 'supported'), ('claim_12_evidence', '0.5 pp')]
     """
     found = SUPPORTED if holds else NOT_SUPPORTED
     if data.stand_in_for or holds is None:
@@ -62,18 +44,7 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
 
 
 def as_expected(*parts: bool) -> str:
-    """How a reading begins: did what the book predicted come out?
-
-    Parameters
-    ----------
-    *parts : bool
-        One for each part of the prediction.
-
-    Examples
-    --------
-    >>> as_expected(True), as_expected(True, False), as_expected(False)
-    ('As the book expected', 'Only in part as the book expected', 'Not as the book expected')
-    """
+    """How a reading begins: did each part of what the book predicted come out?"""
     if all(parts):
         return "As the book expected"
     return ("Only in part as" if any(parts) else "Not as") + " the book expected"

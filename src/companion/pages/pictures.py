@@ -1,18 +1,24 @@
-"""Filters and patches as pictures. Axes in, Axes out."""
+"""Filters, patches and spectra as pictures.
+
+Each is drawn on the axes that it is given, and returns them. Images have C = 1 or 3 channels; any
+other number is a ValueError.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import seaborn as sns
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn.functional import conv2d, normalize
 
+from .style import METHOD_COLORS
 from .typography import proper_minus
 
-_SMALL = {"va": "center", "fontsize": "small"}
+_SMALL: dict[str, Any] = {"va": "center", "fontsize": "small"}
 
 
 def filter_grid(
@@ -31,23 +37,12 @@ def filter_grid(
     Parameters
     ----------
     filters : Tensor of shape (F, C, kh, kw)
-        C = 1 or 3.
     ax : Axes
     n_cols : int, optional
         Filters in a row; default: all in one, 16 at most.
     scale : float, optional
         Weight at the ends of the colour scale; default: the largest magnitude in the bank.
     title : str, optional
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Raises
-    ------
-    ValueError
-        Another number of channels.
 
     Examples
     --------
@@ -73,31 +68,50 @@ def patch_grid(
     Parameters
     ----------
     patches : Tensor of shape (P, C, h, w)
-        uint8 (divided by 255) or floats in [0, 1]; C = 1 or 3.
+        uint8 (divided by 255) or floats in [0, 1].
     ax : Axes
     n_cols : int, optional
         Patches in a row; default: all in one, 16 at most.
     title : str, optional
+    """
+    _check_channels("patches", patches.shape[1])
+    _grid(ax, patches, n_cols, title)
+    return ax
 
-    Returns
-    -------
-    Axes
-        The one given.
 
-    Raises
-    ------
-    ValueError
-        Another number of channels.
+def spectrum(
+    eigenvalues: Tensor,
+    *,
+    ax: Axes,
+    method: str = "principal_components",
+    label: str | None = None,
+    **line: Any,
+) -> Axes:
+    """Share of the variance along each component, on a logarithmic axis.
+
+    Parameters
+    ----------
+    eigenvalues : Tensor of shape (d,)
+        Largest first; values below 1e-6 of the sum are drawn there.
+    ax : Axes
+    method : str
+        Gives the line its colour.
+    label : str, optional
+        For the legend.
+    **line
+        Passed on to the line.
 
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> ax = patch_grid(torch.zeros(20, 3, 3, 3), ax=Figure().subplots(), title="black")
-    >>> len(ax.images), float(ax.get_xlim()[1]), ax.get_title()
-    (20, 16.0, 'black')
+    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
+    >>> ax.lines[0].get_ydata().tolist()
+    [75.0, 25.0]
     """
-    _check_channels("patches", patches.shape[1])
-    _grid(ax, patches, n_cols, title)
+    share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
+    style: dict[str, Any] = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4}
+    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **style | line)
+    ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
     return ax
 
 
@@ -110,18 +124,6 @@ def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
         As in `patch_grid`.
     ax : Axes
     title : str, optional
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = show_image(torch.zeros(1, 28, 28), ax=Figure().subplots())
-    >>> [float(end) for end in (*ax.get_xlim(), *ax.get_ylim())]
-    [-0.5, 27.5, 27.5, -0.5]
     """
     channels, height, width = image.shape
     _check_channels("image", channels)
@@ -142,12 +144,6 @@ def typical_image(images: Tensor) -> int:
     -------
     int
         Its index.
-
-    Examples
-    --------
-    >>> steps = torch.tensor([9.0, 1.0, 4.0])  # black on the left, that bright on the right
-    >>> typical_image(steps[:, None, None, None] * torch.tensor([0.0, 0, 1]).expand(3, 3))
-    2
     """
     edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
     return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)
@@ -169,23 +165,10 @@ def activation_strip(
     unit : str
         What the values are, written at the left.
 
-    Returns
-    -------
-    Axes
-        The one given.
-
     Raises
     ------
     ValueError
-        Another number of channels than 1 or 3, or of values than of patches.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> patches, values = torch.zeros(2, 1, 3, 3), torch.tensor([0.5, -0.25])
-    >>> ax = activation_strip(torch.ones(1, 3, 3), patches, values, ax=Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['+0.50', '−0.25', 'filter', 'response', 'patch']
+        As many values as patches are wanted.
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
@@ -218,30 +201,11 @@ def before_after(
     Parameters
     ----------
     before, after : Tensor of shape (F, C, kh, kw)
-        C = 1 or 3.
     distances : Tensor of shape (F,)
     ax : Axes
     n_cols : int
         Filters side by side, at most; the others follow in three further lines.
     title : str, optional
-
-    Returns
-    -------
-    Axes
-        The one given.
-
-    Raises
-    ------
-    ValueError
-        Another number of channels.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> bank = torch.eye(9).reshape(9, 1, 3, 3)
-    >>> ax = before_after(bank, bank.flip(0), torch.ones(9), ax=Figure().subplots())
-    >>> len(ax.images), [text.get_text() for text in ax.texts[:3]]
-    (27, ['before', 'after', 'difference ×1'])
     """
     _check_channels("before", before.shape[1])
     unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
@@ -249,7 +213,7 @@ def before_after(
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
     lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
-    below = {"ha": "center", "va": "top", "fontsize": 7.5}
+    below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5}
     blocks = range(0, len(before), n_cols)
     for block, first in enumerate(blocks):
         foot = 3.9 * (len(blocks) - 1 - block)
@@ -281,8 +245,8 @@ def _draw(
     if picture.shape[2] == 3:
         ax.imshow((picture + 1) / 2 if signed else picture, extent=extent)
     else:
-        colors = {"cmap": "RdBu_r", "vmin": -1} if signed else {"cmap": "gray", "vmin": 0}
-        ax.imshow(picture[..., 0], extent=extent, vmax=1, **colors)
+        cmap, low = ("RdBu_r", -1) if signed else ("gray", 0)
+        ax.imshow(picture[..., 0], extent=extent, cmap=cmap, vmin=low, vmax=1)
 
 
 def _row(ax: Axes, pictures: Iterable[Tensor], bottom: float, *, signed: bool = False) -> None:
@@ -307,6 +271,6 @@ def _bare(
 ) -> None:
     """A picture's axes: no ticks, no frame, square cells."""
     ax.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[], aspect="equal")
-    sns.despine(ax=ax, left=True, bottom=True)
+    ax.spines[:].set_visible(False)
     if title:
         ax.set_title(title)

@@ -40,13 +40,6 @@ def use_style() -> None:
 
     Changes matplotlib's settings, for all figures that follow, and limits torch's threads
     (`companion.processors.limit_threads`).
-
-    Examples
-    --------
-    >>> with mpl.rc_context():
-    ...     use_style()
-    ...     mpl.rcParams["legend.frameon"]
-    False
     """
     limit_threads()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))

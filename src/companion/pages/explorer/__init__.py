@@ -1,11 +1,14 @@
 """The filter explorer: an interactive figure as one piece of HTML that fetches nothing.
 
-`explorer.js` and `explorer.css` beside this module draw it; here the data are checked, packed and
-written into it, with a still picture for readers without scripts.
+What lies beside this module draws it; here the data are checked, packed and written into it, with a
+still picture for readers without scripts.
 """
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,21 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ..pictures import filter_grid
-from ..widgets.fragment import as_base64, fragment, source, still_picture
-
-APP = """
-<div class="menus"><label>Data set <select data-key="dataset" autocomplete="off"></select></label>
-<label>Method <select data-key="method" autocomplete="off"></select></label>
-<label>Norm at the start <select data-key="norm" autocomplete="off"></select></label></div>
-<div class="time"><button type="button" class="play"></button>
-<input type="range" min="0" value="0" autocomplete="off" aria-label="Epoch">\
-<output aria-live="off"></output></div>
-<div class="parts"><div class="left"><div class="bank" role="group"></div>\
-<p class="scale"></p></div>
-<div class="right"><svg class="plot" role="img" viewBox="0 0 360 276"></svg>
-<label class="log"><input type="checkbox" autocomplete="off" checked>\
- logarithmic distance axis</label></div></div>
-<p class="summary" role="status"></p>"""
+from ..widgets.fragment import as_base64, fragment, source
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +42,6 @@ class ExplorerBank:
     ------
     ValueError
         Shapes that do not go together.
-
-    Examples
-    --------
-    >>> epochs, filters = np.array([0, 2]), np.ones((2, 9, 1, 3, 3))
-    >>> curves = {"distances": np.zeros((3, 9)), "null": np.zeros(3), "null_band": np.zeros((3, 2))}
-    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, **curves)
-    >>> len(bank.filters), bank.distances.shape
-    (2, (3, 9))
     """
 
     dataset: str
@@ -75,12 +56,8 @@ class ExplorerBank:
 
     def __post_init__(self) -> None:
         (n_snapshots, n_filters), rows = self.filters.shape[:2], len(self.null)
-        expected = {
-            "epochs": (n_snapshots,),
-            "distances": (rows, n_filters),
-            "null_band": (rows, 2),
-        }
-        for name, shape in expected.items():
+        shapes = (n_snapshots,), (rows, n_filters), (rows, 2)
+        for name, shape in zip(("epochs", "distances", "null_band"), shapes, strict=True):
             found = getattr(self, name).shape
             if found != shape:
                 raise ValueError(
@@ -88,7 +65,7 @@ class ExplorerBank:
                 )
 
 
-def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "explorer") -> str:
+def explorer_html(banks: list[ExplorerBank], *, still_alt: str) -> str:
     """An HTML fragment that shows banks of filters and their distances, epoch by epoch.
 
     Parameters
@@ -98,8 +75,6 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     still_alt : str
         Describes the picture that stands in where scripts are off: the first bank at its start and
         at its end.
-    uid : str
-        Id of the fragment on its page; another one for each explorer there.
 
     Returns
     -------
@@ -110,31 +85,19 @@ def explorer_html(banks: list[ExplorerBank], *, still_alt: str, uid: str = "expl
     ------
     ValueError
         Two banks share data set, method and norm.
-
-    Examples
-    --------
-    >>> epochs, filters = np.array([0, 1]), np.ones((2, 9, 1, 3, 3))
-    >>> curves = np.zeros((2, 9)), np.zeros(2), np.zeros((2, 2))
-    >>> bank = ExplorerBank("digits", "k-means", "1", "#D55E00", epochs, filters, *curves)
-    >>> page = explorer_html([bank], still_alt="nine filters, twice")
-    >>> page[:40], "http" in page
-    ('<div class="book-widget filter-explorer"', False)
     """
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ValueError(
-            f"two banks are called {twice}; tell them apart by dataset, method or norm"
-        )
+        raise ValueError(f"two banks are called {twice}; give them another dataset, method or norm")
     return fragment(
         "filter-explorer",
         "Filter explorer",
-        APP,
+        source(__package__, "explorer.html"),
         {"banks": [_packed(bank) for bank in banks]},
         still=_still(banks[0], still_alt),
         css=source(__package__, "explorer.css"),
         js=source(__package__, "explorer.js"),
-        uid=uid,
     )
 
 
@@ -164,6 +127,11 @@ def _still(bank: ExplorerBank, alt: str) -> str:
     for ax, filters, epoch in zip(figure.subplots(2), bank.filters[[0, -1]], (0, -1), strict=True):
         title = f"after epoch {bank.epochs[epoch]}" if epoch else "start"
         filter_grid(torch.as_tensor(filters), ax=ax, n_cols=9, scale=scale, title=title)
-    return still_picture(
-        figure, alt=alt, caption=f"{bank.dataset}, {bank.method}, norm {bank.norm}"
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    data = base64.b64encode(picture.getvalue()).decode()
+    caption = html.escape(f"{bank.dataset}, {bank.method}, norm {bank.norm}")
+    return (
+        f'<figure class="still"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
     )

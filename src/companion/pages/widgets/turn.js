@@ -37,10 +37,10 @@ begin('drag-turn', (root, {low, high, step, marks}) => {
     });
     chart.innerHTML = parts.join('');
     chart.setAttribute('aria-label', `Angle by norm, both axes logarithmic: SGD's line falls twice as steeply as Adam's.`);
-    const said = `norm ${at.toFixed(2)}`, twice = kinds.map(([, power]) => degrees(angle(power, 2 * at)));
-    find('output').textContent = said;
-    slider.setAttribute('aria-valuetext', said);
-    find('.summary').textContent = `At ${said} one step turns the filter by ${degrees(found[0])} under SGD and by ` +
+    const normText = `norm ${at.toFixed(2)}`, twice = kinds.map(([, power]) => degrees(angle(power, 2 * at)));
+    find('output').textContent = normText;
+    slider.setAttribute('aria-valuetext', normText);
+    find('.summary').textContent = `At ${normText} one step turns the filter by ${degrees(found[0])} under SGD and by ` +
       `${degrees(found[1])} under Adam; at twice the norm by ${twice[0]} and ${twice[1]}.`;
   }
 

@@ -1,6 +1,6 @@
 /* Chapter 3: images in the sample. */
 
-begin('drag-sample', (root, {sizes, leading, angles, order, agreement, bank, colors}) => {
+begin('drag-sample_size', (root, {sizes, leading, angles, order, agreement, bank, colors}) => {
   const find = selector => root.querySelector(selector);
   const slider = find('[type=range]'), [reference, ...banks] = unpack(bank), draws = order[0].length;
   let shown = 0;

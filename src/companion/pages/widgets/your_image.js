@@ -106,9 +106,9 @@ function largestAngle(a, b) {
   return Math.acos(Math.sqrt(clamp(values.at(-1), 0, 1))) * 180 / Math.PI;
 }
 
-begin('drag-own', (root, {bank, leading, name, colors}) => {
+begin('drag-your_image', (root, {bank, leading, name, colors}) => {
   const find = selector => root.querySelector(selector);
-  const file = find('[type=file]'), say = text => { find('.summary').textContent = text; };
+  const file = find('[type=file]'), report = text => { find('.summary').textContent = text; };
   const pairs = find('.pairs'), photo = find('.photo'), table = find('[download]');
   // What was rounded is made orthonormal again: an angle near 0 asks for it.
   const reference = (bank ? unpack(bank)[0] : []).reduce((done, filter) => {
@@ -125,12 +125,12 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
   async function read(chosen) {
     const turn = ++latest;
     clear();
-    say('Reading \u2026');
+    report('Reading \u2026');
     let image;
     try {
       image = await createImageBitmap(chosen);
     } catch {
-      if (turn === latest) say(`${chosen.name} is not an image that this browser can read. Try a JPEG or PNG file.`);
+      if (turn === latest) report(`${chosen.name} is not an image that this browser can read. Try a JPEG or PNG file.`);
       return;
     }
     await new Promise(resume => setTimeout(resume));  // so that the words are seen
@@ -148,10 +148,10 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
 
   function show(pixels, width, height) {
     const size = `${width} \u00d7 ${height} pixels`;
-    if (width < 3 || height < 3) return say(`This image has ${size}: too small for a patch of 3 \u00d7 3.`);
+    if (width < 3 || height < 3) return report(`This image has ${size}: too small for a patch of 3 \u00d7 3.`);
     const found = moments(pixels, width, height);
     const most = Math.max(...found.covariance.map((row, i) => row[i]));
-    if (!(most > 1e-9)) return say('All patches of this image are alike, so there is no pattern to learn from.');
+    if (!(most > 1e-9)) return report('All patches of this image are alike, so there is no pattern to learn from.');
     const {filters, shares, rank} = components(found), n = filters.length;
     photo.hidden = pairs.hidden = false;
     const gains = filters.map(f => reference.map(r => Math.abs(dot(f, r))));
@@ -159,7 +159,7 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
     drawPairs(pairs, filters, order.map(j => reference[j]), cosines, [3, 3], colors);
     pairs.setAttribute('aria-label', `${n} components of the photograph` + (bank ? `, each above its match among those of ${name}.` : '.'));
     const percent = value => `${(100 * value).toFixed(1)} %`, all = found.used + found.constant;
-    say(`${size}, ${all.toLocaleString('en')} patches, ${percent(found.constant / all)} of them constant. ` +
+    report(`${size}, ${all.toLocaleString('en')} patches, ${percent(found.constant / all)} of them constant. ` +
       `The first component has ${percent(shares[0])} of the variance.` +
       (rank < 26 ? ` The patches vary in ${rank} of 27 directions only, as those of grey or drawn images do.` : ''));
     if (bank) {
@@ -183,7 +183,7 @@ begin('drag-own', (root, {bank, leading, name, colors}) => {
     find('.drop').classList.remove('over');
     const [dropped] = event.dataTransfer.files;
     if (dropped) read(dropped);
-    else say('That was no file. Save the image first, or choose it by the button.');
+    else report('That was no file. Save the image first, or choose it by the button.');
   };
   clear();
   if (bank) {

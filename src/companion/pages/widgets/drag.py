@@ -1,0 +1,45 @@
+"""What all figures to drag share: one frame, in which their data and their script stand."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+from torch import Tensor
+
+from .fragment import as_base64, fragment, source
+
+
+def drag(name: str, label: str, data: dict, *, still: str, note: str = "") -> str:
+    """The fragment of the figure whose controls are in `name`.html, and whose script is `name`.js.
+
+    The script finds it by its class, "drag-" and the name. A note, if any, stands above all.
+    """
+    scripts = "\n".join(source(__package__, f"{script}.js") for script in ("drag", name))
+    return fragment(
+        f"drag drag-{name}",
+        label,
+        note + source(__package__, f"{name}.html"),
+        data,
+        still=still,
+        css=source(__package__, "drag.css"),
+        js=f"(() => {{\n'use strict';\n{scripts}}})();",
+    )
+
+
+def paragraph(text: str) -> str:
+    """Any text as a paragraph of HTML."""
+    return f"<p>{html.escape(text)}</p>"
+
+
+def packed(banks: Tensor, bits: int) -> dict:
+    """Banks of one shape as integers of 8 or 16 bits, in steps of one common size."""
+    values, most = banks.detach().numpy(), 2 ** (bits - 1) - 1
+    step = float(f"{np.abs(values).max() / most:.6g}") or 1.0
+    whole = np.rint(values / step).clip(-most, most)
+    return {
+        "shape": values.shape,
+        "step": step,
+        "bits": bits,
+        "values": as_base64(whole, f"<i{bits // 8}"),
+    }

@@ -1,0 +1,45 @@
+"""The components of a reader's own photograph."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from torch import Tensor
+
+from .drag import drag, packed, paragraph
+
+
+def your_image_html(reference: Tensor | None, *, leading: int = 7, name: str = "CIFAR-10") -> str:
+    """The components of a reader's own photograph, computed in the browser, beside a reference.
+
+    What the script computes is `principal_components` of all 3x3 patches of the photograph.
+
+    Parameters
+    ----------
+    reference : Tensor of shape (27, 3, 3, 3), or None
+        Components to hold the photograph's against; None where there are none, and the page says
+        so.
+    leading : int
+        How many leading components span the spaces whose largest angle is shown.
+    name : str
+        What the reference is of.
+
+    Raises
+    ------
+    ValueError
+        A reference of another shape.
+    """
+    note = ""
+    data: dict[str, Any] = {"leading": leading, "name": name}
+    if reference is None:
+        note = (
+            f"<p><strong>This build had no {html.escape(name)}</strong>, so the components of the "
+            "photograph stand alone.</p>"
+        )
+    elif tuple(reference.shape) != (27, 3, 3, 3):
+        raise ValueError(f"reference has shape {tuple(reference.shape)}; (27, 3, 3, 3) is wanted")
+    else:
+        data["bank"] = packed(reference[None], bits=16)
+    still = paragraph("This page computes in your browser, and its scripts are off.")
+    return drag("your_image", "Components of your photograph", data, still=still, note=note)
