@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from patchinit.data import Images
 from companion.runs import trainer as trainer_module
 from companion.runs.augment import MOVE, augment
 from companion.runs.settings import Settings
 from companion.runs.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer, train
+from patchinit.data import Images
 
 FEW = Settings(epochs=3, batch_size=16, widths=(6, 6))
 

@@ -17,9 +17,11 @@ from .collect import collect
 from .cost import minutes, slow_bf16
 from .files import StorageError
 from .local import EXPECTED, WorkerFailed, run_here, run_side_by_side
+from .pairing import Pairing
 from .plan import PlannedRun, Study, UsageError, plan, share
 from ..processors import limit_threads
 from .progress import Progress, State, state
+from .provenance import code
 from .record import RunRefused
 from .studies import STUDIES
 
@@ -85,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     option("--ray", metavar="ADDRESS", help="on a Ray cluster ('auto', 'local', HOST:PORT)")
     option("--gpus-per-run", type=float, help="share of a GPU for a run on Ray")
     option("--dry-run", action="store_true", help="print the plan and its cost, and make nothing")
+    option(
+        "--anyway", action="store_true",
+        help="make runs that would be compared with none on record, as a study of their own",
+    )  # fmt: skip
     add(_status, "how far the runs of studies are", which, part)
     add(_collect, "gather every finished run of studies into results/STUDY/", which)
     add(_studies, "list the studies")
@@ -175,11 +181,14 @@ def _run(options: argparse.Namespace) -> None:
         if refused := [how.why for how in states.values() if how.kind == "refused"]:
             raise RunRefused(refused[0])
         ours = {run: how for run, how in states.items() if not how.ended}
+        pairing = Pairing(study, options.results, options.folder)
         print(f"{study.name}: {study.question}")
         print(
-            f"{len(runs)} runs, {len(runs) - len(ours)} of them finished; "
+            f"{len(runs)} runs, {len(runs) - len(ours)} of them finished"
+            f"{_of_unlike_code(_unlike(pairing, states))}; "
             f"{sum(_epochs(ours).values()):,} epochs to make"
         )
+        _check_code(pairing, ours, options.anyway)
         if options.dry_run:
             for (dataset, arm), n in Counter(
                 (run.settings.dataset, run.arm) for run in ours
@@ -214,6 +223,39 @@ def _run(options: argparse.Namespace) -> None:
     print(f"done; gather the results: python -m companion collect {' '.join(options.studies)}")
 
 
+def _check_code(pairing: Pairing, left: dict[PlannedRun, State], anyway: bool) -> None:
+    """RunRefused if runs to make would be compared with nothing, unless that is wanted."""
+    own = code()["digest"]
+    alone = [run for run in left if not pairing.alike(run, own)]
+    if not alone:
+        return
+    study, settings = pairing.study, alone[0].settings
+    wanted = pairing.wanted(settings.dataset, settings.seed)
+    others = f"stage {study.stage}" if study.stage else f"seed {settings.seed} on record"
+    text = (
+        f"{len(alone)} of the {len(left)} runs to make of {study.name} would be compared with "
+        f"nothing: the runs of {others} are made by code with the digest {wanted['digest']}, and "
+        f"this code has {own}, of which nobody has shown that it trains alike "
+        f"(same_training in {pairing.results / 'registration.json'})"
+    )
+    if not anyway:
+        commit = wanted["commit"] or "with that digest"
+        raise RunRefused(
+            f"{text}. Make them from commit {commit}, or with --anyway as a study of their own, "
+            f"which is not collected into {pairing.results / study.name}"
+        )
+    print(f"{text}. They are made as a study of their own", flush=True)
+
+
+def _unlike(pairing: Pairing, states: dict[PlannedRun, State]) -> list[State]:
+    """Runs that ended under other code than those that they would be compared with."""
+    return [how for run, how in states.items() if how.ended and not pairing.alike(run, how.code)]
+
+
+def _of_unlike_code(unlike: list) -> str:
+    return f", {len(unlike)} of them of unlike code (not compared)" if unlike else ""
+
+
 def _epochs(left: dict[PlannedRun, State]) -> dict[PlannedRun, int]:
     """Epochs still to be made."""
     return {run: run.settings.epochs - how.epochs for run, how in left.items()}
@@ -222,25 +264,30 @@ def _epochs(left: dict[PlannedRun, State]) -> dict[PlannedRun, int]:
 def _status(options: argparse.Namespace) -> None:
     planned = _planned(options)
     width = max((len(run.name) for _, runs in planned for run in runs), default=0)
-    everything = []
+    everything: list[State] = []
+    everything_unlike: list[State] = []
     for study, runs in planned:
-        states = [state(run, options.folder, options.results) for run in runs]
-        everything += states
-        for run, how in zip(runs, states, strict=True):
+        found = {run: state(run, options.folder, options.results) for run in runs}
+        unlike = _unlike(Pairing(study, options.results, options.folder), found)
+        states = list(found.values())
+        everything, everything_unlike = everything + states, everything_unlike + unlike
+        for run, how in found.items():
             if not options.quiet:
                 last = how.why if how.accuracy is None else f"{how.accuracy:.2%}"
                 epochs = f"{how.epochs:3}/{run.settings.epochs}"
                 print(f"{run.name:{width}}  {how.kind:9}  {epochs}  {last}".rstrip())
-        print(f"{study.name}{f' (stage {study.stage})' if study.stage else ''}: {_counts(states)}")
+        print(f"{study.name}{f' (stage {study.stage})' if study.stage else ''}: {_counts(states, unlike)}")
     if len(planned) > 1:
-        print(f"in all: {_counts(everything)}")
+        print(f"in all: {_counts(everything, everything_unlike)}")
 
 
-def _counts(states: list[State]) -> str:
+def _counts(states: list[State], unlike: list[State]) -> str:
     numbers = Counter(how.kind for how in states)
     under_way = sum(how.epochs for how in states if how.kind == "under way")
     return ", ".join(
-        f"{n} {kind}" + (f" ({under_way:,} epochs so far)" if kind == "under way" else "")
+        f"{n} {kind}"
+        + (f" ({under_way:,} epochs so far)" if kind == "under way" else "")
+        + _of_unlike_code([how for how in unlike if how.kind == kind])
         for kind in ("finished", "diverged", "under way", "waiting", "refused")
         if (n := numbers[kind])
     ) or "no runs"  # fmt: skip
@@ -252,17 +299,26 @@ def _collect(options: argparse.Namespace) -> int:
         try:
             # Without the folders: they name a machine, and the records are the same wherever.
             command = f"python -m companion collect {name}"
-            manifest = collect(STUDIES[name], options.folder, options.results, command)
+            left_out: list[Path] = []
+            manifest = collect(
+                STUDIES[name], options.folder, options.results, command, on_unlike=left_out.append
+            )
         except (RunRefused, StorageError) as error:  # the other studies have nothing to do with it
             print(f"companion: {error}", file=sys.stderr)
             failed = 1
             continue
         folder = options.results / name
         size = sum((folder / file).stat().st_size for file in manifest["files"]) / 1e6
+        unlike = manifest.get("unlike_code", [])
         print(
-            f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs, "
-            f"{size:.1f} MB"
+            f"{folder}: {manifest['runs_finished']} of {manifest['runs_planned']} runs"
+            f"{_of_unlike_code(unlike)}, {size:.1f} MB"
         )
+        if left_out:
+            print(
+                f"  {len(left_out)} more runs are of unlike code (not compared) and stay where "
+                f"they are, {left_out[0].parent} the first"
+            )
         for entry in manifest["mixed"]:
             keys = [key for key in ("device", "code") if key in entry]
             what = " and ".join(f"{key} {', '.join(entry[key])}" for key in keys)

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from .files import StorageError, only_here, remove_leftovers, settle, write_whole
+from .pairing import Pairing
 from .plan import PlannedRun, Study, StudyFolder
+from .provenance import code_of
 from .record import Result, RunRefused, unpack_result
 from .registration import Registration, read_registration
 from .tables import Found, epochs_table, manifest_of, runs_table
 
 
-def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
+def collect(
+    study: Study,
+    folder: Path,
+    results: Path,
+    command: str,
+    *,
+    on_unlike: Callable[[Path], None] = lambda path: None,
+) -> dict:
     """Write ``results/<study>/``: every finished run of the study, and every one collected before.
 
     runs.csv
@@ -40,7 +50,9 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
 
     What a run is follows from its settings, not from its name. Seeds beyond the planned ones are
     welcome, but in a registered stage: there a seed counts only if its arm is registered for it.
-    Files that would not change are not written.
+    A run made by code that trains otherwise than the registered one, or than that of the runs of
+    its data set and seed that were collected before, stays where it is: nothing would be compared
+    with it. Files that would not change are not written.
 
     Parameters
     ----------
@@ -51,6 +63,8 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         What was collected on another machine or another day and lies there already stays.
     command : str
         That was given, for the manifest.
+    on_unlike : function, optional
+        Called with each record that was left out, for the code that made it.
 
     Returns
     -------
@@ -92,7 +106,7 @@ def collect(study: Study, folder: Path, results: Path, command: str) -> dict:
         remove_leftovers(own.path)
         remove_leftovers(own.records)
         registration = read_registration(results)
-        found = _gather(study, folder, results)
+        found = _gather(study, folder, results, on_unlike)
         _check_registered(study, found, registration)
         _check_complete(own, found)
         contents = {run.collected(results): content for run, (_, content) in found.items()}
@@ -133,15 +147,18 @@ def read_manifest(folder: Path) -> dict | None:
         ) from error
 
 
-def _gather(study: Study, folder: Path, results: Path) -> Found:
+def _gather(
+    study: Study, folder: Path, results: Path, on_unlike: Callable[[Path], None]
+) -> Found:
     """All records by run, in the order of seed, data set and arm.
 
     So a new run is a new line between old ones.
     """
     found: Found = {}
     source: dict[PlannedRun, Path] = {}
-    collected = StudyFolder(results / study.name).collected()
-    for path in collected + study.records(folder):
+    collected, made = StudyFolder(results / study.name).collected(), study.records(folder)
+    pairing = Pairing(study, results)
+    for path in collected + made:
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -157,8 +174,18 @@ def _gather(study: Study, folder: Path, results: Path) -> Found:
             raise RunRefused(
                 f"{source[run]} and {path} are of one run and differ; move one of them away"
             )
+        digest = code_of(result.about)["digest"]
+        if path in made and run not in found and not pairing.alike(run, digest):
+            on_unlike(path)
+            continue
         found.setdefault(run, (result, content))
         source.setdefault(run, path)
+    if not found:
+        raise RunRefused(
+            f"the {len(made)} finished runs of {study.name!r} in {folder} are of other code than "
+            f"the registered commit {pairing.registration.runs_commit}; make them anew from there, "
+            "or collect them as a study of their own: --results ELSEWHERE"
+        )
     arms, datasets = list(study.arms), study.datasets
 
     def place(run: PlannedRun) -> tuple[int, int, int]:

@@ -43,6 +43,8 @@ class Study:
     #: arms and seeds that are made before all others, in order
     first: tuple[tuple[tuple[str, ...], range], ...] = ()
     stage: str = ""  #: letter of the registered protocol's stage, if it is one
+    #: other studies whose runs of a seed its own are compared with
+    beside: tuple[str, ...] = ()
 
     @property
     def reduced(self) -> bool:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from .cost import epoch_flops
 from .plan import PlannedRun
+from .provenance import code_of
 from .record import RunRefused, read_result
 from .run import checkpoint_epoch
 from .trainer import Epoch
@@ -30,6 +31,7 @@ class State:
     epochs: int = 0  #: made so far
     accuracy: float | None = None  #: 0 to 1, at the end
     why: str = ""  #: of a refusal, what is damaged or of other settings
+    code: str = ""  #: digest of the code that ended it
 
     @property
     def ended(self) -> bool:
@@ -55,7 +57,8 @@ def state(run: PlannedRun, folder: Path, results: Path) -> State:
                         "refused", why=f"{path} is of other settings ({difference}); move it away"
                     )
                 kind = "diverged" if result.diverged else "finished"
-                return State(kind, len(result.epochs), result.epochs[-1].test_accuracy)
+                accuracy, code = result.epochs[-1].test_accuracy, code_of(result.about)["digest"]
+                return State(kind, len(result.epochs), accuracy, code=code)
         if run.checkpoint(folder).exists():
             return State("under way", checkpoint_epoch(run.checkpoint(folder)))
     except RunRefused as error:

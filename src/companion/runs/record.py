@@ -169,6 +169,15 @@ def unpack_result(content: bytes, source: object = "result") -> Result:
         ) from error
 
 
+def read_about(path: Path) -> dict:
+    """What a finished run's record says of the code and the machine; the arrays are not read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return json.loads(str(arrays["text"]))["about"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        raise RunRefused(f"{path} is damaged, or no record of a run ({error})") from error
+
+
 def _unpacked(arrays: dict[str, np.ndarray]) -> Result:
     text = json.loads(str(arrays["text"]))
     columns = [

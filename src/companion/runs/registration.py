@@ -26,6 +26,8 @@ class Registration:
     #: by study, ISO time of the registration of a stage that came later
     stages: dict[str, str] = field(default_factory=dict, hash=False)
     same_training: tuple[frozenset[str], ...] = ()  #: digests of code that trains a run alike
+    runs_commit: str | None = None  #: whose code makes the runs of the registered stages
+    runs_digest: str | None = None  #: of that code
 
     def precedes(self, begun: str, study: str = "") -> bool:
         """Whether a run begun at an ISO time was begun after its study was registered."""
@@ -54,8 +56,8 @@ def read_registration(results: Path) -> Registration:
 
     Examples
     --------
-    >>> read_registration(Path("nothing here"))
-    Registration(commit=None, date=None, stages={}, same_training=())
+    >>> read_registration(Path("nothing here")) == Registration()
+    True
     """
     path = results / "registration.json"
     if not path.exists():
@@ -64,12 +66,16 @@ def read_registration(results: Path) -> Registration:
         content = json.loads(path.read_text(encoding="utf-8"))
         alike = tuple(frozenset(entry["digests"]) for entry in content.get("same_training", ()))
         date, stages = content.get("date"), dict(content.get("stages", {}))
+        runs = dict(content.get("runs", {}))
         for text in (*filter(None, [date]), *stages.values()):
             _time(text)
-        return Registration(content.get("commit"), date, stages, alike)
+        return Registration(
+            content.get("commit"), date, stages, alike, runs.get("commit"), runs.get("digest")
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
             f"{path} can't be used ({type(error).__name__}: {error}); "
-            "it should hold commit, date (ISO), stages (ISO by study) and same_training. "
+            "it should hold commit, date (ISO), stages (ISO by study), runs (commit and digest) "
+            "and same_training. "
             "Restore it: git checkout"
         ) from error

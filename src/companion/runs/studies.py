@@ -233,6 +233,7 @@ STUDIES = {
             NARROW_FP32 | SHORT,
             n_seeds=3,
             stage="E",
+            beside=("grid",),
         ),
         Study(
             "confirm",
@@ -242,6 +243,7 @@ STUDIES = {
             ("cifar10",),
             seeds=dict.fromkeys(_FRESH, range(6, 10)),
             stage="F1",
+            beside=("grid",),
         ),
         Study(
             "six-seeds",
@@ -251,6 +253,7 @@ STUDIES = {
             ("cifar10",),
             seeds=_FILLED_UP,
             stage="F2",
+            beside=("grid",),
         ),
         Study(
             "null-all",
@@ -260,6 +263,7 @@ STUDIES = {
             n_seeds=3,
             seeds=dict.fromkeys(_named(*_NULL_ARMS), range(2, 3)),
             stage="C+",
+            beside=("null",),
         ),
         Study(
             "unspoiled",
@@ -277,6 +281,7 @@ STUDIES = {
             NARROW_FP32 | SHORT,
             n_seeds=3,
             stage="E1",
+            beside=("grid",),
         ),
         Study(
             "few-labels",
@@ -286,6 +291,7 @@ STUDIES = {
             ("cifar10",),
             n_seeds=3,
             stage="E2",
+            beside=("grid",),
         ),
         Study(
             "width",
@@ -376,6 +382,7 @@ STUDIES = {
             _named(*_FEW_NORM_ARMS),
             REDUCED,
             n_seeds=3,
+            beside=("paper-small",),
         ),
         Study(
             "frozen-small",
@@ -384,6 +391,7 @@ STUDIES = {
             {name: arm | {"frozen": True} for name, arm in PAPER_ARMS.items()},
             REDUCED,
             n_seeds=3,
+            beside=("paper-small",),
         ),
     )
 }

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from .pairing import first_code, registered_code
 from .plan import PlannedRun, Study, plan
 from .provenance import code_of, conditions
 from .record import Result
@@ -140,6 +141,7 @@ def manifest_of(
         "commit": sorted({commit for about in abouts if (commit := code_of(about)["commit"])}),
         "resumed": [run.name for run, (result, _) in found.items() if _resumed(result.about)],
         "mixed": list(_mixed(found, registration)),
+        **({"unlike_code": unlike} if (unlike := _unlike(study, found, registration)) else {}),
         "files": {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)},
     }
 
@@ -152,16 +154,33 @@ def _resumed(about: dict) -> bool:
     )
 
 
+def _by_seed(found: Found) -> dict[tuple[str, int], dict[PlannedRun, Result]]:
+    """The runs of each (data set, seed), which are compared with each other."""
+    seeds: dict[tuple[str, int], dict[PlannedRun, Result]] = {}
+    for run, (result, _) in found.items():
+        seeds.setdefault((run.settings.dataset, run.settings.seed), {})[run] = result
+    return seeds
+
+
+def _unlike(study: Study, found: Found, registration: Registration) -> list[str]:
+    """Runs made by other code than their seed's first, or than is registered: not compared."""
+    names = []
+    for runs in _by_seed(found).values():
+        wanted = registered_code(study, registration) or first_code(r.about for r in runs.values())
+        for run, result in runs.items():
+            digests = wanted["digest"], code_of(result.about)["digest"]
+            if len({registration.training(digest) for digest in digests}) > 1:
+                names.append(run.name)
+    return names
+
+
 def _mixed(found: Found, registration: Registration) -> Iterator[dict]:
     """Each (data set, seed) with arms made on unlike devices or by code that may train otherwise.
 
     Precision is a setting, so an arm has another one only where the study says so in its name.
     """
-    seeds: dict[tuple[str, int], list[Result]] = {}
-    for run, (result, _) in found.items():
-        seeds.setdefault((run.settings.dataset, run.settings.seed), []).append(result)
-    for (dataset, seed), results in seeds.items():
-        under = [conditions(result.settings, result.about) for result in results]
+    for (dataset, seed), runs in _by_seed(found).items():
+        under = [conditions(result.settings, result.about) for result in runs.values()]
         devices = sorted({one["device"] for one in under})
         code = sorted({one["code"] for one in under})
         differing = {"device": devices} if len(devices) > 1 else {}
