@@ -119,6 +119,7 @@ class Verdict:
     widths: str = "10\u00d716"  #: of its networks
     second: bool = False  #: whether it is a second look
     studies: tuple[str, ...] = ()  #: whose runs are compared, or waited for
+    commit: str | None = None  #: that makes further runs; those of other code are not compared
 
     @property
     def n(self) -> int:
@@ -304,6 +305,7 @@ def verdicts(
     ('1', 'B', 'declared undecidable')
     """
     found = []
+    commit = next((one.registration.runs_commit for one in runs.values() if one), None)
     for claim in CLAIMS.values():
         for decision in claim.decisions:
             name = f"{claim.number}{decision.half}"
@@ -323,7 +325,7 @@ def verdicts(
                     measure = response(covariances[place.dataset])
                     beside = _judge(name, claim, decision, place, on, due, measure).readings
                     judged = replace(judged, by_response=beside)
-                found.append(judged)
+                found.append(replace(judged, commit=commit))
                 at.setdefault((place.study, place.dataset), judged)
             for studies in decision.joined:
                 places = zip(studies, reversed(PUBLISHED), strict=True)

@@ -298,7 +298,10 @@ def what_would_decide(verdicts: Sequence[Verdict]) -> str:
                     )
         elif verdict.state != DECIDED:
             rest = "the rest of " if verdict.stage in begun else ""
-            command = f"python -m companion run {' '.join(verdict.studies)}"
+            names = " ".join(verdict.studies)
+            command = f"python -m companion run {names}"
+            if verdict.commit:  # whose code has the command under its older name
+                command = f"at commit {verdict.commit[:7]}: python -m patchinit run {names}"
             texts.append(f"{rest}stage {verdict.stage} ({command})")
     if not texts and any(verdict.state == DECLARED for verdict in verdicts):
         return "more seeds than any stage has; the runs will say how many"
