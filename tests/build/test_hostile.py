@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import yaml
 
-from tests.tiny_book import ROOT, SOURCE, TARGET, step, write_book, write_chapter
+from tests.tiny_book import ROOT, TARGET, step, write_book, write_chapter
 from tools import environment as env
 from tools.files import one_at_a_time, write_whole
 
@@ -122,16 +122,6 @@ def test_no_folder_for_sockets(monkeypatch):
         env.temporary_folder()
 
 
-def test_figure_that_the_notebook_itself_loses(tmp_path):
-    """No environment is to blame: the gate tells of it all the same."""
-    write_book(tmp_path)
-    write_chapter(tmp_path, f"{DRAW}\nplt.close('all')", figure=True)
-    assert step(tmp_path, "tools.execute", SOURCE, TARGET).returncode == 0
-    (tmp_path / "_build/html").mkdir()
-    done = step(tmp_path, "tools.gates")
-    assert done.returncode != 0 and "has a caption and shows no picture" in done.stderr
-
-
 # --- Two at once ----------------------------------------------------------------------------------
 
 
@@ -180,17 +170,6 @@ def test_a_second_build_waits(tmp_path):
 
 def test_status_of_the_command_that_runs_alone(tmp_path):
     assert step(tmp_path, "tools.alone", "false").returncode == 1
-
-
-def test_pages_of_two_builds(tmp_path):
-    write_book(tmp_path)
-    write_chapter(tmp_path, "1")
-    (tmp_path / TARGET).parent.mkdir(parents=True)
-    shutil.copy(tmp_path / SOURCE, tmp_path / TARGET)
-    with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: step(tmp_path, "tools.pages"), range(2)))
-    assert [done.returncode for done in both] == [0, 0], [done.stderr for done in both]
-    assert (tmp_path / "_build/html/notebooks/01-tiny.html").is_file()
 
 
 def test_folder_without_locks(tmp_path, monkeypatch, capsys):
