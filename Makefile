@@ -40,7 +40,7 @@ help:
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
-	@echo 'make release     make the book, and its site and the module as archives with checksums'
+	@echo 'make release     make the book, and its site and patchinit as archives with checksums'
 	@echo 'make links       check the links to other sites (needs the network and a built book)'
 	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
 	@echo 'make binder-check  let repo2docker read environment.yml (builds no image)'
@@ -130,9 +130,10 @@ links: .venv/.installed
 data: .venv/.installed
 	@$(PY) -m tools.data
 
-# What a release consists of: the module as a wheel, the site, its PDF, and checksums of them.
+# What a release consists of: patchinit as a wheel, the site, its PDF, and checksums of them. What an
+# older build left behind would come along into the wheel.
 release: pdf
-	@rm -rf _build/release
+	@rm -rf _build/release build src/*.egg-info
 	@$(PY) -m uv build --wheel --quiet --no-build-isolation --python $(PY) --out-dir _build/release
 	@$(PY) -c 'import shutil; shutil.make_archive("_build/release/site", "gztar", "_build/html")'
 	@for pdf in _build/pdf/*.pdf; do test ! -f $$pdf || cp $$pdf _build/release; done

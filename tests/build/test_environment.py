@@ -1,4 +1,4 @@
-"""environment.yml, pyproject.toml and requirements.lock say the same thing."""
+"""environment.yml, pyproject.toml and requirements.lock agree, and pages name what is there."""
 
 import re
 import tomllib

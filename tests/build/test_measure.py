@@ -51,12 +51,6 @@ def test_lines_that_are_cut(measured):
     assert [at["cut"] for at in found["folded"]] == [0, 0], "nobody sees them"
 
 
-def test_a_line_of_the_table(measured):
-    row = measure.line("code", measured(code=CODE.format(LONG))["code"])
-    assert row.split() == ["code", "5", "1,000", "20%", "0%", "1", "1,000", "20%", "0%", "1"]
-    assert len(row) == len(measure.HEAD)
-
-
 def test_a_folder_that_is_no_site(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["measure", str(tmp_path)])
     with pytest.raises(SystemExit, match="has no folder notebooks; build the book"):

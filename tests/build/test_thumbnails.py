@@ -15,19 +15,6 @@ from companion.pages.extension import dark_charts, kept_values, thumbnails
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
-PAGE = (ROOT / "book/figures.md").read_text(encoding="utf-8")
-
-
-def test_every_figure_of_the_paper_has_a_card():
-    cards = re.findall(r"\{grid-item-card\} (\w+ \d)", PAGE)
-    assert cards == [*(f"Figure {n}" for n in range(1, 10)), "Table 1"]
-
-
-@pytest.mark.parametrize("label", re.findall(r"\{thumbnail\} (\S+)", PAGE))
-def test_every_picture_is_a_figure_of_a_chapter(label):
-    notebooks = [json.loads(path.read_text()) for path in (ROOT / "notebooks").glob("*.ipynb")]
-    assert sum(thumbnails.cell_of(notebook, label) is not None for notebook in notebooks) == 1
-    assert f"{{numref}}`{label}`" in PAGE, "the words lead there too"
 
 
 @pytest.mark.parametrize(("size", "small"), [((1360, 500), (680, 250)), ((300, 200), (300, 200))])
