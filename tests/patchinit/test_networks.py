@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from companion.runs.starts import glorot_uniform_, lsuv_, orthogonal_
 from patchinit import (
     METHODS,
     from_images_,
@@ -243,14 +242,6 @@ def test_from_images_refuses_a_passing_weight(images, layer):
     weight = WRITTEN_THROUGH[layer]().weight
     with pytest.raises(ValueError, match="computed from other tensors.*set_filters_"):
         from_images_(weight, images)
-
-
-@pytest.mark.parametrize("start", [glorot_uniform_, orthogonal_, lsuv_])
-@pytest.mark.parametrize("layer", ["weight_norm", "old weight_norm", "own"])
-def test_starts_refuse_a_recomputed_weight(images, start, layer):
-    arguments = (images,) if start is lsuv_ else ()
-    with pytest.raises(ValueError, match="layer '0' recomputes its weight"):
-        start(net(WRITTEN_THROUGH[layer]()), *arguments)
 
 
 def test_a_weight_that_several_layers_share_is_made_for_the_first(images):
@@ -656,12 +647,6 @@ def test_work_in_place_leaves_the_images(images, function, change, dtype):
     torch.manual_seed(0)
     wanted = expected(change(images.clone()))
     before_and_after(images.to(dtype), function, Forward(forward), lambda m: m.conv, wanted)
-
-
-def test_lsuv_leaves_the_images(images):
-    given = images.clone()
-    lsuv_(nn.Sequential(nn.Hardtanh(0.2, 0.6, inplace=True), conv()), given)
-    assert torch.equal(given, images)
 
 
 def grid(self, x):
