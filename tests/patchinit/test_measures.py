@@ -35,26 +35,19 @@ def orthonormal(generator):
 
 
 def test_distance_is_0_unchanged_1_orthogonal_2_reversed(orthonormal):
-    close = {"atol": 1e-6, "rtol": 0}
-    expected = torch.ones(27, dtype=torch.float64)
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close
-    )
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close
-    )
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close
-    )
+    ones = torch.ones(27, dtype=torch.float64)
+    for other, distance in (
+        (3.7 * orthonormal, 0), (orthonormal.roll(1, 0), 1), (-0.2 * orthonormal, 2)
+    ):  # fmt: skip
+        seen = cosine_distance(orthonormal, other)
+        torch.testing.assert_close(seen, distance * ones, atol=1e-6, rtol=0)
 
 
 @settings(deadline=None, max_examples=40)
 @given(angle=st.floats(0, math.pi), scale=st.floats(1e-3, 1e3))
 def test_similarity_is_the_cosine_of_the_angle(angle, scale):
-    a = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 1, 1, 2)
-    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(
-        1, 1, 1, 2
-    )
+    a = torch.tensor([[[[1.0, 0.0]]]], dtype=torch.float64)
+    b = scale * torch.tensor([[[[math.cos(angle), math.sin(angle)]]]], dtype=torch.float64)
     assert cosine_similarity(a, b).item() == pytest.approx(math.cos(angle), abs=1e-12)
 
 
@@ -63,16 +56,14 @@ def test_similarity_equals_torchs_and_broadcasts(filters, generator):
     expected = F.cosine_similarity(filters.flatten(1).double(), others.flatten(1).double())
     torch.testing.assert_close(cosine_similarity(filters, others), expected)
     one = cosine_similarity(filters[:1], others)
-    assert one.shape == (8,) and one[3].item() == pytest.approx(
-        cosine_similarity(filters[:1], others[3:4]).item()
-    )
+    assert one.shape == (8,)
+    torch.testing.assert_close(one[3:4], cosine_similarity(filters[:1], others[3:4]))
 
 
 def test_a_zero_filter_has_no_angle(filters):
     filters[2] = 0
-    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [
-        i == 2 for i in range(8)
-    ]
+    found = cosine_similarity(filters, torch.ones_like(filters))
+    assert found.isnan().nonzero().tolist() == [[2]]
 
 
 @pytest.mark.parametrize("noise", range(5))
@@ -80,10 +71,7 @@ def test_similarity_never_leaves_its_range(noise):
     """Rounding would carry parallel vectors beyond 1, where arccos is not defined."""
     a = torch.rand(500, 3, 3, 3, generator=torch.Generator().manual_seed(noise))
     for b in (a, -a, a * 0.1):
-        assert (
-            cosine_similarity(a, b).abs().max() <= 1
-            and cosine_similarity(a, b).acos().isfinite().all()
-        )
+        assert cosine_similarity(a, b).abs().max() <= 1
 
 
 def test_overlaps_are_every_pair_once(filters):
@@ -123,22 +111,16 @@ def test_effective_rank_in_between(orthonormal, twins):
 @pytest.mark.parametrize("signed", [True, False])
 def test_match_recovers_a_permutation(filters, generator, signed):
     order = torch.randperm(8, generator=generator)
+    scales = torch.linspace(0.5, 3, 8)[:, None, None, None]
+    if not signed:
+        scales[::3] *= -1
     shuffled = torch.empty_like(filters)
-    shuffled[order] = filters * torch.linspace(0.5, 3, 8)[:, None, None, None]
+    shuffled[order] = filters * scales
     found, similarity = match(filters, shuffled, signed=signed)
     assert torch.equal(found, order)
     torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
-
-
-def test_match_without_signs_sees_through_reversal(filters, generator):
-    order = torch.randperm(8, generator=generator)
-    signs = torch.tensor([1.0, -1, -1, 1, -1, 1, 1, -1])[:, None, None, None]
-    reversed_ = torch.empty_like(filters)
-    reversed_[order] = filters * signs
-    found, similarity = match(filters, reversed_, signed=False)
-    assert torch.equal(found, order)
-    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
-    assert match(filters, reversed_)[1].sum() < 7.9
+    if not signed:
+        assert match(filters, shuffled)[1].sum() < 7.9
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -156,35 +138,22 @@ def test_match_is_the_best_of_all_permutations(seed):
 
 
 def test_responses_are_what_conv2d_computes(images, filters):
-    maps = F.conv2d(images, filters)  # (N, F, rows, cols)
-    expected = maps.transpose(0, 1).flatten(1)
-    torch.testing.assert_close(
-        responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5
-    )
+    expected = F.conv2d(images, filters).transpose(0, 1).flatten(1)  # from (N, F, rows, cols)
+    seen = responses(filters, extract_patches(images, 3))
+    torch.testing.assert_close(seen, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "function, a, b, words",
+    "function, shape, words",
     [
-        (
-            cosine_similarity,
-            (4, 3, 3, 3),
-            (4, 1, 3, 3),
-            r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)",
-        ),
-        (
-            cosine_distance,
-            (4, 3, 3, 3),
-            (4, 3, 5, 5),
-            r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)",
-        ),
-        (match, (4, 3, 3, 3), (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
-        (responses, (4, 3, 3, 3), (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
+        (cosine_distance, (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
+        (match, (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
+        (responses, (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
     ],
 )
-def test_shapes_that_do_not_fit_are_named(function, a, b, words):
+def test_shapes_that_do_not_fit_are_named(function, shape, words):
     with pytest.raises(ValueError, match=words + "; they should agree"):
-        function(torch.ones(a), torch.ones(b))
+        function(torch.ones(4, 3, 3, 3), torch.ones(shape))
 
 
 # --- How filters change ---------------------------------------------------------------------------
@@ -193,12 +162,8 @@ def test_shapes_that_do_not_fit_are_named(function, a, b, words):
 def test_response_correlation_is_that_of_the_responses(filters, generator):
     patches = torch.randn(5_000, 3, 3, 3, generator=generator).cumsum(1)
     others = filters + 0.5 * torch.randn(8, 3, 3, 3, generator=generator)
-    seen = [
-        np.corrcoef(a, b)[0, 1]
-        for a, b in zip(
-            responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True
-        )
-    ]
+    both = responses(torch.cat([filters, others]), patches)
+    seen = np.corrcoef(both.numpy()).diagonal(offset=8)
     covariance = torch.from_numpy(np.cov(patches.flatten(1).T.double().numpy()))
     np.testing.assert_allclose(response_correlation(filters, others, covariance), seen, atol=1e-5)
 
@@ -208,13 +173,11 @@ def test_response_correlation_counts_only_directions_that_patches_have(filters):
     covariance = torch.diag(torch.tensor([1.0] * 26 + [0.0]))
     moved = filters.clone()
     moved[:, 2, 2, 2] += 100
-    torch.testing.assert_close(
-        response_correlation(filters, moved, covariance), torch.ones(8).double()
-    )
+    as_before = response_correlation(filters, moved, covariance)
+    torch.testing.assert_close(as_before, torch.ones(8).double())
     assert cosine_distance(filters, moved).min() > 0.5
-    torch.testing.assert_close(
-        response_correlation(filters, moved, torch.eye(27)), 1 - cosine_distance(filters, moved)
-    )
+    plain = response_correlation(filters, moved, torch.eye(27))
+    torch.testing.assert_close(plain, 1 - cosine_distance(filters, moved))
     with pytest.raises(ValueError, match="covariance has shape"):
         response_correlation(filters, moved, torch.eye(9))
     with pytest.raises(ValueError, match="they should agree"):
@@ -225,10 +188,8 @@ def test_principal_angles_in_a_plane(orthonormal):
     """Two planes that share a line: 0 degrees, and the angle that they were built with."""
     turned = orthonormal[:2].clone()
     turned[1] = math.cos(0.3) * orthonormal[1] + math.sin(0.3) * orthonormal[2]
-    expected = torch.tensor([math.degrees(0.3), 0.0], dtype=torch.float64)
-    torch.testing.assert_close(
-        principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0
-    )
+    angles = principal_angles(orthonormal[:2], turned).tolist()
+    assert angles == pytest.approx([math.degrees(0.3), 0], abs=1e-3)
     assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
 
 
