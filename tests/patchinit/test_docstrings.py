@@ -1,4 +1,4 @@
-"""Every public name of the method that book/api.md shows has an example, which is run as well."""
+"""Every name of the method that book/api.md shows has an example; test_chapters.py runs them."""
 
 import doctest
 import importlib
@@ -9,18 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import companion
-import patchinit
-
 API = Path(__file__).parents[2] / "book/api.md"
 #: Modules, and packages with all that is in them.
-PARTS = (
-    "patchinit.patches",
-    "patchinit.moments",
-    "patchinit.init",
-    "patchinit.filters",
-    "patchinit.data",
-)
+PARTS = [f"patchinit.{part}" for part in ("patches", "moments", "init", "filters", "data")]
 
 
 def modules(part: str) -> list[str]:
@@ -69,15 +60,3 @@ def test_a_missing_example_would_be_found():
     assert not has_example("patchinit.layers", "input_of")
     only_one = page.replace("members:", "members: input_of")
     assert documented(only_one, "patchinit.layers") == ["input_of"]
-
-
-def test_comments_of_fields_are_not_read_as_types():
-    """Sphinx takes "word: text" in the comment of a dataclass's field for a type and its text."""
-    wrong = []
-    packages = (Path(package.__file__).parent for package in (patchinit, companion))
-    for path in sorted(path for package in packages for path in package.rglob("*.py")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            found = re.match(r" {4}(\w+: .*)?#: (.*)", line)
-            if found and re.search(r"\w: ", found[2]):
-                wrong.append(f"{path.name}:{number}: {found[2]}")
-    assert not wrong, "\n".join(wrong)

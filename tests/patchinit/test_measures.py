@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import digamma
-from scipy.stats import chi2
 
-from companion.evidence.noise import noise_distance, noise_quantile
 from patchinit.filters import (
     cosine_distance,
     cosine_similarity,
@@ -37,26 +35,19 @@ def orthonormal(generator):
 
 
 def test_distance_is_0_unchanged_1_orthogonal_2_reversed(orthonormal):
-    close = {"atol": 1e-6, "rtol": 0}
-    expected = torch.ones(27, dtype=torch.float64)
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, 3.7 * orthonormal), 0 * expected, **close
-    )
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, orthonormal.roll(1, 0)), expected, **close
-    )
-    torch.testing.assert_close(
-        cosine_distance(orthonormal, -0.2 * orthonormal), 2 * expected, **close
-    )
+    ones = torch.ones(27, dtype=torch.float64)
+    for other, distance in (
+        (3.7 * orthonormal, 0), (orthonormal.roll(1, 0), 1), (-0.2 * orthonormal, 2)
+    ):  # fmt: skip
+        seen = cosine_distance(orthonormal, other)
+        torch.testing.assert_close(seen, distance * ones, atol=1e-6, rtol=0)
 
 
 @settings(deadline=None, max_examples=40)
 @given(angle=st.floats(0, math.pi), scale=st.floats(1e-3, 1e3))
 def test_similarity_is_the_cosine_of_the_angle(angle, scale):
-    a = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 1, 1, 2)
-    b = scale * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).reshape(
-        1, 1, 1, 2
-    )
+    a = torch.tensor([[[[1.0, 0.0]]]], dtype=torch.float64)
+    b = scale * torch.tensor([[[[math.cos(angle), math.sin(angle)]]]], dtype=torch.float64)
     assert cosine_similarity(a, b).item() == pytest.approx(math.cos(angle), abs=1e-12)
 
 
@@ -65,16 +56,14 @@ def test_similarity_equals_torchs_and_broadcasts(filters, generator):
     expected = F.cosine_similarity(filters.flatten(1).double(), others.flatten(1).double())
     torch.testing.assert_close(cosine_similarity(filters, others), expected)
     one = cosine_similarity(filters[:1], others)
-    assert one.shape == (8,) and one[3].item() == pytest.approx(
-        cosine_similarity(filters[:1], others[3:4]).item()
-    )
+    assert one.shape == (8,)
+    torch.testing.assert_close(one[3:4], cosine_similarity(filters[:1], others[3:4]))
 
 
 def test_a_zero_filter_has_no_angle(filters):
     filters[2] = 0
-    assert cosine_similarity(filters, torch.ones_like(filters)).isnan().tolist() == [
-        i == 2 for i in range(8)
-    ]
+    found = cosine_similarity(filters, torch.ones_like(filters))
+    assert found.isnan().nonzero().tolist() == [[2]]
 
 
 @pytest.mark.parametrize("noise", range(5))
@@ -82,10 +71,7 @@ def test_similarity_never_leaves_its_range(noise):
     """Rounding would carry parallel vectors beyond 1, where arccos is not defined."""
     a = torch.rand(500, 3, 3, 3, generator=torch.Generator().manual_seed(noise))
     for b in (a, -a, a * 0.1):
-        assert (
-            cosine_similarity(a, b).abs().max() <= 1
-            and cosine_similarity(a, b).acos().isfinite().all()
-        )
+        assert cosine_similarity(a, b).abs().max() <= 1
 
 
 def test_overlaps_are_every_pair_once(filters):
@@ -125,22 +111,16 @@ def test_effective_rank_in_between(orthonormal, twins):
 @pytest.mark.parametrize("signed", [True, False])
 def test_match_recovers_a_permutation(filters, generator, signed):
     order = torch.randperm(8, generator=generator)
+    scales = torch.linspace(0.5, 3, 8)[:, None, None, None]
+    if not signed:
+        scales[::3] *= -1
     shuffled = torch.empty_like(filters)
-    shuffled[order] = filters * torch.linspace(0.5, 3, 8)[:, None, None, None]
+    shuffled[order] = filters * scales
     found, similarity = match(filters, shuffled, signed=signed)
     assert torch.equal(found, order)
     torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
-
-
-def test_match_without_signs_sees_through_reversal(filters, generator):
-    order = torch.randperm(8, generator=generator)
-    signs = torch.tensor([1.0, -1, -1, 1, -1, 1, 1, -1])[:, None, None, None]
-    reversed_ = torch.empty_like(filters)
-    reversed_[order] = filters * signs
-    found, similarity = match(filters, reversed_, signed=False)
-    assert torch.equal(found, order)
-    torch.testing.assert_close(similarity, torch.ones(8, dtype=torch.float64))
-    assert match(filters, reversed_)[1].sum() < 7.9
+    if not signed:
+        assert match(filters, shuffled)[1].sum() < 7.9
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -158,115 +138,32 @@ def test_match_is_the_best_of_all_permutations(seed):
 
 
 def test_responses_are_what_conv2d_computes(images, filters):
-    maps = F.conv2d(images, filters)  # (N, F, rows, cols)
-    expected = maps.transpose(0, 1).flatten(1)
-    torch.testing.assert_close(
-        responses(filters, extract_patches(images, 3)), expected, atol=1e-5, rtol=1e-5
-    )
+    expected = F.conv2d(images, filters).transpose(0, 1).flatten(1)  # from (N, F, rows, cols)
+    seen = responses(filters, extract_patches(images, 3))
+    torch.testing.assert_close(seen, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "function, a, b, words",
+    "function, shape, words",
     [
-        (
-            cosine_similarity,
-            (4, 3, 3, 3),
-            (4, 1, 3, 3),
-            r"a has filters of shape \(3, 3, 3\), b of \(1, 3, 3\)",
-        ),
-        (
-            cosine_distance,
-            (4, 3, 3, 3),
-            (4, 3, 5, 5),
-            r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)",
-        ),
-        (match, (4, 3, 3, 3), (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
-        (responses, (4, 3, 3, 3), (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
+        (cosine_distance, (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
+        (match, (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
+        (responses, (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
     ],
 )
-def test_shapes_that_do_not_fit_are_named(function, a, b, words):
+def test_shapes_that_do_not_fit_are_named(function, shape, words):
     with pytest.raises(ValueError, match=words + "; they should agree"):
-        function(torch.ones(a), torch.ones(b))
+        function(torch.ones(4, 3, 3, 3), torch.ones(shape))
 
 
 # --- How filters change ---------------------------------------------------------------------------
 
 
-def moved_by_noise(optimizer, norm, rates, generator, *, noise=1.0, **options):
-    """Cosine distances of 400 filters of 27 weights after steps of gradients without information.
-
-    The gradient is that of a loss behind normalisation: at right angles to the filter, and smaller
-    the longer the filter is.
-    """
-    weight = torch.nn.Parameter(
-        F.normalize(torch.randn(400, 27, generator=generator), dim=1) * norm
-    )
-    start = weight.detach().clone()
-    stepper = optimizer([weight], lr=rates[0], **options)
-    for rate in rates:
-        stepper.param_groups[0]["lr"] = rate
-        length = weight.detach().norm(dim=1, keepdim=True)
-        gradient = noise * torch.randn(400, 27, generator=generator) / length
-        along = (gradient * weight.detach()).sum(1, keepdim=True) / length**2
-        weight.grad = gradient - along * weight.detach()
-        stepper.step()
-    return cosine_distance(start.reshape(400, 3, 3, 3), weight.detach().reshape(400, 3, 3, 3))
-
-
-@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
-def test_null_is_what_noise_does_under_adam(norm, generator):
-    rates = [2e-3] * 2_500 + [2e-4] * 500  # the paper's schedule, shorter
-    seen = moved_by_noise(torch.optim.Adam, norm, rates, generator)
-    squared = sum(rate**2 for rate in rates)
-    assert noise_distance(norm, squared, 27) == pytest.approx(seen.mean().item(), rel=0.1)
-    low, high = (noise_quantile(norm, squared, 27, share) for share in (0.025, 0.975))
-    assert 0.9 < np.mean((low < seen.numpy()) & (seen.numpy() < high)) < 0.99
-
-
-@pytest.mark.parametrize("norm", [0.45, 1.0, 3.0])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_null_is_what_noise_does_under_sgd(norm, momentum, generator):
-    rates = [0.02 * (1 - momentum)] * 600
-    seen = (
-        moved_by_noise(torch.optim.SGD, norm, rates, generator, noise=0.5, momentum=momentum)
-        .mean()
-        .item()
-    )
-    squared = sum((rate / (1 - momentum)) ** 2 for rate in rates)
-    expected = noise_distance(norm, squared, 27, optimizer="sgd", gradient_noise=0.5)
-    assert expected == pytest.approx(seen, rel=0.15)
-
-
-def test_quantiles_of_the_null_are_chi_squared_for_small_angles():
-    """|noise|^2 / 2 across the 26 directions at right angles to the filter, 0 before any step."""
-    low = noise_quantile(2.0, np.array([0.0, 1e-8]), 27, 0.1)
-    assert low[0] == 0 and low[1] == pytest.approx(chi2.ppf(0.1, 26) * 1e-8 / 2**2 / 2, rel=1e-3)
-
-
-def test_null_grows_with_steps_and_falls_with_the_norm():
-    steps = np.array([0.0, 1e-3, 1e-2, 1e6])
-    for optimizer in ("adam", "sgd"):
-        course = noise_distance(1.0, steps, 27, optimizer=optimizer)
-        assert course[0] == 0 and (np.diff(course) > 0).all() and 0.9 < course[-1] < 1
-        small = noise_distance(1.0, 1e-6, 27, optimizer=optimizer) / noise_distance(
-            2.0, 1e-6, 27, optimizer=optimizer
-        )
-        assert small == pytest.approx({"adam": 4, "sgd": 16}[optimizer], rel=1e-3)
-    with pytest.raises(ValueError, match="norm=0"):
-        noise_distance(0, 1e-3, 27)
-    with pytest.raises(ValueError, match="optimizer='rmsprop'"):
-        noise_distance(1, 1e-3, 27, optimizer="rmsprop")
-
-
 def test_response_correlation_is_that_of_the_responses(filters, generator):
     patches = torch.randn(5_000, 3, 3, 3, generator=generator).cumsum(1)
     others = filters + 0.5 * torch.randn(8, 3, 3, 3, generator=generator)
-    seen = [
-        np.corrcoef(a, b)[0, 1]
-        for a, b in zip(
-            responses(filters, patches).numpy(), responses(others, patches).numpy(), strict=True
-        )
-    ]
+    both = responses(torch.cat([filters, others]), patches)
+    seen = np.corrcoef(both.numpy()).diagonal(offset=8)
     covariance = torch.from_numpy(np.cov(patches.flatten(1).T.double().numpy()))
     np.testing.assert_allclose(response_correlation(filters, others, covariance), seen, atol=1e-5)
 
@@ -276,13 +173,11 @@ def test_response_correlation_counts_only_directions_that_patches_have(filters):
     covariance = torch.diag(torch.tensor([1.0] * 26 + [0.0]))
     moved = filters.clone()
     moved[:, 2, 2, 2] += 100
-    torch.testing.assert_close(
-        response_correlation(filters, moved, covariance), torch.ones(8).double()
-    )
+    as_before = response_correlation(filters, moved, covariance)
+    torch.testing.assert_close(as_before, torch.ones(8).double())
     assert cosine_distance(filters, moved).min() > 0.5
-    torch.testing.assert_close(
-        response_correlation(filters, moved, torch.eye(27)), 1 - cosine_distance(filters, moved)
-    )
+    plain = response_correlation(filters, moved, torch.eye(27))
+    torch.testing.assert_close(plain, 1 - cosine_distance(filters, moved))
     with pytest.raises(ValueError, match="covariance has shape"):
         response_correlation(filters, moved, torch.eye(9))
     with pytest.raises(ValueError, match="they should agree"):
@@ -293,10 +188,8 @@ def test_principal_angles_in_a_plane(orthonormal):
     """Two planes that share a line: 0 degrees, and the angle that they were built with."""
     turned = orthonormal[:2].clone()
     turned[1] = math.cos(0.3) * orthonormal[1] + math.sin(0.3) * orthonormal[2]
-    expected = torch.tensor([math.degrees(0.3), 0.0], dtype=torch.float64)
-    torch.testing.assert_close(
-        principal_angles(orthonormal[:2], turned), expected, atol=1e-3, rtol=0
-    )
+    angles = principal_angles(orthonormal[:2], turned).tolist()
+    assert angles == pytest.approx([math.degrees(0.3), 0], abs=1e-3)
     assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
 
 
@@ -317,13 +210,3 @@ def test_cosine_terms_of_known_filters(generator):
         assert cosine_terms(noise).log().mean().item() == pytest.approx(expected, abs=0.02)
     with pytest.raises(ValueError, match="C=2"):
         cosine_terms(torch.ones(1, 2, 3, 3))
-
-
-def test_smoothness_could_not_tell_bases_apart(orthonormal, generator):
-    """Why no mean of squared differences: over an orthonormal basis it is one trace for all."""
-    other = random_orthonormal((27, 3, 3, 3), generator=generator).filters
-    energy = [
-        bank.diff(dim=2).square().sum() + bank.diff(dim=3).square().sum()
-        for bank in (orthonormal, other)
-    ]
-    torch.testing.assert_close(*energy)

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from companion.runs.starts import glorot_uniform_, lsuv_, orthogonal_
 from patchinit import (
     METHODS,
     from_images_,
@@ -197,30 +196,22 @@ def test_set_filters_writes_through(images, layer):
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "layer, word",
-    [*REFUSED.values(), *REFUSED_WHERE_IT_RUNS.values()],
-    ids=[*REFUSED, *REFUSED_WHERE_IT_RUNS],
-)
+@pytest.mark.parametrize("kind", [*REFUSED, *REFUSED_WHERE_IT_RUNS])
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_a_weight_that_would_be_another_is_refused(images, function, layer, word):
+def test_a_weight_that_would_be_another_is_refused(images, function, kind):
+    layer, word = (REFUSED | REFUSED_WHERE_IT_RUNS)[kind]
     model = net(layer())
-    if isinstance(model[0], Renormed):
+    if kind == "renormed":
         model(images)
+    words = f"the weight of this .*{word}.*take it off"
     before = snapshot(model)
-    with pytest.raises(ValueError, match=f"layer '0': the weight of this .*{word}.*take it off"):
+    with pytest.raises(ValueError, match=f"layer '0': {words}"):
         run(function, model, images)
     assert_unchanged(before, model)
-
-
-@pytest.mark.parametrize("layer, word", REFUSED.values(), ids=REFUSED)
-@pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_set_filters_refuses_too(images, layer, word):
-    layer = layer()
-    before = snapshot(layer)
-    with pytest.raises(ValueError, match=f"the weight of this .*{word}.*take it off"):
-        set_filters_(layer, expected(images, "kmeans"))
-    assert_unchanged(before, layer)
+    if kind in REFUSED:
+        with pytest.raises(ValueError, match=words):
+            set_filters_(model[0], expected(images, "kmeans"))
+        assert_unchanged(before, model)
 
 
 def test_spectral_norm_holds_filters_whose_spectral_norm_is_one(images):
@@ -243,14 +234,6 @@ def test_from_images_refuses_a_passing_weight(images, layer):
     weight = WRITTEN_THROUGH[layer]().weight
     with pytest.raises(ValueError, match="computed from other tensors.*set_filters_"):
         from_images_(weight, images)
-
-
-@pytest.mark.parametrize("start", [glorot_uniform_, orthogonal_, lsuv_])
-@pytest.mark.parametrize("layer", ["weight_norm", "old weight_norm", "own"])
-def test_starts_refuse_a_recomputed_weight(images, start, layer):
-    arguments = (images,) if start is lsuv_ else ()
-    with pytest.raises(ValueError, match="layer '0' recomputes its weight"):
-        start(net(WRITTEN_THROUGH[layer]()), *arguments)
 
 
 def test_a_weight_that_several_layers_share_is_made_for_the_first(images):
@@ -410,26 +393,20 @@ def test_layout_in_memory_is_no_matter(images, function):
 # --- Wrapped networks -----------------------------------------------------------------------------
 
 
-def ran(model, images):
-    with torch.no_grad():
-        model.eval()(images)
-    return model
-
-
 def compiled(images):
-    model = ran(torch.compile(net(), backend="eager"), images)
+    model = torch.compile(net(), backend="eager")
     return model, model._orig_mod[0]
 
 
 def compiled_in_place(images):
     model = net()
     model.compile(backend="eager")
-    return ran(model, images), model[0]
+    return model, model[0]
 
 
 def compiled_layer(images):
     model = net(torch.compile(conv(), backend="eager"))
-    return ran(model, images), model[0]._orig_mod
+    return model, model[0]._orig_mod
 
 
 def parallel(images):
@@ -442,9 +419,7 @@ def symbolic(images):
     return model, model.get_submodule("0")
 
 
-class Nested(nn.Module):
-    """A network behind a name, run with autograd's checkpoints."""
-
+class Checkpointed(nn.Module):
     def __init__(self):
         super().__init__()
         self.inner = net()
@@ -454,15 +429,8 @@ class Nested(nn.Module):
 
 
 def checkpointed(images):
-    model = Nested()
+    model = Checkpointed()
     return model, model.inner[0]
-
-
-def inference(images):
-    with torch.inference_mode():
-        model = net()
-        model(images)
-    return model, model[0]
 
 
 @BOTH
@@ -471,6 +439,8 @@ def inference(images):
 )
 def test_wrapped_networks(images, function, wrapped):
     model, layer = wrapped(images)
+    with torch.no_grad():
+        model.eval()(images)  # so that what is compiled is there
     run(function, model, images)
     assert torch.equal(layer.weight, expected(images)) and not layer.bias.any()
     with torch.no_grad():
@@ -481,12 +451,13 @@ def test_wrapped_networks(images, function, wrapped):
 
 @BOTH
 def test_networks_of_inference_mode(images, function):
-    model, layer = inference(images)
+    with torch.inference_mode():
+        model = net()
     with pytest.raises(ValueError, match="'0'.*made in inference mode.*inference_mode"):
         run(function, model, images)
     with torch.inference_mode():
         run(function, model, images)
-        assert torch.equal(layer.weight, expected(images))
+        assert torch.equal(model[0].weight, expected(images))
 
 
 @BOTH
@@ -618,11 +589,7 @@ class Forward(nn.Module):
         return self.how(self, *inputs, **named)
 
 
-def made_by(how, **own):
-    return lambda: Forward(how, **own)
-
-
-def before_and_after(images, function, model, layer, wanted):
+def before_and_after(images, function, model, wanted):
     """Runs on the images and leaves them, the buffers and the modes as they were."""
     given, buffers = images.clone(), {n: v.clone() for n, v in model.named_buffers()}
     held = dict(model.named_buffers())
@@ -632,7 +599,7 @@ def before_and_after(images, function, model, layer, wanted):
     assert now.keys() == buffers.keys()
     for name, value in now.items():
         assert value is held[name] and torch.equal(value, buffers[name])
-    torch.testing.assert_close(layer(model).weight.detach(), wanted, atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(model.conv.weight.detach(), wanted, atol=2e-6, rtol=1e-5)
 
 
 IN_PLACE = {
@@ -655,60 +622,58 @@ def test_work_in_place_leaves_the_images(images, function, change, dtype):
 
     torch.manual_seed(0)
     wanted = expected(change(images.clone()))
-    before_and_after(images.to(dtype), function, Forward(forward), lambda m: m.conv, wanted)
+    before_and_after(images.to(dtype), function, Forward(forward), wanted)
 
 
-def test_lsuv_leaves_the_images(images):
-    given = images.clone()
-    lsuv_(nn.Sequential(nn.Hardtanh(0.2, 0.6, inplace=True), conv()), given)
-    assert torch.equal(given, images)
-
-
-def grid(self, x):
+def new_buffer(self, x):
     self.register_buffer("grid", torch.stack([x[0, 0], x[0, 1]]))
-    return self.conv(x)
 
 
-def resize(self, x):
+def resized(self, x):
     self.held.resize_(x.shape[-1]).fill_(2)
-    return self.conv(x)
 
 
-def replace(self, x):
+def replaced(self, x):
     self.held = x.mean((2, 3))
-    return self.conv(x)
 
 
-def remove(self, x):
-    if "held" in self._buffers:
-        del self.held
-    return self.conv(x)
+def removed(self, x):
+    self._buffers.pop("held", None)
 
 
-def count(self, x):
+def counted(self, x):
     self.held += 1
-    return self.conv(x)
 
 
-def crash_behind(self, x):
-    self.register_buffer("late", x)
-    maps = self.conv(x)
-    return maps if maps.shape[0] < 0 else maps
+BUFFERS = pytest.mark.parametrize("change", [new_buffer, resized, replaced, removed, counted])
+
+
+def after(change):
+    return Forward(lambda self, x: change(self, x) or self.conv(x))
 
 
 @BOTH
-@pytest.mark.parametrize("forward", [grid, resize, replace, remove, count, crash_behind])
-def test_buffers_are_as_before(images, function, forward):
-    before_and_after(images, function, Forward(forward), lambda m: m.conv, expected(images))
+@BUFFERS
+def test_buffers_are_as_before(images, function, change):
+    before_and_after(images, function, after(change), expected(images))
 
 
-@pytest.mark.parametrize("forward", [grid, resize, replace, remove, count])
-def test_a_refusal_shows_through_and_buffers_are_as_before(images, forward):
-    model = Forward(forward)
+@BUFFERS
+def test_a_refusal_shows_through_and_buffers_are_as_before(images, change):
+    model = after(change)
     before = snapshot(model)
     with pytest.raises(ValueError, match="patches are constant"):
         run(initialize_first_layer_, model, images * 0 + 0.5)
     assert_unchanged(before, model)
+
+
+def tiles(x):
+    cut = x.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5)
+    return cut.reshape(-1, 3, 8, 8)
+
+
+def in_halves(axis):
+    return lambda self, x: torch.cat([self.conv(half) for half in x.chunk(2, axis)], axis)
 
 
 WHOLE_BATCH = {
@@ -720,42 +685,23 @@ WHOLE_BATCH = {
     "keyword, unbatched": lambda self, x: torch.stack([self.conv(input=part) for part in x]),
     "reversed": lambda self, x: torch.cat([self.conv(part) for part in x.split(7)]).flip(0),
 }
+#: The same, with what the layer then sees of the images.
+IN_PARTS = {kind: (forward, lambda x: x) for kind, forward in WHOLE_BATCH.items()} | {
+    "chunks, changed": (
+        lambda self, x: torch.cat([self.conv(part.sub_(0.5) * 3) for part in x.split(5)]),
+        lambda x: (x - 0.5) * 3,
+    ),
+    "upper and lower": (in_halves(2), lambda x: torch.cat(x.chunk(2, 2))),
+    "left and right": (in_halves(3), lambda x: torch.cat(x.chunk(2, 3))),
+    "tiles": (lambda self, x: self.conv(tiles(x)), tiles),
+}
 
 
 @BOTH
-@pytest.mark.parametrize("forward", WHOLE_BATCH.values(), ids=WHOLE_BATCH)
-def test_all_images_count_however_they_reach_the_layer(images, function, forward):
-    before_and_after(images, function, Forward(forward), lambda m: m.conv, expected(images))
-
-
-@BOTH
-def test_parts_that_are_changed_count_all(images, function):
-    def chunks(self, x):
-        return torch.cat([self.conv(part.sub_(0.5) * 3) for part in x.split(5)])
-
-    wanted = expected((images - 0.5) * 3)
-    before_and_after(images, function, Forward(chunks), lambda m: m.conv, wanted)
-
-
-@BOTH
-@pytest.mark.parametrize("axis", [2, 3])
-def test_halves_of_the_images_count_both(images, function, axis):
-    def halves(self, x):
-        return torch.cat([self.conv(part) for part in x.chunk(2, axis)], axis)
-
-    wanted = expected(torch.cat(images.chunk(2, axis)))
-    before_and_after(images, function, Forward(halves), lambda m: m.conv, wanted)
-
-
-@BOTH
-def test_patches_as_a_batch(images, function):
-    def tiles(self, x):
-        cut = x.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5)
-        return self.conv(cut.reshape(-1, 3, 8, 8))
-
-    model = Forward(tiles)
-    tiled = images.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 8, 8)
-    before_and_after(images, function, model, lambda m: m.conv, expected(tiled))
+@pytest.mark.parametrize("forward, seen", IN_PARTS.values(), ids=IN_PARTS)
+def test_all_images_count_however_they_reach_the_layer(images, function, forward, seen):
+    wanted = expected(seen(images))
+    before_and_after(images, function, Forward(forward), wanted)
 
 
 @BOTH
@@ -804,10 +750,8 @@ def test_networks_of_other_inputs_are_named(images, function, forward, error):
     Other.forward = forward
     model = Other()
     before = snapshot(model)
-    with pytest.raises(
-        ValueError,
-        match=f"Other doesn't run on these images alone: before any.*{error}.*from_images_",
-    ):
+    words = f"Other doesn't run on these images alone: before any.*{error}.*from_images_"
+    with pytest.raises(ValueError, match=words):
         run(function, model, images)
     assert_unchanged(before, model)
     from_images_(model.conv.weight, images)  # the way out
@@ -832,33 +776,23 @@ def deformed(self, x):
     return deform_conv2d(x, x.new_zeros(len(x), 18, 14, 14), self.kernel)
 
 
-BARE = {
-    "functional": (lambda self, x: F.conv2d(x, self.kernel), "the parameter 'kernel'"),
-    "torch": (lambda self, x: torch.conv2d(x, self.kernel, stride=2), "the parameter 'kernel'"),
-    "convolution": (
-        lambda self, x: torch.convolution(
-            x, self.kernel, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1
-        ),
-        "the parameter 'kernel'",
+KERNEL = {
+    "functional": lambda self, x: F.conv2d(x, self.kernel),
+    "torch": lambda self, x: torch.conv2d(x, self.kernel, stride=2),
+    "convolution": lambda self, x: torch.convolution(
+        x, self.kernel, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1
     ),
-    "same": (lambda self, x: F.conv2d(x, self.kernel, padding="same"), "the parameter 'kernel'"),
+    "same": lambda self, x: F.conv2d(x, self.kernel, padding="same"),
+    "transposed": lambda self, x: F.conv_transpose2d(x, self.kernel.transpose(0, 1)),
+    "1-D": lambda self, x: F.conv1d(x.flatten(2), self.kernel.flatten(2)).unflatten(2, (4, -1)),
+    "deformed": deformed,
+    "swallowed": lambda self, x: swallowing(lambda: F.conv2d(x, self.kernel)),
+}
+BARE = {kind: (how, "the parameter 'kernel'") for kind, how in KERNEL.items()} | {
     "computed": (lambda self, x: F.conv2d(x, self.kernel / 2), "no parameter"),
-    "transposed": (
-        lambda self, x: F.conv_transpose2d(x, self.kernel.transpose(0, 1)),
-        "the parameter 'kernel'",
-    ),
-    "1-D": (
-        lambda self, x: F.conv1d(x.flatten(2), self.kernel.flatten(2)).unflatten(2, (4, -1)),
-        "the parameter 'kernel'",
-    ),
-    "deformed": (deformed, "the parameter 'kernel'"),
     "of the layer": (
         lambda self, x: F.conv2d(x, self.later.weight[:5, :3]),
         "the parameter 'later.weight'",
-    ),
-    "swallowed": (
-        lambda self, x: swallowing(lambda: F.conv2d(x, self.kernel)),
-        "the parameter 'kernel'",
     ),
 }
 
@@ -894,34 +828,23 @@ def test_a_later_convolution_without_a_layer(images):
 def test_a_fixed_convolution_in_front_is_part_of_the_images_way(images, function):
     mix = torch.tensor([[0.3, 0.6, 0.1], [1, -1, 0], [0, 1, -1.0]])[:, :, None, None]
 
-    class Fixed(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("mix", mix)
-            self.conv = conv()
-
-        def forward(self, x):
-            return self.conv(F.conv2d(x, self.mix))
-
-    before_and_after(images, function, Fixed(), lambda m: m.conv, expected(F.conv2d(images, mix)))
+    model = Forward(lambda self, x: self.conv(F.conv2d(x, self.mix)))
+    model.register_buffer("mix", mix)
+    before_and_after(images, function, model, expected(F.conv2d(images, mix)))
 
 
 @BOTH
 @pytest.mark.parametrize(
-    "front, name",
+    "name, front",
     [
-        (nn.ConvTranspose2d(3, 5, 3), "ConvTranspose2d"),
-        (nn.Sequential(nn.Unflatten(1, (3, 1)), nn.Conv3d(3, 5, 1), nn.Flatten(1, 2)), "Conv3d"),
-        (
-            nn.Sequential(nn.Flatten(2), nn.ConvTranspose1d(3, 5, 1), nn.Unflatten(2, (16, 16))),
-            "ConvTranspose1d",
-        ),
-        (nn.LazyConvTranspose2d(5, 3), "ConvTranspose2d"),
+        ("ConvTranspose2d", [nn.ConvTranspose2d(3, 5, 3)]),
+        ("Conv3d", [nn.Unflatten(1, (3, 1)), nn.Conv3d(3, 5, 1), nn.Flatten(1, 2)]),
+        ("ConvTranspose1d", [nn.Flatten(2), nn.ConvTranspose1d(3, 5, 1)]),
+        ("ConvTranspose2d", [nn.LazyConvTranspose2d(5, 3)]),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_another_kind_of_convolution_first_is_named(images, function, front, name):
-    model = nn.Sequential(front, nn.ReLU(), nn.Conv2d(5, 8, 3))
+def test_another_kind_of_convolution_first_is_named(images, function, name, front):
+    model = nn.Sequential(*front, nn.ReLU(), nn.Conv2d(5, 8, 3))
     with pytest.raises(ValueError, match=f"is a {name}; only 2-D convolutions"):
         run(function, model, images)
 

@@ -1,21 +1,17 @@
 """Downloads from a server on this machine: what arrives whole, breaks off, or is left behind."""
 
 import functools
-import gzip
 import hashlib
 import http.server
 import io
 import os
-import pickle
 import socket
-import struct
 import subprocess
 import sys
 import tarfile
 import threading
 import time
 
-import numpy as np
 import pytest
 import torch
 from torchvision import datasets
@@ -29,6 +25,7 @@ from patchinit.data import (
 )
 from patchinit.data import published as data
 from patchinit.data.download import fetch
+from tests.published import publish_cifar, publish_fashion
 
 CONTENT = bytes(range(256)) * 2000  # some 500 kB: more than one read
 # torchvision unpacks archives whose digest was checked; Python 3.12 and later want a filter named.
@@ -167,43 +164,15 @@ def test_an_impossible_address_is_an_error(tmp_path, url):
 
 def cifar_archive(monkeypatch):
     """A tiny CIFAR-10's tar.gz, after making its digests the published ones."""
-    rng, members = np.random.default_rng(0), {}
-    names = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]
-    for name in names:
-        pixels = rng.integers(0, 256, (2, 3072), dtype=np.uint8)
-        members[name] = pickle.dumps({"data": pixels, "labels": [1, 0]})
-    members["batches.meta"] = pickle.dumps({"label_names": ["x", "y"]})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, content in members.items():
+        for name, content in publish_cifar(monkeypatch).items():
             entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
-    kind = datasets.CIFAR10
-    monkeypatch.setattr(kind, "train_list", [[name, md5[name]] for name in names[:5]])
-    monkeypatch.setattr(kind, "test_list", [["test_batch", md5["test_batch"]]])
-    meta = {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}
-    monkeypatch.setattr(kind, "meta", meta)
-    monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(packed.getvalue()).hexdigest())
-    return {"cifar-10-python.tar.gz": packed.getvalue()}
-
-
-def fashion_archives(monkeypatch):
-    """The four gzipped files of a tiny Fashion-MNIST, their digests made the published ones."""
-    rng, archives, sha256 = np.random.default_rng(0), {}, {}
-    for part, n in (("train", 6), ("t10k", 3)):
-        pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        for name, content in (
-            (f"{part}-images-idx3-ubyte", struct.pack(">iiii", 2051, n, 28, 28) + pixels.tobytes()),
-            (f"{part}-labels-idx1-ubyte", struct.pack(">ii", 2049, n) + bytes(range(n))),
-        ):
-            archives[f"{name}.gz"] = gzip.compress(content)
-            sha256[name] = hashlib.sha256(content).hexdigest()
-    listed = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
-    monkeypatch.setattr(datasets.FashionMNIST, "resources", listed)
-    monkeypatch.setattr(data, "_FASHION_SHA256", sha256)
-    return archives
+    content = packed.getvalue()
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+    return {"cifar-10-python.tar.gz": content}
 
 
 @pytest.fixture(params=["cifar10", "fashion_mnist"])
@@ -211,9 +180,8 @@ def published(request, server, monkeypatch):
     """A data set's name, and a function that publishes it on the server to be had in one `way`."""
 
     def publish(way):
-        server.files = (cifar_archive if request.param == "cifar10" else fashion_archives)(
-            monkeypatch
-        )
+        pack = cifar_archive if request.param == "cifar10" else publish_fashion
+        server.files = pack(monkeypatch)
         monkeypatch.setattr(datasets.CIFAR10, "url", f"{server.url}/{way}/cifar-10-python.tar.gz")
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{server.url}/{way}/"])
         monkeypatch.setattr(data, "MIRRORS", {"cifar10": (), "fashion_mnist": ()})
@@ -226,12 +194,10 @@ def test_a_data_set_is_fetched_once_and_loaded(published, server, tmp_path):
     name, publish = published
     publish("whole")
     root = tmp_path / "not" / "there" / "yet"
-    train, test = (
-        load_images(name, split, root=root, download=True) for split in ("train", "test")
-    )
+    train, test = (load_images(name, part, root=root, download=True) for part in ("train", "test"))
     assert len(server.asked) == len(server.files)
     if name == "cifar10":
-        assert (len(train), len(test), train.classes) == (10, 2, ("x", "y"))
+        assert (len(train), len(test), train.classes) == (20, 4, ("w", "x", "y", "z"))
     else:
         assert (len(train), len(test)) == (6, 3) and test.labels.tolist() == [0, 1, 2]
     assert not list(root.glob(".download-*"))
@@ -269,9 +235,8 @@ def test_an_incomplete_data_set_is_fetched_anew(published, tmp_path):
 def test_a_data_set_that_does_not_come_is_unavailable(published, tmp_path, way, words):
     name, publish = published
     publish(way)
-    with pytest.raises(
-        DatasetUnavailable, match=rf"{name} is not in .* could not be fetched \(http.*({words})"
-    ):
+    words = rf"{name} is not in .* could not be fetched \(http.*({words})"
+    with pytest.raises(DatasetUnavailable, match=words):
         load_images(name, root=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -291,9 +256,8 @@ def test_a_damaged_archive_is_refused_and_not_kept(published, server, tmp_path, 
     publish("whole")
     last = list(server.files)[-1]
     server.files[last] = server.files[last][:-1] + b"?"
-    with pytest.raises(
-        DatasetDamaged, match=rf"{last} gave a file that is not the published one .*md5.*try again"
-    ):
+    words = rf"{last} gave a file that is not the published one .*md5.*try again"
+    with pytest.raises(DatasetDamaged, match=words):
         load_images(name if named else None, default=name, root=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -372,12 +336,8 @@ def test_leftovers_of_a_killed_download_are_removed(published, tmp_path):
     publish("whole")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left, alive, foreign = (
-        tmp_path / f"{prefix}{number}-abc"
-        for prefix, number in (
-            (data._ours(), dead.pid), (data._ours(), os.getppid()), (".download-elsewhere-", 1),
-        )
-    )  # fmt: skip
+    names = (f"{data._ours()}{dead.pid}", f"{data._ours()}{os.getppid()}", ".download-elsewhere-1")
+    left, alive, foreign = (tmp_path / f"{name}-abc" for name in names)
     for folder in (left, alive, foreign):
         folder.mkdir()
     load_images(name, root=tmp_path, download=True)
