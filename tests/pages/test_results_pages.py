@@ -53,7 +53,7 @@ def test_a_list_that_is_not_there_or_has_another_field(tmp_path, monkeypatch):
 
 def test_a_chapter_tells_what_the_list_gives_to_it(monkeypatch):
     said = {}
-    monkeypatch.setattr(telling, "say", lambda **values: said.update(values))
+    monkeypatch.setattr(telling, "glue_values", lambda **values: said.update(values))
     found = verdicts({})
     for chapter, numbers in {
         9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30},

@@ -15,7 +15,7 @@ from ..claims import DESCRIBED
 from ..evidence.arms import Of
 from ..evidence.judge import Verdict, overall
 from .claim_list import read_claims
-from .glue import say
+from .glue import glue_values
 from .phrases import describe, evidence, needed, number_of, record, rows, where
 from .style import METHOD_LABELS
 from .typography import proper_minus
@@ -84,7 +84,7 @@ def tell_described(number: int, evidence: str) -> None:
 
 
 def _keep(number: int, **parts: str) -> None:
-    say(**{f"claim_{number}_{name}": value for name, value in parts.items()})
+    glue_values(**{f"claim_{number}_{name}": value for name, value in parts.items()})
 
 
 def was(right: bool, known: object = True) -> str:
