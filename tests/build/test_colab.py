@@ -60,7 +60,7 @@ def test_chapters_do_without_myst_nb():
     script = (
         "import sys; sys.modules['myst_nb'] = sys.modules['ipykernel'] = None\n"
         "from companion.pages import charts, explorer, glue, pictures, style\n"
-        "glue.say(n=3)"
+        "glue.glue_values(n=3)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 

@@ -10,7 +10,7 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from companion.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from companion.pages.glue import as_expected, say, verdict
+from companion.pages.glue import glue_values, glue_verdict, prediction_outcome
 from patchinit.data import load_images
 
 
@@ -29,7 +29,7 @@ def test_as_myst_nb(shell, value):
     with capture_output() as expected:
         theirs("name", value, display=False)
     with capture_output() as found:
-        say(name=value)
+        glue_values(name=value)
     (one,), (other,) = expected.outputs, found.outputs
     assert (one.data, one.metadata) == (other.data, other.metadata) and other.data
 
@@ -44,7 +44,7 @@ def kept(captured):
 
 def test_numbers_of_arrays_are_kept_as_numbers(shell):
     with capture_output() as found:
-        say(share=np.float64(0.25), n=np.int64(3))
+        glue_values(share=np.float64(0.25), n=np.int64(3))
     assert kept(found) == {"share": "0.25", "n": "3"}
 
 
@@ -60,10 +60,10 @@ def test_numbers_of_arrays_are_kept_as_numbers(shell):
 def test_verdict(shell, holds, stand_in_for, expected):
     data = replace(load_images("digits"), stand_in_for=stand_in_for)
     with capture_output() as found:
-        verdict(data, 12, holds, "0.5 pp")
+        glue_verdict(data, 12, holds, "0.5 pp")
     assert kept(found) == {"claim_12_verdict": repr(expected), "claim_12_evidence": "'0.5 pp'"}
 
 
 def test_a_prediction_that_fails_in_one_part_failed_in_part():
-    words = [as_expected(*parts) for parts in ((True, True), (True, False), (False, False))]
+    words = [prediction_outcome(*parts) for parts in ((True, True), (True, False), (False, False))]
     assert [word.split(" the ")[0] for word in words] == ["As", "Only in part as", "Not as"]

@@ -38,7 +38,7 @@ def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
 
 def test_a_chapter_keeps_what_the_table_gives_to_it(monkeypatch):
     said = {}
-    monkeypatch.setattr(claim_glue, "say", lambda **values: said.update(values))
+    monkeypatch.setattr(claim_glue, "glue_values", lambda **values: said.update(values))
     found = verdicts({})
     for chapter, numbers in {
         9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30, 31, 32, 33, 34, 35},

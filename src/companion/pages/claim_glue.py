@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown
 from ..claims import CLAIMS, DESCRIBED
 from ..evidence.arms import ArmKey
 from ..evidence.judge import Verdict, overall
-from .glue import say
+from .glue import glue_values
 from .phrases import (
     decided_where,
     evidence_line,
@@ -75,7 +75,7 @@ def glue_described(number: int, evidence: str) -> None:
 
 
 def _keep(number: int, **parts: str) -> None:
-    say(**{f"claim_{number}_{name}": value for name, value in parts.items()})
+    glue_values(**{f"claim_{number}_{name}": value for name, value in parts.items()})
 
 
 def prediction_result(right: bool, known: object = True) -> str:

@@ -10,7 +10,7 @@ from patchinit.data.images import Images
 from ..claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 
-def say(**values: object) -> None:
+def glue_values(**values: object) -> None:
     """Keep numbers and words for the text of the page, which shows them by the role `glue`."""
     for key, value in values.items():
         _glue(key, value.item() if hasattr(value, "item") else value)
@@ -24,7 +24,7 @@ def _glue(name: str, value: object) -> None:
     display({prefix + mime: part for mime, part in data.items()}, raw=True, metadata=metadata)
 
 
-def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
+def glue_verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
     """Keep a claim's verdict by the bound of its chapter.
 
     Parameters
@@ -40,10 +40,10 @@ def verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None
     found = SUPPORTED if holds else NOT_SUPPORTED
     if data.stand_in_for or holds is None:
         found = UNDECIDED
-    say(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
+    glue_values(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
 
 
-def as_expected(*parts: bool) -> str:
+def prediction_outcome(*parts: bool) -> str:
     """How a reading begins: did each part of what the book predicted come out?"""
     if all(parts):
         return "As the book expected"

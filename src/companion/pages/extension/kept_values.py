@@ -1,8 +1,8 @@
 """Numbers that a chapter keeps, where a page shows them: in alt texts, and with a proper minus.
 
 A picture's alt text stands in the metadata of its cell, written before anything is computed. What
-the chapter keeps by `say(lead=...)` may be named there in braces with a format, as by the role
-`glue`: `{lead:.1f}` is filled in when the page is made.
+the chapter keeps by `glue_values(lead=...)` may be named there in braces with a format, as by the
+role `glue`: `{lead:.1f}` is filled in when the page is made.
 """
 
 import re
@@ -61,7 +61,7 @@ class FillAltTexts(SphinxPostTransform):
             except (KeyError, ValueError) as error:
                 LOGGER.warning(
                     f"the alt text {image['alt'][:60]!r} can't be filled: {error!r}; "
-                    "is it kept in this chapter, by say()?",
+                    "is it kept in this chapter, by glue_values()?",
                     location=page,
                 )
 

@@ -78,7 +78,7 @@ class Thumbnail(SphinxDirective):
         except (KeyError, ValueError) as error:
             raise self.error(
                 f"the alt text of {label!r} can't be filled: {error!r}; "
-                f"does {path.name} keep it, by say()?"
+                f"does {path.name} keep it, by glue_values()?"
             ) from error
         image = nodes.image(
             uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
