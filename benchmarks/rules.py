@@ -25,7 +25,6 @@ from companion.evidence.estimates import (
     pooled_mean_estimate,
     pooled_residual,
 )
-from companion.evidence.intervals import Estimate, mean_estimate
 from companion.evidence.outcomes import (
     FROZEN_MARGIN,
     LOOKS,
@@ -37,6 +36,7 @@ from companion.evidence.outcomes import (
     gain,
     part,
 )
+from companion.intervals import Estimate, mean_estimate
 
 N = 10_000  # test images
 FLOOR, IMAGES = 0.27, 0.15  # pp: of a pair by independent errors, and of its mean by test images

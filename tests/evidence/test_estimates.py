@@ -18,7 +18,7 @@ from companion.evidence.estimates import (
     prediction_interval,
     welch_difference,
 )
-from companion.evidence.intervals import Estimate, mean_estimate
+from companion.intervals import Estimate, mean_estimate
 
 
 def test_mean_is_the_plain_t_interval():

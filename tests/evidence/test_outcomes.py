@@ -5,8 +5,8 @@ import math
 import pytest
 
 from companion.claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from companion.evidence.intervals import Estimate, Interval
 from companion.evidence.outcomes import conjunction, decision_at, direction, equal_within, one_sided
+from companion.intervals import Estimate, Interval
 
 
 def interval(low, high):

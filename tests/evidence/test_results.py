@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from companion.evidence.comparisons import GLOROT, accuracy
-from companion.evidence.intervals import rank_correlations
 from companion.evidence.results import read_runs
 from companion.evidence.stages import Stage
+from companion.intervals import rank_correlations
 from companion.runs.plan import plan
 from companion.runs.prepare import prepare
 from companion.runs.record import read_result

@@ -17,7 +17,6 @@ from companion.evidence.comparisons import (
     response,
     speed,
 )
-from companion.evidence.intervals import Interval, geometric_interval, mean_interval
 from companion.evidence.results import read_runs
 from companion.evidence.specifications import (
     FINAL,
@@ -31,6 +30,7 @@ from companion.evidence.specifications import (
     turning_specifications,
 )
 from companion.evidence.stages import Stage
+from companion.intervals import Interval, geometric_interval, mean_interval
 from companion.runs.studies import STUDIES
 from tests.evidence import oracle
 from tests.synthetic import write_study

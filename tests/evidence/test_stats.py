@@ -8,7 +8,8 @@ from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
 from companion.evidence.curves import first_epoch, mean_over_epochs, smooth
-from companion.evidence.intervals import (
+from companion.evidence.significance import holm, p_value, power, seeds_needed
+from companion.intervals import (
     Interval,
     fisher,
     geometric_interval,
@@ -16,7 +17,6 @@ from companion.evidence.intervals import (
     mean_interval,
     rank_correlations,
 )
-from companion.evidence.significance import holm, p_value, power, seeds_needed
 
 
 @pytest.fixture

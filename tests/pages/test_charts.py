@@ -11,10 +11,10 @@ from matplotlib.colors import to_rgb
 from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import Accuracy
 from companion.evidence.estimates import MeanSquares, Residual
-from companion.evidence.intervals import Estimate, Interval, mean_estimate, mean_interval
 from companion.evidence.outcomes import ACCURACY_MARGIN
 from companion.evidence.specifications import Specification
 from companion.evidence.stages import stage_by_letter
+from companion.intervals import Estimate, Interval, mean_estimate, mean_interval
 from companion.pages.charts import (
     forest,
     mark_drop,

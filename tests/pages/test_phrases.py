@@ -17,7 +17,6 @@ from companion.claims import (
     UNDECIDED,
 )
 from companion.evidence.arms import Arm
-from companion.evidence.intervals import Estimate
 from companion.evidence.judge import (
     DECIDED,
     DECLARED,
@@ -30,6 +29,7 @@ from companion.evidence.judge import (
 )
 from companion.evidence.results import read_runs
 from companion.evidence.stages import Stage, stage_by_letter
+from companion.intervals import Estimate
 from companion.pages.phrases import (
     claim_sentence,
     decided_where,

@@ -17,6 +17,14 @@ from torch import Tensor
 from patchinit.filters.measures import response_correlation
 
 from ..claims import ARMS
+from ..intervals import (
+    Estimate,
+    Interval,
+    fisher,
+    mean_estimate,
+    mean_interval,
+    rank_correlations,
+)
 from .arms import Arm, ArmKey
 from .curves import first_epoch, mean_over_epochs
 from .estimates import (
@@ -26,14 +34,6 @@ from .estimates import (
     mean_squares,
     pair_variance,
     pooled_mean_estimate,
-)
-from .intervals import (
-    Estimate,
-    Interval,
-    fisher,
-    mean_estimate,
-    mean_interval,
-    rank_correlations,
 )
 from .stages import Stage
 

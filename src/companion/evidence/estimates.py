@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .intervals import Estimate, Interval
+from ..intervals import Estimate, Interval
 from .significance import seeds_needed
 
 

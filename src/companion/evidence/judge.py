@@ -24,6 +24,7 @@ from ..claims import (
     Ratio,
     Speed,
 )
+from ..intervals import Estimate, Interval
 from .arms import ArmKey
 from .comparisons import (
     COMPONENTS,
@@ -38,7 +39,6 @@ from .comparisons import (
     speed,
 )
 from .estimates import pairs_needed, prediction_interval, welch_difference
-from .intervals import Estimate, Interval
 from .outcomes import (
     LEAST_PAIRS,
     LOOKS,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..intervals import Interval, geometric_interval
 from .arms import Arm
-from .intervals import Interval, geometric_interval
 
 
 def over_noise(arm: Arm) -> Interval:

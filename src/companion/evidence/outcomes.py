@@ -17,7 +17,7 @@ from ..claims import (
     SUPPORTED,
     UNDECIDED,
 )
-from .intervals import Estimate, Interval
+from ..intervals import Estimate, Interval
 
 LEAST_PAIRS = 3  #: two pairs give no verdict
 LOOKS = {4: 0.978, 6: 0.978, 8: 0.978}  #: level of the interval at each look of claim 2

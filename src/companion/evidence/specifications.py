@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from ..intervals import Estimate, Interval
 from .arms import Arm, ArmKey
 from .comparisons import (
     COMPONENTS,
@@ -33,7 +34,6 @@ from .comparisons import (
     speed,
 )
 from .curves import mean_over_epochs
-from .intervals import Estimate, Interval
 from .stages import Stage
 
 #: Filters that know nothing of the data, and components, which are held to turn less.

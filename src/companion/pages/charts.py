@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike
 
 from ..claims import ACCURACY_MARGIN
-from ..evidence.intervals import mean_interval
+from ..intervals import mean_interval
 from .style import METHOD_COLORS, METHOD_LABELS, METHOD_LINES, METHOD_MARKERS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims

@@ -20,7 +20,7 @@ from ..evidence.stages import Stage
 from .typography import proper_minus
 
 if TYPE_CHECKING:
-    from ..evidence.intervals import Interval
+    from ..intervals import Interval
 
 
 def signed(value: float, digits: int = 2) -> str:
