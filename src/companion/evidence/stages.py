@@ -167,6 +167,8 @@ class Stage:
                 found.append(pooled_residual(values))
             except ValueError:
                 return None
+        if len(found) == 1:
+            return found[0]
         freedom = sum(residual.freedom for residual in found)
         if not freedom:
             return None
