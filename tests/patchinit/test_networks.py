@@ -38,6 +38,20 @@ def net(layer=None):
     )
 
 
+class Forward(nn.Module):
+    """A convolution and what is done around it."""
+
+    def __init__(self, how, **own):
+        super().__init__()
+        self.conv, self.how = conv(), how
+        self.register_buffer("held", torch.arange(4.0))
+        for name, value in own.items():
+            setattr(self, name, value)
+
+    def forward(self, *inputs, **named):
+        return self.how(self, *inputs, **named)
+
+
 def expected(images, method="principal_components"):
     return make_filters(method, images, SHAPE, generator=torch.Generator().manual_seed(3)).filters
 
@@ -329,43 +343,33 @@ def test_the_default_device_changes_nothing(images, method):
     assert torch.equal(again.filters, bank.filters)
 
 
-class CastsInside(nn.Module):
-    def __init__(self, autocast):
-        super().__init__()
-        self.conv, self.autocast = conv(), autocast
-        if not autocast:
-            self.conv.bfloat16()
-
-    def forward(self, images):
-        if not self.autocast:
-            return self.conv(images.bfloat16())
-        with torch.autocast("cpu", torch.bfloat16):
-            return self.conv(images)
-
-
-class Mixed(nn.Module):
-    """Its parts have float types of their own, as when normalisation or a head stays precise."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.head, self.conv = nn.Linear(8, 2).double(), conv().to(inner)
-        self.norm = nn.BatchNorm2d(8)
-
-    def forward(self, x):
-        return self.head(self.norm(self.conv(x).float()).mean((2, 3)).double())
+def mixed(inner):
+    """Parts have float types of their own, as when normalisation or a head stays precise."""
+    model = Forward(
+        lambda self, x: self.head(self.norm(self.conv(x).float()).mean((2, 3)).double())
+    )
+    model.head, model.conv = nn.Linear(8, 2).double(), conv().to(inner)
+    model.norm = nn.BatchNorm2d(8)
+    return model
 
 
 @BOTH
 @pytest.mark.parametrize("inner", FLOATS)
 def test_a_network_of_several_float_types(images, function, inner):
-    bank = run(function, Mixed(inner), images)
+    bank = run(function, mixed(inner), images)
     torch.testing.assert_close(bank.filters, expected(images), atol=ROUNDING[inner], rtol=0)
+
+
+def casts_inside(self, images):
+    with torch.autocast("cpu", torch.bfloat16):
+        return self.conv(images)
 
 
 @BOTH
 @pytest.mark.parametrize("autocast", [True, False])
 def test_a_network_that_casts_inside(images, function, autocast):
-    bank = run(function, CastsInside(autocast), images)
+    model = Forward(casts_inside if autocast else lambda self, x: self.conv(x.bfloat16()))
+    bank = run(function, model if autocast else model.bfloat16(), images)
     torch.testing.assert_close(bank.filters, expected(images), atol=1e-2, rtol=0)
 
 
@@ -567,26 +571,7 @@ def test_lazy_layers_get_their_sizes(images, function, layers):
             assert not module.running_mean.any() and module.num_batches_tracked == 0
 
 
-def test_a_lazy_layer_alone_is_named(images):
-    with pytest.raises(ValueError, match="lazy and has no shape yet; run the network once"):
-        set_filters_(nn.LazyConv2d(8, 3), expected(images))
-
-
 # --- Forward passes -------------------------------------------------------------------------------
-
-
-class Forward(nn.Module):
-    """A convolution and what is done around it."""
-
-    def __init__(self, how, **own):
-        super().__init__()
-        self.conv, self.how = conv(), how
-        self.register_buffer("held", torch.arange(4.0))
-        for name, value in own.items():
-            setattr(self, name, value)
-
-    def forward(self, *inputs, **named):
-        return self.how(self, *inputs, **named)
 
 
 def before_and_after(images, function, model, wanted):
@@ -742,13 +727,7 @@ def test_what_changes_few_images_is_applied(images):
     ids=["two", "dict", "keyword only", "pair", "batch object"],
 )
 def test_networks_of_other_inputs_are_named(images, function, forward, error):
-    class Other(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = conv()
-
-    Other.forward = forward
-    model = Other()
+    model = type("Other", (Forward,), {"forward": forward})(None)
     before = snapshot(model)
     words = f"Other doesn't run on these images alone: before any.*{error}.*from_images_"
     with pytest.raises(ValueError, match=words):
@@ -882,14 +861,15 @@ def test_there_must_be_a_norm_to_keep(images, function, value, words, method):
         run(function, model, images, method, norm="keep")
 
 
-@pytest.mark.parametrize("max_patches", [0, -5])
-def test_max_patches_is_named(images, max_patches):
-    with pytest.raises(ValueError, match=f"max_patches={max_patches} should be >= 1"):
-        make_filters("kmeans", images, SHAPE, max_patches=max_patches)
-
-
-def test_filters_that_are_no_tensor_are_named():
-    with pytest.raises(TypeError, match="filters are a ndarray; pass a FilterBank or a Tensor"):
-        set_filters_(conv(), torch.zeros(SHAPE).numpy())
-    with pytest.raises(TypeError, match="weight is a Conv2d; pass layer.weight"):
-        from_images_(conv(), torch.rand(2, 3, 8, 8))
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x: make_filters("kmeans", x, SHAPE, max_patches=0), "max_patches=0 should be >= 1"),
+        (lambda x: set_filters_(conv(), x.numpy()), "filters are a ndarray; pass a FilterBank or"),
+        (lambda x: from_images_(conv(), x), "weight is a Conv2d; pass layer.weight"),
+        (lambda x: set_filters_(nn.LazyConv2d(8, 3), x), "lazy and has no shape yet; run the net"),
+    ],
+)
+def test_arguments_are_named(images, call, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        call(images)

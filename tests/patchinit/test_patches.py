@@ -16,6 +16,10 @@ from patchinit.moments import patch_moments
 from patchinit.patches import extract_patches, sample_patches, standardize_patches
 
 
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     n=st.integers(1, 3),
@@ -26,7 +30,7 @@ from patchinit.patches import extract_patches, sample_patches, standardize_patch
     dilation=st.integers(1, 3),
 )
 def test_convolution_is_patches_times_weights(n, channels, size, kernel, stride, dilation):
-    generator = torch.Generator().manual_seed(n + channels)
+    generator = seeded(n + channels)
     images = torch.rand(n, channels, *size, generator=generator, dtype=torch.float64)
     weight = torch.randn(5, channels, *kernel, generator=generator, dtype=torch.float64)
     patches = extract_patches(images, kernel, stride=stride, dilation=dilation)
@@ -64,7 +68,7 @@ def test_sample_is_a_subset_without_replacement(images, generator, stride, dilat
 @pytest.mark.parametrize("n", [3, 30])  # a small share and a large one: two algorithms
 def test_sample_is_uniform(n):
     images = torch.arange(60.0).reshape(1, 1, 6, 10)  # 60 patches of 1x1, told apart by their value
-    generator = torch.Generator().manual_seed(1)
+    generator = seeded(1)
     counts = torch.zeros(60)
     for _ in range(1500):
         counts[sample_patches(images, 1, n, generator=generator).flatten().long()] += 1
@@ -88,7 +92,7 @@ def test_standardised_patches_have_mean_0_and_deviation_1(images):
 @settings(deadline=None, max_examples=30)
 @given(gain=st.floats(0.01, 100), shift=st.floats(-0.5, 0.5))
 def test_standardising_ignores_brightness_and_contrast(gain, shift):
-    patches = torch.rand(50, 3, 3, 3, generator=torch.Generator().manual_seed(0)).double()
+    patches = torch.rand(50, 3, 3, 3, generator=seeded(0)).double()
     moved = standardize_patches(gain * (patches + shift)).patches
     torch.testing.assert_close(moved, standardize_patches(patches).patches)
 
@@ -161,7 +165,7 @@ def test_a_value_that_is_not_finite_is_found_wherever_it_is(value, dtype):
     images = torch.rand(2500, 1, 4, 4).to(dtype)
     images[-1, 0, 3, 3] = value
     with pytest.raises(ValueError, match="NaN or infinite"):
-        sample_patches(images, 3, 2, generator=torch.Generator().manual_seed(0))
+        sample_patches(images, 3, 2, generator=seeded(0))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_memory_is_bounded_by_values(call, shape, monkeypatch):
     """At a budget of a tenth: nothing that is made is larger, but for a copy of the images."""
     for module in (moments_module, patches_module, layers):
         monkeypatch.setattr(module, "VALUES_AT_A_TIME", 2**19)
-    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(shape, generator=seeded(0))
     with Largest() as largest:
         call(images)
     assert largest.values <= max(8 * 2**19, 4 * images.numel(), 8 * 2000 * 147)
@@ -280,10 +284,7 @@ def test_clustered_values_are_bounded(images, monkeypatch):
 def test_half_precision_is_worked_on_in_single(images, dtype):
     given, wanted = images.to(dtype), images.to(dtype).float()
     assert torch.equal(extract_patches(given, 3), extract_patches(wanted, 3))
-    one, other = (
-        sample_patches(x, 3, 50, generator=torch.Generator().manual_seed(0))
-        for x in (given, wanted)
-    )
+    one, other = (sample_patches(x, 3, 50, generator=seeded(0)) for x in (given, wanted))
     assert torch.equal(one, other)
     assert torch.equal(standardize_patches(given).patches, standardize_patches(wanted).patches)
     assert torch.equal(patch_moments(given, 3).covariance, patch_moments(wanted, 3).covariance)

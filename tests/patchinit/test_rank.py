@@ -30,10 +30,7 @@ DEFICIENT = {
     "one channel doubled": (lambda x: x[:, [0, 1, 1]], 18),
     "one channel zero": (lambda x: x * torch.tensor([1.0, 0.0, 1.0])[:, None, None], 18),
     "one channel the mean of two": (lambda x: torch.cat([x[:, :2], grey(x[:, :2])], 1), 18),
-    "nine bands": (
-        lambda x: torch.cat([x, x.flip(0), x[:, :1] ** 2, x[:, :1], x[:, :1] * 0], 1),
-        63,
-    ),
+    "nine bands": (lambda x: torch.cat([x, x.flip(0), x[:, :1] ** 2, x[:, :2] * 0], 1), 63),
 }
 
 

@@ -344,12 +344,6 @@ def test_leftovers_of_a_killed_download_are_removed(published, tmp_path):
     assert not left.exists() and alive.exists() and foreign.exists()
 
 
-def test_a_crawling_host_is_given_up(server, tmp_path):
-    with pytest.raises(TimeoutError, match="1 kB/s, less than 100"):
-        fetch(f"{server.url}/crawling/file", tmp_path / "got", least_rate=100e3, window=1.0)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_home_folder_written_short_is_the_same_everywhere(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATCHINIT_DATA", "~/images")
