@@ -336,7 +336,11 @@ def test_leftovers_of_a_killed_download_are_removed(published, tmp_path):
     publish("whole")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    names = (f"{data._ours()}{dead.pid}", f"{data._ours()}{os.getppid()}", ".download-elsewhere-1")
+    names = (
+        f"{data._unpacking_prefix()}{dead.pid}",
+        f"{data._unpacking_prefix()}{os.getppid()}",
+        ".download-elsewhere-1",
+    )
     left, alive, foreign = (tmp_path / f"{name}-abc" for name in names)
     for folder in (left, alive, foreign):
         folder.mkdir()
