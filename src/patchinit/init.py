@@ -21,7 +21,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from .filters.bank import FilterBank, TooManyFilters, check_norm, with_norm
 from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
 from .layers import (
-    Before,
+    SavedState,
     check_model,
     convolutions,
     first_input,
@@ -66,7 +66,7 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     values = bank.filters if isinstance(bank, FilterBank) else bank
     if not isinstance(values, Tensor):
         raise TypeError(f"filters are a {type(values).__name__}; pass a FilterBank or a Tensor")
-    before = Before(layer.modules(), parameters=True)
+    state = SavedState(layer.modules(), parameters=True)
     try:
         weight = layer.weight
         _check_weight(weight)
@@ -77,7 +77,7 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
         if layer.bias is not None:
             _write_(layer, "bias", torch.zeros_like(layer.bias))
     except BaseException:
-        before.restore()
+        state.restore()
         raise
     return layer.weight
 
@@ -249,24 +249,24 @@ def initialize_first_layer_(
     check_images(images)
     check_model(model)
     probe = as_float(images[:2])
-    with undisturbed(model, probe) as before:
+    with undisturbed(model, probe) as state:
         name, found = convolutions(model, probe, first_only=True)[0]
         layer = _plain(name, found)
         with _naming(name):
             inputs = first_input(model, layer, images)
             bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
             _set_in_(model, layer, bank, probe)
-        before.keep(layer)
+        state.keep(layer)
     return bank
 
 
 def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor) -> None:
     """`set_filters_`, unless the layer convolves with something else in a pass of the network."""
-    before = Before(layer.modules(), parameters=True)
+    state = SavedState(layer.modules(), parameters=True)
     set_filters_(layer, bank)
     used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
-        before.restore()
+        state.restore()
         raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook"))
 
 
@@ -321,13 +321,13 @@ def initialize_all_layers_(
     before = None
     try:
         with undisturbed(model, images[:2]) as state:
-            before = Before(model.modules(), parameters=True)
+            before = SavedState(model.modules(), parameters=True)
             found = convolutions(model, images[:2])
             for name, layer in [(name, _plain(name, layer)) for name, layer in found]:
                 if any(layer.weight is other.weight for other in written):
                     continue  # one weight, tied to several layers: the first has made it
-                beyond = chosen.bounded and len(layer.weight) > layer.weight[0].numel()
-                if too_many == "keep" and beyond:
+                too_large = chosen.bounded and len(layer.weight) > layer.weight[0].numel()
+                if too_many == "keep" and too_large:
                     continue
                 try:
                     with _naming(name, way_out):

@@ -303,7 +303,7 @@ def as_fed(model: nn.Module, images: Tensor) -> Tensor:
     return images.detach().to(first.device, first.dtype, copy=True)
 
 
-class Before:
+class SavedState:
     """Buffers and parameters of modules as they were."""
 
     def __init__(self, modules: Iterable[nn.Module], parameters: bool) -> None:
@@ -350,7 +350,7 @@ def _copies(table: dict[str, Any]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Before]:
+def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[SavedState]:
     """Evaluation mode but for batch normalisation; afterwards buffers and modes are as before.
 
     Lazy layers get their sizes first, from the images. Yields the buffers' state, to be updated.
@@ -363,13 +363,13 @@ def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Befo
         lazy = [name for name, value in values if isinstance(value, _UNINITIALIZED)]
         if lazy and images is not None:
             _materialise(model, images, lazy)
-        before = Before(model.modules(), parameters=False)
+        state = SavedState(model.modules(), parameters=False)
         for module in modes:
             module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
         try:
-            yield before
+            yield state
         finally:
-            before.restore()
+            state.restore()
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -15,12 +15,8 @@ from patchinit import METHODS, make_filters
 from patchinit.data import DatasetUnavailable, load_images
 from patchinit.filters import Clusters
 
-SHAPES = {
-    "photos": (20, 3, 3, 3),
-    "mirrored": (12, 3, 3, 3),
-    "drawings": (8, 1, 3, 3),
-    "cifar10": (20, 3, 3, 3),
-}
+SHAPES = {name: (20, 3, 3, 3) for name in ("photos", "cifar10")}
+SHAPES |= {"mirrored": (12, 3, 3, 3), "drawings": (8, 1, 3, 3)}
 
 
 def data_sets():
@@ -31,8 +27,7 @@ def data_sets():
     yield "photos", photos
     both = torch.cat([photos[:12], photos[:12].flip(3)])
     yield "mirrored", torch.cat([both, both.flip(2)])
-    # Black or white pixels: few distinct patches, many of them as far from one seed as from
-    # another.
+    # Black or white pixels: few distinct patches, many as far from one seed as from another.
     yield "drawings", (torch.rand(60, 1, 14, 14, generator=draw) < 0.5).float()
     try:
         yield "cifar10", load_images("cifar10", "train").images[:24]
@@ -45,17 +40,11 @@ def filters_of_all() -> dict:
     for name, images in data_sets():
         for method in METHODS:
             shape = SHAPES[name]
-            if name == "mirrored" and method in ("principal_components", "pca_whitening"):
-                shape = (
-                    8,
-                    3,
-                    3,
-                    3,
-                )  # further down eigenvalues of symmetric data come close to each other
-            generator = torch.Generator().manual_seed(0)
-            bank = make_filters(
-                method, images, shape, norm=1.0, generator=generator, max_patches=4_000
-            )
+            if name == "mirrored" and METHODS[method].needs.endswith("moments"):
+                shape = (8, 3, 3, 3)  # further down symmetric data's eigenvalues come close
+            draw = torch.Generator().manual_seed(0)
+            options = {"norm": 1.0, "generator": draw, "max_patches": 4_000}
+            bank = make_filters(method, images, shape, **options)
             key = f"{name}/{method}"
             found[f"{key}/filters"] = bank.filters.numpy()
             if isinstance(bank, Clusters):

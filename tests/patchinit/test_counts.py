@@ -1,5 +1,6 @@
 """A count that papermill or a form hands over as 1e2 is a float: it is named, not sliced with."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,8 +32,6 @@ def test_counts_are_integers(name, call, wrong):
 
 
 def test_counts_may_be_numpys_or_torchs():
-    import numpy as np
-
     assert len(load_images("digits").sample(np.int64(5))) == 5
     assert len(sample_patches(IMAGES, 3, np.int32(7))) == 7
     shape = torch.nn.Conv2d(1, 4, 3).weight.shape

@@ -39,9 +39,8 @@ def test_components_equal_scikit_learn(patches, feature_standardize):
     rows = standardize_patches(patches).patches.flatten(1).double().numpy()
     rows = StandardScaler().fit_transform(rows) if feature_standardize else rows
     pca = PCA(svd_solver="full").fit(rows)
-    np.testing.assert_allclose(
-        bank.eigenvalues, pca.explained_variance_ * (len(rows) - 1) / len(rows), atol=1e-5
-    )
+    variance = pca.explained_variance_ * (len(rows) - 1) / len(rows)
+    np.testing.assert_allclose(bank.eigenvalues, variance, atol=1e-5)
     cosines = np.abs((bank.filters.flatten(1).numpy() * pca.components_[:26]).sum(1))
     np.testing.assert_allclose(cosines, 1, atol=1e-4)
     np.testing.assert_allclose(bank.explained, pca.explained_variance_ratio_, atol=1e-6)
@@ -58,11 +57,8 @@ def test_components_are_orthonormal_ordered_and_signed(patches):
 def test_brightness_is_the_null_direction_of_standardised_patches(patches):
     bank = principal_components(patches, 27, feature_standardize=False)
     assert bank.eigenvalues[-1] < 1e-6 < bank.eigenvalues[-2]
-    torch.testing.assert_close(
-        bank.filters[-1].flatten(), torch.full((27,), 27**-0.5), atol=1e-4, rtol=0
-    )
-    sums = bank.filters[:-1].flatten(1).sum(1)
-    torch.testing.assert_close(sums, torch.zeros(26), atol=1e-3, rtol=0)
+    assert (bank.filters[-1] - 27**-0.5).abs().max() < 1e-4
+    assert bank.filters[:-1].flatten(1).sum(1).abs().max() < 1e-3
 
 
 def test_streamed_components_equal_those_in_memory(images, patches):
@@ -74,9 +70,8 @@ def test_streamed_components_equal_those_in_memory(images, patches):
 
 def test_whitened_responses_are_uncorrelated(patches):
     bank = pca_whitening(patches, 20, eps=1e-9)
-    covariance = torch.cov(
-        (patches.flatten(1) @ bank.filters.flatten(1).T).double().T, correction=0
-    )
+    responded = (patches.flatten(1) @ bank.filters.flatten(1).T).double()
+    covariance = torch.cov(responded.T, correction=0)
     torch.testing.assert_close(covariance, torch.eye(20, dtype=torch.float64), atol=0.02, rtol=0)
 
 
@@ -93,9 +88,8 @@ def test_whitening_bounds_the_gain(patches):
 def test_random_patches_are_distinct_patches(patches, generator):
     bank = random_patches(patches, 40, norm=None, generator=generator)
     known = standardize_patches(patches).patches
-    nearest = torch.cdist(
-        bank.filters.flatten(1), known.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
-    ).min(1)
+    exactly = {"compute_mode": "donot_use_mm_for_euclid_dist"}
+    nearest = torch.cdist(bank.filters.flatten(1), known.flatten(1), **exactly).min(1)
     assert nearest.values.max() < 1e-6 and len(nearest.indices.unique()) == 40
     torch.testing.assert_close(bank.filters.flatten(1).norm(dim=1), torch.full((40,), 27**0.5))
 
@@ -115,9 +109,8 @@ def test_kaiming_variance(generator):
 
 
 def test_random_orthonormal_is_a_rotation_and_not_always_the_same(generator):
-    one, two = (
-        random_orthonormal((27, 3, 3, 3), generator=generator).filters.flatten(1) for _ in range(2)
-    )
+    banks = (random_orthonormal((27, 3, 3, 3), generator=generator) for _ in range(2))
+    one, two = (bank.filters.flatten(1) for bank in banks)
     torch.testing.assert_close(one @ one.T, torch.eye(27), atol=1e-5, rtol=0)
     entries = (one @ two.T).flatten()
     assert entries.std().item() == pytest.approx(27**-0.5, rel=0.1) and abs(entries.mean()) < 0.03
@@ -205,27 +198,17 @@ def test_a_filter_functions_norm_is_a_number_or_none(patches, norm):
         random_patches(patches, 4, norm=norm)
 
 
-def test_a_zero_filter_has_no_direction():
-    with pytest.raises(ValueError, match="filter 1 is zero"):
-        with_norm(torch.stack([torch.ones(1, 2, 2), torch.zeros(1, 2, 2)]), 1.0)
-
-
 @pytest.mark.parametrize(
     "call, words",
     [
-        (
-            lambda x: make_filters("pca", x, (4, 3, 3, 3)),
-            "method='pca' is unknown.*principal_components.*kaiming_normal",
-        ),
+        (lambda x: make_filters("pca", x, (4, 3, 3, 3)), "'pca' is unknown.*principal_c.*kaiming_"),
         (lambda x: make_filters("kmeans", x, (4, 1, 3, 3)), "C=3 channels, the layer takes 1"),
         (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "list"),
         (lambda x: glorot_uniform((3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C, kh, kw\)"),
         (lambda x: make_filters("kmeans", x, (3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C"),
-        (
-            lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5),
-            "n_filters=5 should be between 1 and 4",
-        ),
+        (lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5), "between 1 and 4"),
         (lambda x: pca_whitening(torch.full((5, 3, 3, 3), 0.5), 3), "all patches are the same"),
+        (lambda x: with_norm(torch.zeros(2, 1, 2, 2), 1.0), "filter 0 is zero"),
     ],
 )
 def test_bad_requests_are_named(images, call, words):

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from companion.runs.simpleconv import SimpleConv
 from patchinit import (
     METHODS,
     from_images_,
@@ -104,17 +103,6 @@ def test_from_images_fills_the_weight(images, method):
 # --- The first layer ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_simpleconv_takes_every_method(images, method):
-    model = SimpleConv(3, 10, widths=(4, 4))
-    before = state(model)
-    bank = initialize_first_layer_(model, images, method, generator=seeded(2))
-    assert changed(before, model) == ["features.0.weight"]
-    assert torch.equal(model.first_layer.weight, bank.filters) and bank.method == method
-    expected = make_filters(method, images, (27, 3, 3, 3), generator=seeded(2))
-    assert torch.equal(bank.filters, expected.filters)
-
-
 @pytest.fixture(scope="module")
 def resnet():
     return torchvision.models.resnet18(weights=None)
@@ -128,14 +116,6 @@ def test_resnet_takes_every_method(resnet, images, method):
     assert changed(before, resnet) == ["conv1.weight"]
     expected = make_filters(method, images, (64, 3, 7, 7), generator=seeded(2), max_patches=1000)
     assert torch.equal(resnet.conv1.weight, expected.filters) and len(bank) == 64
-
-
-def test_uint8_images_are_the_same_as_their_values_over_255(images):
-    stored = (images * 255).to(torch.uint8)
-    one, two = SimpleConv(widths=(4,)), SimpleConv(widths=(4,))
-    initialize_first_layer_(one, stored, "kmeans", generator=seeded())
-    initialize_first_layer_(two, stored.float() / 255, "kmeans", generator=seeded())
-    torch.testing.assert_close(one.first_layer.weight, two.first_layer.weight)
 
 
 def test_first_is_what_runs_first(images):
@@ -186,13 +166,13 @@ def test_normalisation_in_front_counts_in_training_and_in_evaluation(images):
 
 @pytest.mark.parametrize("method", ["principal_components", "kmeans", "random_patches"])
 def test_norm_keep_is_the_mean_norm_of_what_was_there(images, method):
-    model = SimpleConv(widths=(4,))
+    layer = nn.Conv2d(3, 27, 3)
     with torch.no_grad():
-        model.first_layer.weight.mul_(torch.rand(27, 1, 1, 1, generator=seeded()) + 0.1)
-    mean = model.first_layer.weight.detach().flatten(1).norm(dim=1).mean()
-    bank = initialize_first_layer_(model, images, method, norm="keep", generator=seeded())
-    torch.testing.assert_close(model.first_layer.weight.flatten(1).norm(dim=1), mean.expand(27))
-    torch.testing.assert_close(bank.filters, model.first_layer.weight.detach())
+        layer.weight.mul_(torch.rand(27, 1, 1, 1, generator=seeded()) + 0.1)
+    mean = layer.weight.detach().flatten(1).norm(dim=1).mean()
+    bank = initialize_first_layer_(layer, images, method, norm="keep", generator=seeded())
+    torch.testing.assert_close(layer.weight.flatten(1).norm(dim=1), mean.expand(27))
+    torch.testing.assert_close(bank.filters, layer.weight.detach())
 
 
 @pytest.mark.parametrize("norm", ["own", "raw", 0.7])

@@ -1,7 +1,4 @@
-"""Filters do not hang on the last bits of a sum.
-
-Another processor's paths and threads give the same.
-"""
+"""Filters do not hang on a sum's last bits: another processor and its threads give the same."""
 
 import subprocess
 import sys
@@ -79,21 +76,16 @@ def test_last_bits_tip_nothing_where_distances_tie(method, monkeypatch):
 
 
 def test_signs_do_not_hang_on_the_last_bit():
-    row = torch.tensor(
-        [[0.1, -0.5, 0.5, 0.3], [0.0, 0.2, -0.7, 0.1], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64
-    )
+    row = torch.tensor([[0.1, -0.5, 0.5, 0.3], [0.0, 0.2, -0.7, 0.1], [0.0] * 4]).double()
     expected = row * torch.tensor([[-1.0], [-1.0], [1.0]])
     for nudge in (-1e-12, 0, 1e-12):
         for sign in (-1, 1):
             moved = sign * row.clone()
             moved[0, 1] += nudge
-            torch.testing.assert_close(fix_signs(moved), expected.double(), rtol=0, atol=1e-11)
+            torch.testing.assert_close(fix_signs(moved), expected, rtol=0, atol=1e-11)
 
 
-def test_the_entry_that_is_larger_by_more_than_the_tolerance_decides():
-    torch.testing.assert_close(
-        fix_signs(torch.tensor([[-0.99, 1.0]])), torch.tensor([[-0.99, 1.0]])
-    )
-    torch.testing.assert_close(
-        fix_signs(torch.tensor([[-0.9995, 1.0]])), torch.tensor([[0.9995, -1.0]])
-    )
+@pytest.mark.parametrize("entry, sign", [(-0.99, 1), (-0.9995, -1)])
+def test_the_entry_that_is_larger_by_more_than_the_tolerance_decides(entry, sign):
+    row = torch.tensor([[entry, 1.0]])
+    torch.testing.assert_close(fix_signs(row), sign * row)

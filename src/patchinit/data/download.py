@@ -32,8 +32,8 @@ def fetch(
     """
     transfer = _Transfer(url, path, silence)
     transfer.start()
-    heard, seen = time.monotonic(), 0
-    course = collections.deque([(heard, 0)])  # times, and what had come by then
+    last_heard, seen = time.monotonic(), 0
+    progress = collections.deque([(last_heard, 0)])  # times, and what had come by then
     with tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
         alive = True
         while alive and not transfer.given_up:
@@ -43,13 +43,13 @@ def fetch(
             if transfer.received > seen:
                 bar.total = transfer.total
                 bar.update(transfer.received - seen)
-                heard, seen = now, transfer.received
-            elif alive and now - heard > silence:
+                last_heard, seen = now, transfer.received
+            elif alive and now - last_heard > silence:
                 transfer.give_up(f"no answer for {silence:g} s")
-            course.append((now, seen))
-            while len(course) > 1 and course[1][0] <= now - window:
-                course.popleft()
-            seconds, gained = now - course[0][0], seen - course[0][1]
+            progress.append((now, seen))
+            while len(progress) > 1 and progress[1][0] <= now - window:
+                progress.popleft()
+            seconds, gained = now - progress[0][0], seen - progress[0][1]
             if alive and seconds >= window and gained < least_rate * seconds:
                 rate = gained / seconds
                 transfer.give_up(f"{rate / 1e3:.0f} kB/s, less than {least_rate / 1e3:.0f}")

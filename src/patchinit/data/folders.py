@@ -86,8 +86,8 @@ def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
     pixels = np.empty((len(pictures), height, width, 1 if grey else 3), np.uint8)
     largest = 0  # of the values of 16 bits
     for place, picture in enumerate(pictures):
-        most, decoded = _decode(picture.file, grey)
-        largest = max(largest, most)
+        highest, decoded = _decode(picture.file, grey)
+        largest = max(largest, highest)
         if decoded.size != (width, height):
             decoded = decoded.resize((width, height), Image.Resampling.BILINEAR)
         pixels[place] = np.asarray(decoded).reshape(height, width, -1)
@@ -136,7 +136,7 @@ def _class_folders(path: Path, split: str) -> dict[str, list[Path]]:
             splits["train" if match[1] else "test"].append(folder)
         elif not (_OTHER_SPLIT.fullmatch(folder.name) and divided):
             others.append(folder)
-    found = [folder for those in splits.values() for folder in those]
+    found = [folder for named in splits.values() for folder in named]
     if not found:
         if split != "train":
             raise ValueError(
@@ -151,15 +151,15 @@ def _class_folders(path: Path, split: str) -> dict[str, list[Path]]:
             f"{path} holds {found[0].name!r}, named like a split, beside {others[0].name!r}, which "
             "is none; move the splits, or the classes, into a folder of their own"
         )
-    for name, those in splits.items():
-        if len(those) > 1:
+    for name, named in splits.items():
+        if len(named) > 1:
             raise ValueError(
-                f"{path} holds {those[0].name!r} and {those[1].name!r}, both named like the split "
+                f"{path} holds {named[0].name!r} and {named[1].name!r}, both named like the split "
                 f"{name!r}; keep one"
             )
     if not splits[split]:
         raise ValueError(f"split={split!r}: {path} has no folder {split!r}")
-    return {name: _classes_below(those[0]) if those else [] for name, those in splits.items()}
+    return {name: _classes_below(named[0]) if named else [] for name, named in splits.items()}
 
 
 def _classes_below(folder: Path) -> list[Path]:
@@ -234,10 +234,10 @@ def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
         with Image.open(file) as opened:
             picture = ImageOps.exif_transpose(opened)
             picture.load()
-        most = 0
+        highest = 0
         if picture.mode == "I" and opened.format == "PNG" or picture.mode in _SIXTEEN_BITS:
             values = np.asarray(picture).astype(np.int64)
-            most = int(values.max())
+            highest = int(values.max())
             picture = Image.fromarray(((values + 128) // 257).astype(np.uint8))
         elif picture.mode in ("I", "F"):
             kind = "floating point" if picture.mode == "F" else "32 bits"
@@ -248,4 +248,4 @@ def _decode(file: Path, grey: bool) -> tuple[int, Image.Image]:
             seen = picture.convert("RGBA")
             white = Image.new("RGBA", seen.size, "white")
             picture = Image.alpha_composite(white, seen)
-        return most, picture.convert("L" if grey else "RGB")
+        return highest, picture.convert("L" if grey else "RGB")

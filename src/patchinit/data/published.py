@@ -54,7 +54,7 @@ def default_root() -> Path:
     return next(books, here) / "data"
 
 
-class _Known(NamedTuple):
+class _PublishedSet(NamedTuple):
     """What a published data set is made of, and where its archives are served."""
 
     kind: Any  # torchvision's class
@@ -66,7 +66,7 @@ class _Known(NamedTuple):
     addresses: list[str]  # tried in this order
 
 
-def _known(name: str) -> _Known:
+def _published_set(name: str) -> _PublishedSet:
     if name == "cifar10":
         kind = datasets.CIFAR10
         meta = kind.meta["filename"], kind.meta["md5"]
@@ -74,10 +74,10 @@ def _known(name: str) -> _Known:
         # The official host has given 70 kB/s at times.
         addresses = [*MIRRORS[name], kind.url.rpartition("/")[0]]
         archives = [(kind.filename, kind.tgz_md5)]
-        return _Known(kind, kind.base_folder, files, "md5", "", archives, addresses)
+        return _PublishedSet(kind, kind.base_folder, files, "md5", "", archives, addresses)
     kind, folder = datasets.FashionMNIST, "FashionMNIST/raw"
     addresses = [*kind.mirrors, *MIRRORS[name]]
-    return _Known(kind, folder, _FASHION_SHA256, "sha256", folder, kind.resources, addresses)
+    return _PublishedSet(kind, folder, _FASHION_SHA256, "sha256", folder, kind.resources, addresses)
 
 
 def ensure(name: str, root: Path, download: bool) -> None:
@@ -86,7 +86,7 @@ def ensure(name: str, root: Path, download: bool) -> None:
     If any is absent the set is unpacked anew, from its archives where they lie in the folder, else
     from what is fetched.
     """
-    known = _known(name)
+    known = _published_set(name)
     paths = {root / known.folder / file: digest for file, digest in known.files.items()}
     if not all(path.is_file() for path in paths):
         _obtain(name, known, root, download)
@@ -99,7 +99,7 @@ def ensure(name: str, root: Path, download: bool) -> None:
                 )
 
 
-def _obtain(name: str, known: _Known, root: Path, download: bool) -> None:
+def _obtain(name: str, known: _PublishedSet, root: Path, download: bool) -> None:
     """Unpack beside the place, then move there whole."""
     destination = root / known.folder
     at_hand = {
@@ -113,7 +113,7 @@ def _obtain(name: str, known: _Known, root: Path, download: bool) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(root)
-        aside = Path(tempfile.mkdtemp(prefix=f"{_ours()}{os.getpid()}-", dir=root))
+        aside = Path(tempfile.mkdtemp(prefix=f"{_unpacking_prefix()}{os.getpid()}-", dir=root))
     except OSError as error:
         raise DatasetUnavailable(
             f"{name} is not in {root}, and that folder can't be written: {error}"
@@ -160,15 +160,15 @@ def _fetch_from_any(name: str, addresses: list[str], root: Path, path: Path, md5
     raise (DatasetDamaged if lied else DatasetUnavailable)(text)
 
 
-def _ours() -> str:
+def _unpacking_prefix() -> str:
     """How the folders begin that this machine unpacks in; the rest is the process's number."""
     return f".download-{platform.node() or 'machine'}-"
 
 
 def _remove_leftovers(root: Path) -> None:
     """Delete what processes of this machine left that were killed while they fetched."""
-    for path in root.glob(f"{_ours()}*"):
-        number = path.name.removeprefix(_ours()).partition("-")[0]
+    for path in root.glob(f"{_unpacking_prefix()}*"):
+        number = path.name.removeprefix(_unpacking_prefix()).partition("-")[0]
         try:
             os.kill(int(number), 0)
         except ProcessLookupError:

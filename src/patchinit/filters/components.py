@@ -49,12 +49,12 @@ def principal_components(
     beyond_rank: bool = False,
     norm: float | None = 1.0,
 ) -> PrincipalComponents:
-    """The directions in which standardised patches vary most (the paper's section 3.2; PCANet).
+    """The directions in which standardised patches vary most (the paper's section 3.2).
 
     Patches are standardised one by one (constant ones left out), then each of the d values over
     all patches ("at the feature level"); the filters are the leading eigenvectors of the covariance
     of the result, and the feature standardisation is not undone. Largest variance first, with signs
-    as `fix_signs` has them.
+    as `fix_signs` has them. Chan et al. (2015), "PCANet", learn filters so layer by layer.
 
     The same patches give the same filters on every processor and number of threads, up to the
     rounding of a float32, as long as the eigenvalues differ: two closer than a millionth of the
@@ -66,9 +66,8 @@ def principal_components(
         Raw patches, uint8 or any floating point, on any device; or the moments of any number of
         them from `patch_moments`.
     n_filters : int
-        At most the rank of the patches, which is at most d = C * kh * kw: a filter along other
-        directions would be dead. Brightness, which standardised patches lack, is allowed as the
-        last of d filters.
+        At most the rank of the patches, which is at most d = C * kh * kw: others would be dead.
+        Brightness, which standardised patches lack, is allowed as the last of d filters.
     feature_standardize : bool
         Divide each of the d values by its standard deviation first.
     beyond_rank : bool
@@ -113,7 +112,7 @@ def pca_whitening(
 
     Convolving with them gives outputs that are uncorrelated and (but for eps) of variance 1. Signs
     and nearly equal eigenvalues as for `principal_components`. Coates and Ng (2012), "Learning
-    feature representations with k-means". Raises as they do, and for patches that are all the same.
+    feature representations with k-means". Raises as those do, and where all patches are the same.
 
     Parameters
     ----------

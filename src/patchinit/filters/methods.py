@@ -178,8 +178,8 @@ def bank_of(
     if method.needs == "patches":
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
-        most = max(n_filters, MAX_VALUES // (channels * height * width))
-        max_patches = min(max_patches, most)
+        limit = max(n_filters, MAX_VALUES // (channels * height * width))
+        max_patches = min(max_patches, limit)
         patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
         return method.make(patches, n_filters, generator=generator, **options)
     standardize = method.needs == "standardized moments"

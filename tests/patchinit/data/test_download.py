@@ -336,18 +336,16 @@ def test_leftovers_of_a_killed_download_are_removed(published, tmp_path):
     publish("whole")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    names = (f"{data._ours()}{dead.pid}", f"{data._ours()}{os.getppid()}", ".download-elsewhere-1")
+    names = (
+        f"{data._unpacking_prefix()}{dead.pid}",
+        f"{data._unpacking_prefix()}{os.getppid()}",
+        ".download-elsewhere-1",
+    )
     left, alive, foreign = (tmp_path / f"{name}-abc" for name in names)
     for folder in (left, alive, foreign):
         folder.mkdir()
     load_images(name, root=tmp_path, download=True)
     assert not left.exists() and alive.exists() and foreign.exists()
-
-
-def test_a_crawling_host_is_given_up(server, tmp_path):
-    with pytest.raises(TimeoutError, match="1 kB/s, less than 100"):
-        fetch(f"{server.url}/crawling/file", tmp_path / "got", least_rate=100e3, window=1.0)
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_home_folder_written_short_is_the_same_everywhere(tmp_path, monkeypatch):
