@@ -26,7 +26,7 @@ def test_a_picture_is_made_small_and_never_larger(size, small):
 
 
 def build(folder, label, notebook):
-    """The page that a book with one chapter makes of a thumbnail, and what Sphinx says."""
+    """The page that a book with one chapter makes of a thumbnail, and what Sphinx prints."""
     (folder / "notebooks").mkdir()
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
@@ -71,7 +71,7 @@ def test_an_unknown_figure_stops_the_build(tmp_path):
 
 
 def with_alt(alt):
-    """A chapter whose one figure has this alt text, and which keeps a number and tells it."""
+    """A chapter whose one figure has this alt text, and which keeps a number and shows it."""
     notebook = json.loads(EXECUTED.read_text())
     kept = {
         "output_type": "display_data",
@@ -81,13 +81,13 @@ def with_alt(alt):
     (cell,) = [c for c in notebook["cells"] if "figure" in c["metadata"].get("mystnb", {})]
     cell["metadata"]["mystnb"]["image"]["alt"] = alt
     cell["outputs"].append(kept)
-    told = "On 2026-11-25 the lead was {glue:text}`lead:.2f` points."
-    notebook["cells"].append(cell | {"cell_type": "markdown", "source": told, "metadata": {}})
+    sentence = "On 2026-11-25 the lead was {glue:text}`lead:.2f` points."
+    notebook["cells"].append(cell | {"cell_type": "markdown", "source": sentence, "metadata": {}})
     del notebook["cells"][-1]["outputs"], notebook["cells"][-1]["execution_count"]
     return notebook
 
 
-def test_an_alt_text_says_what_was_found(tmp_path):
+def test_an_alt_text_has_what_was_found(tmp_path):
     page, done = build(tmp_path, "fig-dot", with_alt("A lead of {lead:.1f} points."))
     assert done.returncode == 0, done.stderr
     chapter = (tmp_path / "html/notebooks/01-dot.html").read_text()
