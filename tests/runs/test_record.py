@@ -11,8 +11,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from companion.runs.course import on_the_sphere, snapshot_epochs
 from companion.runs.prepare import prepare
-from companion.runs.provenance import MAKES_RUNS, code, code_of, conditions
+from companion.runs.provenance import (
+    KEEPS_NUMBERS,
+    MAKES_NUMBERS,
+    code,
+    code_of,
+    conditions,
+    meaning,
+)
 from companion.runs.record import (
     MAX_PARAMETERS,
     RunRefused,
@@ -20,7 +28,7 @@ from companion.runs.record import (
     read_result,
     unpack_result,
 )
-from companion.runs.run import execute, on_the_sphere, snapshot_epochs
+from companion.runs.run import execute
 from companion.runs.settings import Settings
 from companion.runs.simpleconv import SimpleConv
 from patchinit.filters import cosine_distance
@@ -260,4 +268,43 @@ print(*(file.relative_to(source) for file in files if file.name != "__init__.py"
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert set(said.stdout.split()) == set(MAKES_RUNS)
+    assert sorted(said.stdout.split()) == sorted(MAKES_NUMBERS + KEEPS_NUMBERS)
+
+
+MODULE = '''"""A module; its "words" are no matter."""
+
+RATE = 0.5  # a share
+TEXT = "# no comment"
+
+
+class Half:
+    """É: bytes are not letters."""; n = 1
+
+    def of(self, x):
+        """Of a number.
+
+        >>> Half().of(2)
+        1.0
+        """
+        # as one would
+        return f"{RATE * x:#.3f} # {x}"
+'''
+MEANT = '''RATE = 0.5
+TEXT = "# no comment"
+class Half:
+    ; n = 1
+    def of(self, x):
+        return f"{RATE * x:#.3f} # {x}"'''
+
+
+def test_the_digest_is_of_what_the_code_means():
+    """And the same on every Python: cut out by hand here."""
+    assert meaning(MODULE) == MEANT
+    for was, now in (
+        ("  # a share", ""), ("# as one would", "#"), ("Of a number.", "Half a number."),
+        ("0.5  # a share\n", "0.5\n\n\n"), ("\n", "\r\n"), ('"# no comment"', '"# no comment"  '),
+    ):  # fmt: skip
+        assert MODULE.replace(was, now) != MODULE
+        assert meaning(MODULE.replace(was, now)) == MEANT, was
+    for was, now in (("0.5", "0.25"), ("# {x}", "# {x:d}"), ("# no", "# a")):
+        assert meaning(MODULE.replace(was, now)) != MEANT, was

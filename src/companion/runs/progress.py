@@ -130,8 +130,8 @@ class Progress:
         self.n_epochs += n
         self.left[place] -= n
         number = min(self.n_runs - len(self.runs) + 1, self.n_runs)
-        of = self.n_epochs + sum(self.left.values())
+        total = self.n_epochs + sum(self.left.values())
         self.bar.set_postfix_str(
-            f"run {number}/{self.n_runs}, epoch {self.n_epochs}/{of}, {text}", refresh=False
+            f"run {number}/{self.n_runs}, epoch {self.n_epochs}/{total}, {text}", refresh=False
         )
         self.bar.update(self.work[place] * n)
