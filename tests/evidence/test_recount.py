@@ -11,7 +11,6 @@ import pytest
 from scipy import stats
 
 from companion.evidence import comparisons
-from companion.evidence.precision import compare_precisions
 from companion.evidence.results import of_named, read_runs
 from companion.evidence.stages import Stage
 from companion.runs.studies import STUDIES
@@ -83,23 +82,6 @@ def compare(name, results):
 @pytest.mark.parametrize("name", COLLECTED)
 def test_every_collected_study_counted_again(name):
     assert compare(name, RESULTS)
-
-
-def test_precisions_counted_again():
-    runs = read_runs("precision", folder=RESULTS)
-    arms = {arm.of.label: arm for arm in runs.arms}
-    methods = ("principal components", "Glorot uniform")
-    pairs = [(arms[f"{method}, bf16"], arms[method]) for method in methods]
-    checks = {check.what: check.interval for check in compare_precisions(*pairs)}
-
-    found = recount.read_study("precision", RESULTS)["cifar10"]
-    twins = recount.twins_of(found)
-    assert len(twins) == 2
-    for (one, other), name in zip(twins, ("components", "Glorot"), strict=True):
-        bias = recount.twin_differences(found, one, other)
-        agree(checks[f"accuracy, {name}"], recount.plain(bias))
-        ratio = recount.ratio(found, one, other, twins=True)
-        agree(checks[f"mean distance, {name}"], ratio)
 
 
 @pytest.fixture(scope="module")

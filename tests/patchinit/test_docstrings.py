@@ -20,7 +20,6 @@ PARTS = (
     "patchinit.init",
     "patchinit.filters",
     "patchinit.data",
-    "companion.runs",
     "companion.evidence",
     "companion.pages",
 )

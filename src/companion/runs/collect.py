@@ -16,7 +16,6 @@ from pathlib import Path
 from .files import StorageError, exclusive_lock, fsync_folder, remove_leftovers, write_whole
 from .pairing import Pairing
 from .plan import PlannedRun, Study, StudyFolder
-from .provenance import code_of
 from .record import Result, RunRefused, unpack_result
 from .registration import Registration, read_registration
 from .tables import Found, epochs_table, manifest_of, runs_table
@@ -172,7 +171,7 @@ def _gather(study: Study, folder: Path, results: Path, on_unlike: Callable[[Path
             raise RunRefused(
                 f"{source[run]} and {path} are of one run and differ; move one of them away"
             )
-        digest = code_of(result.about)["digest"]
+        digest = result.about["code"]["digest"]
         if path in made and run not in found and not pairing.alike(run, digest):
             on_unlike(path)
             continue

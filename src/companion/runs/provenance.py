@@ -179,32 +179,13 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def code_of(about: dict) -> dict:
-    """The code of a record as `code` has it.
-
-    The first records had a digest of the whole package and nothing else.
-
-    Examples
-    --------
-    >>> code_of({"code": "07ca384401816c87"})
-    {'commit': None, 'dirty': None, 'digest': '07ca384401816c87'}
-    """
-    found = about["code"]
-    return found if isinstance(found, dict) else {"commit": None, "dirty": None, "digest": found}
-
-
 def conditions(settings: Settings, about: dict) -> dict:
-    """What two runs must share to be compared as a pair.
-
-    That is "device", "precision" and the digest of the "code".
-
-    Examples
-    --------
-    >>> conditions(Settings(precision="bf16"), {"device": "cpu", "code": "07ca384401816c87"})
-    {'device': 'cpu', 'precision': 'bf16', 'code': '07ca384401816c87'}
-    """
-    device = about.get("device") or ("cpu" if "thread" in about["hardware"] else "cuda")
-    return {"device": device, "precision": settings.precision, "code": code_of(about)["digest"]}
+    """What two runs must share to be compared: "device", "precision", digest of the "code"."""
+    return {
+        "device": about["device"],
+        "precision": settings.precision,
+        "code": about["code"]["digest"],
+    }
 
 
 def _processor() -> str:
