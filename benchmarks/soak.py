@@ -48,7 +48,7 @@ def work(what: str, folder: Path, results: Path, epochs: int) -> int:
 
     from companion.runs.cli import main
     from companion.runs.local import run_here
-    from companion.runs.plan import plan, share
+    from companion.runs.plan import part_of_plan, plan
     from companion.runs.studies import STUDIES
 
     torch.set_num_threads(1)
@@ -60,7 +60,7 @@ def work(what: str, folder: Path, results: Path, epochs: int) -> int:
         return 0
     runs = plan(study(epochs), EARLIER if what == "earlier" else SEEDS[what])
     if what != "earlier":
-        run_here(share(runs, 1 + (what == "second"), 2), folder, on_epoch=say)
+        run_here(part_of_plan(runs, 1 + (what == "second"), 2), folder, on_epoch=say)
     run_here(runs, folder, on_epoch=say)
     return 0
 

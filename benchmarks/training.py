@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
 from companion.runs.cost import forward_flops
+from companion.runs.process import prepare_process
 from companion.runs.settings import Settings
 from companion.runs.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
@@ -97,6 +98,7 @@ def train_when_told(
         epoch = plain_loop(settings, images, device, workers)
     else:
         settings = replace(settings, precision=kind)
+        prepare_process(device, kind)
         epoch = Trainer(new_model(settings), images, images, settings, device=device).train_epoch
     while connection.recv():
         begun = time.process_time()
@@ -229,11 +231,12 @@ def compare_first_steps(
     losses = {}
     for precision in precisions:
         of_this = replace(settings, precision=precision)
+        prepare_process(device, precision)
         trainer = Trainer(new_model(settings), few, few, of_this, device=device)
-        order = trainer._draw(1)[0].cpu()
+        order = trainer.batches.draw(1)[0].cpu()
         losses[precision] = []
         for batch in zip(
-            *(part.split(settings.batch_size) for part in trainer._draw(1)), strict=True
+            *(part.split(settings.batch_size) for part in trainer.batches.draw(1)), strict=True
         ):
             trainer.loss_sum.zero_()
             trainer.model.train()

@@ -11,9 +11,9 @@ import numpy as np
 
 from companion.evidence.arms import ArmKey
 from companion.runs.collect import collect
+from companion.runs.course import snapshot_epochs
 from companion.runs.plan import plan
 from companion.runs.record import Result, pack_result
-from companion.runs.run import snapshot_epochs
 from companion.runs.settings import Settings
 from companion.runs.studies import STUDIES
 from companion.runs.trainer import Epoch

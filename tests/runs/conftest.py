@@ -11,6 +11,16 @@ from companion.runs.studies import STUDIES
 from tests.runs.tiny import TINY
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="what tests/runs trains on: cpu, cuda, cuda:1")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    """Where tests of the trainer train: `pytest tests/runs --device cuda` on a GPU's machine."""
+    return request.config.getoption("--device", default="cpu")
+
+
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """The study known to the command, in an empty working directory."""

@@ -11,7 +11,7 @@ import pytest
 from companion.evidence.results import read_runs
 from companion.runs import collect as collecting
 from companion.runs.cli import main
-from companion.runs.files import StorageError, only_here
+from companion.runs.files import StorageError, exclusive_lock
 from companion.runs.plan import plan
 from companion.runs.record import pack_result, read_result
 from companion.runs.studies import STUDIES
@@ -139,7 +139,7 @@ def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
 
 
 def test_one_collect_at_a_time(made, capsys):
-    with only_here(made / "lock"):
+    with exclusive_lock(made / "lock"):
         assert main(["collect", "tiny"]) == 1
     assert "being worked in by another process" in capsys.readouterr().err
 
@@ -224,10 +224,10 @@ for module in pkgutil.walk_packages(companion.__path__, "companion."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 from pathlib import Path
-from companion.runs.files import FolderBusy, only_here
-with only_here(Path(sys.argv[1]) / "lock"):
+from companion.runs.files import FolderBusy, exclusive_lock
+with exclusive_lock(Path(sys.argv[1]) / "lock"):
     try:
-        with only_here(Path(sys.argv[1]) / "lock"):
+        with exclusive_lock(Path(sys.argv[1]) / "lock"):
             print("held twice")
     except FolderBusy:
         print("held once")

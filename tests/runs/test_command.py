@@ -13,7 +13,7 @@ from companion.runs import cost, studies
 from companion.runs import local as running
 from companion.runs import run as runs_module
 from companion.runs.cli import main
-from companion.runs.files import only_here
+from companion.runs.files import exclusive_lock
 from companion.runs.plan import plan
 from companion.runs.record import read_result
 from companion.runs.run import execute
@@ -129,7 +129,7 @@ def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
         run.place for study in (registered, TINY) for run in plan(study, range(1), ("digits",))
     ]
     with contextlib.ExitStack() as held:
-        held.enter_context(only_here(tiny / "runs" / expected[0] / "lock"))
+        held.enter_context(exclusive_lock(tiny / "runs" / expected[0] / "lock"))
         assert main(command) == 0
     assert made == [*expected[1:], expected[0]]
     said = capsys.readouterr()

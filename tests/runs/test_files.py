@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from companion.runs.files import FolderBusy, StorageError, only_here
+from companion.runs.files import FolderBusy, StorageError, exclusive_lock
 from companion.runs.local import EXPECTED
 
 fcntl = pytest.importorskip("fcntl")
@@ -29,7 +29,7 @@ def flock(monkeypatch):
 def test_file_system_that_refuses_to_lock(flock, tmp_path, name):
     flock(getattr(errno, name))
     with pytest.raises(StorageError, match="can't be used: .* on a disk that can be written and l"):
-        with only_here(tmp_path / "run" / "lock"):
+        with exclusive_lock(tmp_path / "run" / "lock"):
             pytest.fail("nobody holds the folder")
     assert StorageError in EXPECTED, "which the command tells in a line"
 
@@ -39,10 +39,10 @@ def test_file_system_without_locks(flock, tmp_path):
     flock(errno.ENOSYS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with only_here(tmp_path / "lock"):
-            with pytest.raises(FolderBusy), only_here(tmp_path / "lock"):
+        with exclusive_lock(tmp_path / "lock"):
+            with pytest.raises(FolderBusy), exclusive_lock(tmp_path / "lock"):
                 pass
-        with only_here(tmp_path / "lock"):
+        with exclusive_lock(tmp_path / "lock"):
             pass
 
 
@@ -50,6 +50,6 @@ def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(StorageError, match="Choose another"),
-        only_here(tmp_path / "file" / "run" / "lock"),
+        exclusive_lock(tmp_path / "file" / "run" / "lock"),
     ):
         pass

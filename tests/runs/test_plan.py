@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from companion.runs.cost import forward_flops
-from companion.runs.plan import plan, share
+from companion.runs.plan import part_of_plan, plan
 from companion.runs.prepare import prepare
 from companion.runs.settings import Settings
 from companion.runs.studies import STUDIES
@@ -202,7 +202,7 @@ def test_operations_against_counted_ones():
 def test_a_part_has_all_arms_of_a_seed(study, of):
     """Else arm and machine would be one: five arms dealt out to five machines."""
     runs = plan(study)
-    parts = [share(runs, number, of) for number in range(1, of + 1)]
+    parts = [part_of_plan(runs, number, of) for number in range(1, of + 1)]
     assert sorted(run.name for part in parts for run in part) == sorted(run.name for run in runs)
     blocks = [{(run.settings.dataset, run.settings.seed) for run in part} for part in parts]
     assert sum(map(len, blocks)) == len(set.union(*blocks))

@@ -3,16 +3,27 @@
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from companion.runs.collect import collect
+from companion.runs.course import on_the_sphere, snapshot_epochs
+from companion.runs.plan import Study
 from companion.runs.prepare import prepare
-from companion.runs.provenance import MAKES_RUNS, code, code_of, conditions
+from companion.runs.provenance import (
+    KEEPS_NUMBERS,
+    MAKES_NUMBERS,
+    code,
+    conditions,
+    meaning,
+)
 from companion.runs.record import (
     MAX_PARAMETERS,
     RunRefused,
@@ -20,10 +31,11 @@ from companion.runs.record import (
     read_result,
     unpack_result,
 )
-from companion.runs.run import execute, on_the_sphere, snapshot_epochs
+from companion.runs.run import execute
 from companion.runs.settings import Settings
 from companion.runs.simpleconv import SimpleConv
 from patchinit.filters import cosine_distance
+from tests.conftest import ROOT
 
 SMALL = Settings(
     dataset="digits",
@@ -166,22 +178,41 @@ def test_divergence_can_be_recorded(tmp_path):
     assert read_result(tmp_path / "result.npz").diverged
 
 
-def test_a_record_of_the_first_version_is_read():
-    """Those in results/*-small: fields that came later are empty, and names are today's."""
-    from tests.conftest import ROOT
+@pytest.fixture
+def registered():
+    """A record that the registered commit wrote, of a run of one second."""
+    return Path(__file__).parent / "fixtures/registered.npz"
 
+
+def test_a_record_of_the_registered_commit_is_read_and_collected(registered, tmp_path):
+    """Byte for byte; its settings have a field more, of which there is one value."""
+    text = json.loads(str(np.load(registered)["text"]))
+    assert text["settings"]["head"] == "average"
+    result = read_result(registered)
+    assert result.about["code"]["digest"] == "067635dedad118dc"
+    shared = json.loads(result.settings.to_json())
+    arm = {"method": shared.pop("method")}
+    dataset, seed = shared.pop("dataset"), shared.pop("seed")
+    study = Study("old", "", {"arm": arm}, shared, (dataset,), n_seeds=1)
+    run = study.run("arm", dataset, seed)
+    assert run.settings == result.settings
+    run.record(tmp_path / "runs").parent.mkdir(parents=True)
+    shutil.copy(registered, run.record(tmp_path / "runs"))
+    collect(study, tmp_path / "runs", tmp_path / "results", "by hand")
+    assert run.collected(tmp_path / "results").read_bytes() == registered.read_bytes()
+    again = unpack_result(pack_result(result))
+    assert np.array_equal(again.filters, result.filters) and again.about == result.about
+
+
+def test_records_of_the_reduced_studies_have_empty_fields():
+    """What nobody had measured when they were made."""
     path = ROOT / "results/norms-small/runs/cifar10--kmeans-at-Glorot-s-norm--seed-0.npz"
     if not path.exists():
         pytest.skip(f"{path.relative_to(ROOT)} is not there any more")
     old = read_result(path)
-    assert (
-        old.settings.norm == "glorot"
-        and old.settings.precision == "fp32"
-        and old.settings.labels == "true"
-    )
+    assert (old.settings.norm, old.settings.precision) == ("glorot", "fp32")
     assert not old.gradients.size and old.network == {} and math.isnan(old.epochs[0].train_accuracy)
     assert conditions(old.settings, old.about)["device"] == "cpu"
-    assert code_of(old.about)["commit"] is None and len(code_of(old.about)["digest"]) == 16
 
 
 def test_something_else_is_refused():
@@ -260,4 +291,43 @@ print(*(file.relative_to(source) for file in files if file.name != "__init__.py"
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert set(said.stdout.split()) == set(MAKES_RUNS)
+    assert sorted(said.stdout.split()) == sorted(MAKES_NUMBERS + KEEPS_NUMBERS)
+
+
+MODULE = '''"""A module; its "words" are no matter."""
+
+RATE = 0.5  # a share
+TEXT = "# no comment"
+
+
+class Half:
+    """É: bytes are not letters."""; n = 1
+
+    def of(self, x):
+        """Of a number.
+
+        >>> Half().of(2)
+        1.0
+        """
+        # as one would
+        return f"{RATE * x:#.3f} # {x}"
+'''
+MEANT = '''RATE = 0.5
+TEXT = "# no comment"
+class Half:
+    ; n = 1
+    def of(self, x):
+        return f"{RATE * x:#.3f} # {x}"'''
+
+
+def test_the_digest_is_of_what_the_code_means():
+    """And the same on every Python: cut out by hand here."""
+    assert meaning(MODULE) == MEANT
+    for was, now in (
+        ("  # a share", ""), ("# as one would", "#"), ("Of a number.", "Half a number."),
+        ("0.5  # a share\n", "0.5\n\n\n"), ("\n", "\r\n"), ('"# no comment"', '"# no comment"  '),
+    ):  # fmt: skip
+        assert MODULE.replace(was, now) != MODULE
+        assert meaning(MODULE.replace(was, now)) == MEANT, was
+    for was, now in (("0.5", "0.25"), ("# {x}", "# {x:d}"), ("# no", "# a")):
+        assert meaning(MODULE.replace(was, now)) != MEANT, was

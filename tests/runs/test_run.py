@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from companion.runs import files as storage
-from companion.runs.files import FolderBusy, StorageError, only_here, write_whole
+from companion.runs.course import snapshot_epochs
+from companion.runs.files import FolderBusy, StorageError, exclusive_lock, write_whole
 from companion.runs.prepare import load, prepare
 from companion.runs.record import RunRefused, read_result
-from companion.runs.run import execute, snapshot_epochs
+from companion.runs.run import execute
 from companion.runs.settings import Settings
 from companion.runs.trainer import Trainer
 from patchinit.filters import cosine_distance
@@ -297,7 +298,7 @@ def test_a_folder_is_held_by_one_process(tmp_path):
         with pytest.raises(FolderBusy):
             execute(SMALL, tmp_path)
         process.kill()  # the lock goes with the process
-    with only_here(tmp_path / "lock"):
+    with exclusive_lock(tmp_path / "lock"):
         pass
 
 
@@ -366,6 +367,6 @@ def test_labels_save_no_steps():
     """A tenth of the labels: as many images an epoch, from a tenth of them."""
     model, train_set, test_set, *_ = prepare(SMALL)
     trainer = Trainer(model, train_set, test_set, dataclasses.replace(SMALL, label_share=0.125))
-    order, _, _ = trainer._draw(1)
-    assert len(order) == 96 and len(trainer.train_images) == 12
+    order, _, _ = trainer.batches.draw(1)
+    assert len(order) == 96 and len(trainer.batches.images) == 12
     assert torch.equal(order.bincount(), torch.full((12,), 8))

@@ -9,11 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from companion.runs import process
 from companion.runs import trainer as trainer_module
-from companion.runs.augment import MOVE, augment
+from companion.runs.batches import MOVE, augment
+from companion.runs.captured_step import undone
+from companion.runs.live import train
 from companion.runs.settings import Settings
 from companion.runs.simpleconv import SimpleConv
-from companion.runs.trainer import Trainer, train
+from companion.runs.trainer import Trainer
 from patchinit.data import Images
 
 FEW = Settings(epochs=3, batch_size=16, widths=(6, 6))
@@ -60,7 +63,7 @@ def test_equals_the_loop_that_everyone_writes(optimizer):
     else:
         plain_optimizer = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9)
     for epoch, rate in ((1, 0.01), (2, 0.001)):
-        order, _, _ = trainer._draw(epoch)
+        order, _, _ = trainer.batches.draw(epoch)
         assert sorted(order.tolist()) == list(range(50))
         losses = []
         for start in range(0, 50, 16):
@@ -96,7 +99,7 @@ def test_evaluation_by_hand(monkeypatch, n):
 def test_order_depends_on_seed_and_epoch_alone():
     def order(epoch, **changes):
         settings = dataclasses.replace(FEW, **changes)
-        return Trainer(make_model(), make_set(40), make_set(40), settings)._draw(epoch)[0]
+        return Trainer(make_model(), make_set(40), make_set(40), settings).batches.draw(epoch)[0]
 
     assert torch.equal(order(1), order(1, method="kmeans", learning_rate=0.1, norm=1.0))
     assert not torch.equal(order(1), order(2))
@@ -245,7 +248,7 @@ def test_adam_eps_reaches_the_optimiser():
 def test_redrawn_labels_are_uniform_and_the_same_for_every_arm():
     def labels(epoch, **changes):
         settings = dataclasses.replace(FEW, labels="redrawn", **changes)
-        return Trainer(make_model(), make_set(2000), make_set(8), settings)._draw(epoch)[2]
+        return Trainer(make_model(), make_set(2000), make_set(8), settings).batches.draw(epoch)[2]
 
     drawn = labels(1)
     counts = drawn.bincount(minlength=2)
@@ -254,13 +257,13 @@ def test_redrawn_labels_are_uniform_and_the_same_for_every_arm():
     for other in (labels(2), labels(1, seed=1)):
         assert 0.4 < (drawn == other).double().mean() < 0.6  # independent
     trainer = Trainer(make_model(), make_set(2000), make_set(8), FEW)
-    order, _, truth = trainer._draw(1)
+    order, _, truth = trainer.batches.draw(1)
     assert torch.equal(truth, make_set(2000).labels[order])
     assert 0.4 < (drawn == truth).double().mean() < 0.6
     redrawn = Trainer(
         make_model(), make_set(2000), make_set(8), dataclasses.replace(FEW, labels="redrawn")
     )
-    assert torch.equal(redrawn._draw(1)[0], order)  # the images' order is not touched
+    assert torch.equal(redrawn.batches.draw(1)[0], order)  # the images' order is not touched
 
 
 def test_redrawn_labels_take_all_classes():
@@ -268,7 +271,7 @@ def test_redrawn_labels_take_all_classes():
     torch.manual_seed(0)
     model = SimpleConv(3, 5, widths=(6, 6))
     trainer = Trainer(model, images, images, dataclasses.replace(FEW, labels="redrawn"))
-    counts = trainer._draw(1)[2].bincount()
+    counts = trainer.batches.draw(1)[2].bincount()
     assert len(counts) == 5 and (counts - 200).abs().max() < 5 * 160**0.5
 
 
@@ -280,7 +283,7 @@ def test_train_accuracy_by_hand():
     )
     right = 0
     reference.model.train()
-    for batch in zip(*(part.split(16) for part in reference._draw(1)), strict=True):
+    for batch in zip(*(part.split(16) for part in reference.batches.draw(1)), strict=True):
         with torch.no_grad():
             logits = copy.deepcopy(reference.model)(make_set(50).images[batch[0]] / 255)
         right += (logits.argmax(1) == batch[2]).sum().item()
@@ -386,7 +389,7 @@ def test_augmentation_is_pad_crop_mirror(mirrored, top, left):
 
 def test_augmentation_draws_every_move():
     settings = dataclasses.replace(FEW, augmentation="flip_crop")
-    _, moves, _ = Trainer(make_model(), make_set(2000), make_set(8), settings)._draw(1)
+    _, moves, _ = Trainer(make_model(), make_set(2000), make_set(8), settings).batches.draw(1)
     assert moves.shape == (2000, 3)
     for column, n in ((0, 2), (1, 2 * MOVE + 1), (2, 2 * MOVE + 1)):
         counts = moves[:, column].bincount(minlength=n)
@@ -424,7 +427,7 @@ def test_what_capturing_a_step_does_is_undone(steps_before):
     for _ in range(steps_before):
         reference._step_eagerly(*batch)
     place = trainer.first.weight.data_ptr()
-    with trainer._undone():
+    with undone(trainer._state):
         for _ in range(3):
             trainer._step_eagerly(*batch)
         assert not torch.equal(trainer.first.weight, reference.first.weight)
@@ -437,14 +440,9 @@ def test_what_capturing_a_step_does_is_undone(steps_before):
         assert torch.equal(trainer.model.state_dict()[name], value), name
 
 
-@pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="needs a GPU: a CUDA graph can't be captured without one"
-)
-def test_captured_step_equals_eager_step():
-    losses = []
-    for capture in (True, False):
-        trainer = Trainer(
-            make_model(), make_set(200), make_set(8), FEW, device="cuda", capture=capture
-        )
-        losses.append([trainer.train_epoch()[0] for _ in range(2)])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+def test_a_trainer_leaves_the_process_as_it_was(monkeypatch):
+    """Its memory and torch's flags belong to whoever owns the process."""
+    monkeypatch.setattr(process, "_keep_freed_memory", lambda: pytest.fail("set by a trainer"))
+    flags = torch.backends.cudnn.deterministic, torch.backends.cuda.matmul.fp32_precision
+    Trainer(make_model(), make_set(16), make_set(8), FEW).train_epoch()
+    assert flags == (torch.backends.cudnn.deterministic, torch.backends.cuda.matmul.fp32_precision)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m companion run STUDY...``, ``status``, ``collect``, ``studies``, ``check``."""
+"""The command line: ``python -m companion``, with run, status, collect, studies and check."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
+from ..processors import limit_threads
 from .check import check_device
 from .collect import collect
 from .cost import minutes, slow_bf16
 from .files import StorageError
 from .local import EXPECTED, WorkerFailed, run_here, run_side_by_side
 from .pairing import Pairing
-from .plan import PlannedRun, Study, UsageError, plan, share
-from ..processors import limit_threads
+from .plan import PlannedRun, Study, UsageError, part_of_plan, plan
 from .progress import Progress, State, state
 from .provenance import code
 from .record import RunRefused
@@ -94,8 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add(_status, "how far the runs of studies are", which, part)
     add(_collect, "gather every finished run of studies into results/STUDY/", which)
     add(_studies, "list the studies")
-    option = add(_check, "whether this machine, or its GPU, trains as it should (minutes)", device)
-    option("--seconds", type=float, default=180, help="checks that begin later are skipped (180)")
+    add(_check, "whether this machine, or its GPU, trains as it should (a minute)", device)
     return parser
 
 
@@ -140,7 +139,7 @@ def _planned(options: argparse.Namespace) -> list[tuple[Study, list[PlannedRun]]
         datasets = tuple(
             d for d in study.datasets if options.datasets is None or d in options.datasets
         )
-        runs = share(plan(study, options.seeds, datasets), *options.part)
+        runs = part_of_plan(plan(study, options.seeds, datasets), *options.part)
         planned.append((study, [r for r in runs if options.arms is None or r.arm in options.arms]))
     return planned
 
@@ -167,7 +166,7 @@ def _studies(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    return 0 if check_device(_device(options.device), options.seconds) else 1
+    return 0 if check_device(_device(options.device)) else 1
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -276,7 +275,8 @@ def _status(options: argparse.Namespace) -> None:
                 last = how.why if how.accuracy is None else f"{how.accuracy:.2%}"
                 epochs = f"{how.epochs:3}/{run.settings.epochs}"
                 print(f"{run.name:{width}}  {how.kind:9}  {epochs}  {last}".rstrip())
-        print(f"{study.name}{f' (stage {study.stage})' if study.stage else ''}: {_counts(states, unlike)}")
+        stage = f" (stage {study.stage})" if study.stage else ""
+        print(f"{study.name}{stage}: {_counts(states, unlike)}")
     if len(planned) > 1:
         print(f"in all: {_counts(everything, everything_unlike)}")
 

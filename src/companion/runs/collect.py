@@ -13,10 +13,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from .files import StorageError, only_here, remove_leftovers, settle, write_whole
+from .files import StorageError, exclusive_lock, fsync_folder, remove_leftovers, write_whole
 from .pairing import Pairing
 from .plan import PlannedRun, Study, StudyFolder
-from .provenance import code_of
 from .record import Result, RunRefused, unpack_result
 from .registration import Registration, read_registration
 from .tables import Found, epochs_table, manifest_of, runs_table
@@ -102,7 +101,7 @@ def collect(
             f"no run of {study.name!r} is finished in {folder}; "
             f"make some: python -m companion run {study.name}"
         )
-    with only_here(own.lock):
+    with exclusive_lock(own.lock):
         remove_leftovers(own.path)
         remove_leftovers(own.records)
         registration = read_registration(results)
@@ -118,8 +117,8 @@ def collect(
         for path, content in contents.items():
             if not path.exists() or path.read_bytes() != content:
                 write_whole(path, content)
-        settle(own.records)
-        settle(own.path)
+        fsync_folder(own.records)
+        fsync_folder(own.path)
         text, before = json.dumps(manifest, indent=1) + "\n", read_manifest(own.path)
         if before is None or _lasting(before) != _lasting(json.loads(text)):
             write_whole(own.manifest, text.encode())
@@ -147,9 +146,7 @@ def read_manifest(folder: Path) -> dict | None:
         ) from error
 
 
-def _gather(
-    study: Study, folder: Path, results: Path, on_unlike: Callable[[Path], None]
-) -> Found:
+def _gather(study: Study, folder: Path, results: Path, on_unlike: Callable[[Path], None]) -> Found:
     """All records by run, in the order of seed, data set and arm.
 
     So a new run is a new line between old ones.
@@ -174,7 +171,7 @@ def _gather(
             raise RunRefused(
                 f"{source[run]} and {path} are of one run and differ; move one of them away"
             )
-        digest = code_of(result.about)["digest"]
+        digest = result.about["code"]["digest"]
         if path in made and run not in found and not pairing.alike(run, digest):
             on_unlike(path)
             continue
@@ -211,10 +208,10 @@ def _check_registered(study: Study, found: Found, registration: Registration) ->
     for run, (result, _) in found.items():
         seed, begun = run.settings.seed, result.about["begun"]
         if not study.allowed(run.arm, range(seed, seed + 1)):
-            of = study.allowed(run.arm, range(10**6))
+            own = study.allowed(run.arm, range(10**6))
             raise RunRefused(
                 f"{run.name} has seed={seed}, and stage {study.stage} ({study.name}) is registered "
-                f"for the seeds {of.start} to {of.stop - 1} of this arm; move the record away"
+                f"for the seeds {own.start} to {own.stop - 1} of this arm; move the record away"
             )
         if study.name in registration.stages and not registration.precedes(begun, study.name):
             raise RunRefused(

@@ -11,7 +11,9 @@ import torch
 
 from patchinit.data.catalogue import DATASETS
 from patchinit.data.images import Images
+
 from .plan import PlannedRun
+from .process import prepare_process
 from .settings import Settings
 from .simpleconv import SimpleConv
 from .trainer import Trainer
@@ -115,6 +117,7 @@ def _rate(settings: Settings, device: str) -> float:
     few = Images(images, labels, tuple("0123456789"), "noise", "train")
     with torch.random.fork_rng(devices=[]):  # the runs that follow find it as it was
         model = SimpleConv(channels, 10, widths=settings.widths)
+    prepare_process(device, settings.precision)
     trainer = Trainer(model, few, few, settings, device=device)
     trainer.train_epoch()  # warms up
     start = time.perf_counter()

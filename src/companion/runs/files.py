@@ -52,7 +52,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def only_here(lock: Path) -> Iterator[None]:
+def exclusive_lock(lock: Path) -> Iterator[None]:
     """Work in a file's folder, which no other process that asks for it works in meanwhile.
 
     The operating system releases the lock when the process ends, however it ends, so nothing
@@ -74,9 +74,9 @@ def only_here(lock: Path) -> Iterator[None]:
     Examples
     --------
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, only_here(Path(folder) / "lock"):
+    >>> with tempfile.TemporaryDirectory() as folder, exclusive_lock(Path(folder) / "lock"):
     ...     try:
-    ...         with only_here(Path(folder) / "lock"):
+    ...         with exclusive_lock(Path(folder) / "lock"):
     ...             print("held twice")
     ...     except FolderBusy:
     ...         print("held once")
@@ -116,12 +116,12 @@ def remove_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def settle(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Have a folder's names on the disk: a power cut can't lose these and keep later writes.
 
     Examples
     --------
-    >>> settle(Path("."))
+    >>> fsync_folder(Path("."))
     """
     with contextlib.suppress(
         OSError

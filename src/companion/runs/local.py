@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from patchinit.data.published import DatasetDamaged, DatasetUnavailable
+
 from .files import FolderBusy, StorageError
 from .plan import PlannedRun
 from .progress import Progress

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .plan import PlannedRun, Study
-from .provenance import code_of
 from .record import read_about
 from .registration import Registration, read_registration
 from .studies import STUDIES
@@ -79,4 +78,4 @@ def registered_code(study: Study, registration: Registration) -> Code | None:
 def first_code(abouts: Iterable[dict]) -> Code | None:
     """Of the run that was begun first; None without runs."""
     first = min(abouts, key=lambda about: about["begun"], default=None)
-    return None if first is None else code_of(first)
+    return None if first is None else first["code"]

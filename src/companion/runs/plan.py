@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patchinit.data.catalogue import PUBLISHED
+
 from .settings import Settings
 
 RECORD = "result.npz"
@@ -205,17 +206,17 @@ def plan(
         arm: study.seeds_of(arm) if seeds is None else study.allowed(arm, seeds)
         for arm in study.arms
     }
-    every_seed = range(max(of.stop for of in wanted.values()))
+    every_seed = range(max(seeds.stop for seeds in wanted.values()))
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
-    for arms, of in (*study.first, (tuple(study.arms), every_seed)):
+    for arms, block in (*study.first, (tuple(study.arms), every_seed)):
         keys |= {
             (seed, dataset, arm): None
-            for seed in of for dataset in datasets for arm in arms if seed in wanted[arm]
+            for seed in block for dataset in datasets for arm in arms if seed in wanted[arm]
         }  # fmt: skip
     return [study.run(arm, dataset, seed) for seed, dataset, arm in keys]
 
 
-def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
+def part_of_plan(runs: list[PlannedRun], number: int, total: int) -> list[PlannedRun]:
     """The number-th of so many parts of a plan, counted from 1, in the plan's order.
 
     All arms of one seed on one data set are in one part: they are compared with each other, so one
@@ -225,14 +226,14 @@ def share(runs: list[PlannedRun], number: int, of: int) -> list[PlannedRun]:
     --------
     >>> from companion.runs.studies import STUDIES
     >>> runs = plan(STUDIES["paper"])  # five arms, three seeds, two data sets
-    >>> [len(share(runs, number, of=4)) for number in (1, 2, 3, 4)]
+    >>> [len(part_of_plan(runs, number, 4)) for number in (1, 2, 3, 4)]
     [10, 10, 5, 5]
     """
     blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
     for run in runs:
         blocks.setdefault((run.settings.dataset, run.settings.seed), len(blocks))
     return [
-        run for run in runs if blocks[run.settings.dataset, run.settings.seed] % of == number - 1
+        run for run in runs if blocks[run.settings.dataset, run.settings.seed] % total == number - 1
     ]
 
 

@@ -15,6 +15,7 @@ from patchinit.data.images import Images
 from patchinit.data.load import load_images
 from patchinit.filters.bank import FilterBank
 from patchinit.init import initialize_all_layers_, initialize_first_layer_
+
 from .settings import Settings
 from .simpleconv import SimpleConv
 from .starts import glorot_uniform_, lsuv_, orthogonal_

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from .cost import epoch_flops
 from .plan import PlannedRun
-from .provenance import code_of
 from .record import RunRefused, read_result
 from .run import checkpoint_epoch
 from .trainer import Epoch
@@ -57,7 +56,7 @@ def state(run: PlannedRun, folder: Path, results: Path) -> State:
                         "refused", why=f"{path} is of other settings ({difference}); move it away"
                     )
                 kind = "diverged" if result.diverged else "finished"
-                accuracy, code = result.epochs[-1].test_accuracy, code_of(result.about)["digest"]
+                accuracy, code = result.epochs[-1].test_accuracy, result.about["code"]["digest"]
                 return State(kind, len(result.epochs), accuracy, code=code)
         if run.checkpoint(folder).exists():
             return State("under way", checkpoint_epoch(run.checkpoint(folder)))
@@ -130,8 +129,8 @@ class Progress:
         self.n_epochs += n
         self.left[place] -= n
         number = min(self.n_runs - len(self.runs) + 1, self.n_runs)
-        of = self.n_epochs + sum(self.left.values())
+        total = self.n_epochs + sum(self.left.values())
         self.bar.set_postfix_str(
-            f"run {number}/{self.n_runs}, epoch {self.n_epochs}/{of}, {text}", refresh=False
+            f"run {number}/{self.n_runs}, epoch {self.n_epochs}/{total}, {text}", refresh=False
         )
         self.bar.update(self.work[place] * n)

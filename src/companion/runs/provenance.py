@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
+import io
 import platform
 import subprocess
 import time
+import tokenize
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,8 +18,9 @@ import torch
 
 from .settings import Settings
 
-# What a run passes through: every module that `execute` imports, directly or not.
-MAKES_RUNS = (
+# Every module that `execute` imports, directly or not, is in one of the two lists. Those of the
+# first make a run's numbers, and their text without comments is what its digest is of.
+MAKES_NUMBERS = (
     "patchinit/patches.py",
     "patchinit/moments.py",
     "patchinit/layers.py",
@@ -28,23 +32,29 @@ MAKES_RUNS = (
     "patchinit/filters/measures.py",
     "patchinit/filters/methods.py",
     "patchinit/data/catalogue.py",
-    "patchinit/data/download.py",
-    "patchinit/data/folders.py",
     "patchinit/data/images.py",
     "patchinit/data/load.py",
-    "patchinit/data/published.py",
     "patchinit/data/stand_ins.py",
-    "companion/runs/augment.py",
-    "companion/runs/files.py",
-    "companion/runs/plan.py",
+    "companion/runs/batches.py",
+    "companion/runs/captured_step.py",
+    "companion/runs/course.py",
     "companion/runs/prepare.py",
-    "companion/runs/provenance.py",
-    "companion/runs/record.py",
-    "companion/runs/run.py",
+    "companion/runs/process.py",
     "companion/runs/settings.py",
     "companion/runs/simpleconv.py",
     "companion/runs/starts.py",
     "companion/runs/trainer.py",
+)
+# These find the files of a data set, or keep what was measured.
+KEEPS_NUMBERS = (
+    "patchinit/data/download.py",
+    "patchinit/data/folders.py",
+    "patchinit/data/published.py",
+    "companion/runs/files.py",
+    "companion/runs/plan.py",
+    "companion/runs/provenance.py",
+    "companion/runs/record.py",
+    "companion/runs/run.py",
 )
 _WORTH_NAMING = ("avx512_bf16", "amx_bf16")  # instructions that decide how bfloat16 is computed
 
@@ -105,9 +115,10 @@ def about(device: torch.device) -> dict:
 
 @functools.cache
 def code() -> dict:
-    """The code that is running: "commit", whether it was "dirty", "digest" of what makes runs.
+    """The code that is running: "commit", whether it was "dirty", "digest" of what it means.
 
-    The first two are None outside git.
+    The first two are None outside git. The digest is that of the modules that make a run's
+    numbers, as `meaning` has them.
 
     Examples
     --------
@@ -116,8 +127,9 @@ def code() -> dict:
     """
     here = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for name in MAKES_RUNS:
-        digest.update(name.encode() + (here / name).read_bytes())
+    for name in MAKES_NUMBERS:
+        text = (here / name).read_text(encoding="utf-8")
+        digest.update(f"{name}\n{meaning(text)}\n".encode())
     commit = dirty = None
     # Asked for this file: a package installed somewhere inside another repository
     # is no part of that one.
@@ -125,6 +137,36 @@ def code() -> dict:
         commit = (_git(here, "rev-parse", "HEAD") or "").strip() or None
         dirty = bool(_git(here, "status", "--porcelain", "--", "."))
     return {"commit": commit, "dirty": dirty, "digest": digest.hexdigest()[:16]}
+
+
+def meaning(source: str) -> str:
+    """The text of a module without comments, docstrings, blank lines and blanks at lines' ends.
+
+    They are cut out by their places. So it is the same on every Python, which the syntax tree and
+    the tokens written out again are not.
+    """
+    lines = source.splitlines()
+    tokens = tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline)
+    cuts = [(*token.start, *token.end) for token in tokens if token.type == tokenize.COMMENT]
+    cuts += [_docstring(node, lines) for node in ast.walk(ast.parse(source)) if _has_one(node)]
+    for first, left, last, right in sorted(cuts, reverse=True):
+        lines[first - 1 : last] = [lines[first - 1][:left] + lines[last - 1][right:]]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _has_one(node: ast.AST) -> bool:
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    return isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None
+
+
+def _docstring(node: ast.AST, lines: list[str]) -> tuple[int, int, int, int]:
+    """Line and column of the beginning and the end; ast counts columns in bytes."""
+    it = node.body[0]
+    left, right = (
+        len(lines[line - 1].encode()[:column].decode())
+        for line, column in ((it.lineno, it.col_offset), (it.end_lineno, it.end_col_offset))
+    )
+    return it.lineno, left, it.end_lineno, right
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -137,32 +179,13 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def code_of(about: dict) -> dict:
-    """The code of a record as `code` has it.
-
-    The first records had a digest of the whole package and nothing else.
-
-    Examples
-    --------
-    >>> code_of({"code": "07ca384401816c87"})
-    {'commit': None, 'dirty': None, 'digest': '07ca384401816c87'}
-    """
-    found = about["code"]
-    return found if isinstance(found, dict) else {"commit": None, "dirty": None, "digest": found}
-
-
 def conditions(settings: Settings, about: dict) -> dict:
-    """What two runs must share to be compared as a pair.
-
-    That is "device", "precision" and the digest of the "code".
-
-    Examples
-    --------
-    >>> conditions(Settings(precision="bf16"), {"device": "cpu", "code": "07ca384401816c87"})
-    {'device': 'cpu', 'precision': 'bf16', 'code': '07ca384401816c87'}
-    """
-    device = about.get("device") or ("cpu" if "thread" in about["hardware"] else "cuda")
-    return {"device": device, "precision": settings.precision, "code": code_of(about)["digest"]}
+    """What two runs must share to be compared: "device", "precision", digest of the "code"."""
+    return {
+        "device": about["device"],
+        "precision": settings.precision,
+        "code": about["code"]["digest"],
+    }
 
 
 def _processor() -> str:

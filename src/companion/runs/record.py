@@ -34,8 +34,8 @@ class Result:
     """What a finished run recorded.
 
     E epochs, F filters, S epochs after which the first layer was kept, N test images. Arrays of
-    "half precision" have a relative error of up to 5e-4. Records of the first version lack the
-    fields below `about`, which are then empty.
+    "half precision" have a relative error of up to 5e-4. The fields below `about` are empty in
+    records of the reduced studies, which were made before these were measured.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def _packed(result: Result) -> bytes:
 
 
 def unpack_result(content: bytes, source: object = "result") -> Result:
-    """The inverse of `pack_result`, for records of the first version as well.
+    """The inverse of `pack_result`.
 
     RunRefused if it is no record of a run.
 
@@ -180,25 +180,23 @@ def read_about(path: Path) -> dict:
 
 def _unpacked(arrays: dict[str, np.ndarray]) -> Result:
     text = json.loads(str(arrays["text"]))
-    columns = [
-        arrays[f"epochs.{f.name}"].tolist() for f in fields(Epoch) if f"epochs.{f.name}" in arrays
-    ]
-    values = {name: arrays[name].astype(np.float32) for name in _HALF if name in arrays}
-    values |= {name: arrays[name] for name in _AS_IT_IS if name in arrays}
-    values |= {name: text[name] for name in _IN_TEXT if name in text}
+    columns = [arrays[f"epochs.{f.name}"].tolist() for f in fields(Epoch)]
+    values = {name: arrays[name].astype(np.float32) for name in _HALF}
+    values |= {name: arrays[name] for name in _AS_IT_IS}
+    values |= {name: text[name] for name in _IN_TEXT}
     values["filters"][[0, -1]] = arrays["ends"]
     values["correct"] = np.unpackbits(arrays["correct"], count=int(arrays["n_correct"])).astype(
         bool
     )
-    if "gradients" in arrays and arrays["gradients"].size:
+    values["gradients"] = arrays["gradients"]
+    if arrays["gradients"].size:
         values["gradients"] = (
             arrays["gradients"] * arrays["gradient_lengths"][..., None, None, None]
         )
-    if "late_correct" in arrays:
-        changes = np.unpackbits(
-            arrays["late_correct"], axis=-1, count=int(arrays["late_shape"][-1])
-        ).astype(bool)
-        values["late_correct"] = np.logical_xor.accumulate(changes, axis=0)
+    changes = np.unpackbits(
+        arrays["late_correct"], axis=-1, count=int(arrays["late_shape"][-1])
+    ).astype(bool)
+    values["late_correct"] = np.logical_xor.accumulate(changes, axis=0)
     if weights := {
         name[8:]: arrays[name].astype(np.float32) for name in arrays if name.startswith("network.")
     }:

@@ -152,15 +152,10 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """The inverse of `to_json`; ValueError for a field that is not known.
-
-        Fields that records of an earlier version lack have their defaults, which is how those
-        runs were made.
-        """
+        """The inverse of `to_json`; ValueError for a field that is not known."""
         values = json.loads(text)
-        if "norm" in values:  # as it was called in the first records
-            values["norm"] = {None: "own", "keep": "glorot"}.get(values["norm"], values["norm"])
-        if (head := values.pop("head", "average")) != "average":  # a field of earlier records
+        # A field of the registered code's records, which has one value in all of them.
+        if (head := values.pop("head", "average")) != "average":
             raise ValueError(
                 f"head={head!r} is no more: SimpleConv takes the 'average' of each map"
             )

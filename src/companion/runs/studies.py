@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from patchinit.filters.methods import METHODS
+
 from .plan import Study
 
 # What Keras sets otherwise where nobody says anything.

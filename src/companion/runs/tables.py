@@ -13,7 +13,7 @@ import numpy as np
 
 from .pairing import first_code, registered_code
 from .plan import PlannedRun, Study, plan
-from .provenance import code_of, conditions
+from .provenance import conditions
 from .record import Result
 from .registration import Registration
 
@@ -33,7 +33,7 @@ def epochs_table(found: Found) -> bytes:
 def _run_row(run: PlannedRun, result: Result) -> dict:
     accuracies = [epoch.test_accuracy for epoch in result.epochs]
     about = result.about
-    code, under = code_of(about), conditions(result.settings, about)
+    code, under = about["code"], conditions(result.settings, about)
     return {
         "run": run.name,
         "dataset": run.settings.dataset,
@@ -138,7 +138,7 @@ def manifest_of(
             key: sorted({conditions(result.settings, result.about)[key] for result in results})
             for key in ("device", "precision", "code")
         },
-        "commit": sorted({commit for about in abouts if (commit := code_of(about)["commit"])}),
+        "commit": sorted({commit for about in abouts if (commit := about["code"]["commit"])}),
         "resumed": [run.name for run, (result, _) in found.items() if _resumed(result.about)],
         "mixed": list(_mixed(found, registration)),
         **({"unlike_code": unlike} if (unlike := _unlike(study, found, registration)) else {}),
@@ -168,7 +168,7 @@ def _unlike(study: Study, found: Found, registration: Registration) -> list[str]
     for runs in _by_seed(found).values():
         wanted = registered_code(study, registration) or first_code(r.about for r in runs.values())
         for run, result in runs.items():
-            digests = wanted["digest"], code_of(result.about)["digest"]
+            digests = wanted["digest"], result.about["code"]["digest"]
             if len({registration.training(digest) for digest in digests}) > 1:
                 names.append(run.name)
     return names

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import math
-import os
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from patchinit.data.images import Images
-from .augment import MOVE, augment, unit
+
+from .batches import Batches, unit
+from .captured_step import CapturedStep
+from .process import gpu_precision
 from .settings import Settings
 from .simpleconv import SimpleConv
 
@@ -27,14 +25,7 @@ _EVALUATION_BATCH = {"cpu": 500, "cuda": 2_000}
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in one epoch.
-
-    Examples
-    --------
-    >>> epoch = Epoch(1, 2.1, 2.0, test_accuracy=0.25, learning_rate=1e-3, seconds=9.0)
-    >>> f"{epoch.test_accuracy:.0%} after epoch {epoch.epoch}"
-    '25% after epoch 1'
-    """
+    """What was measured in one epoch."""
 
     epoch: int  #: from 1
     train_loss: float  #: cross-entropy, mean over the epoch's batches as they were trained on
@@ -46,36 +37,12 @@ class Epoch:
     train_accuracy: float = math.nan
 
 
-@dataclass
-class History:
-    """A record of a run.
-
-    Examples
-    --------
-    >>> last = Epoch(1, float("nan"), 2.3, 0.1, 1e-3, 9.0)
-    >>> History(Settings(), [last]).diverged
-    True
-    """
-
-    settings: Settings
-    epochs: list[Epoch] = field(default_factory=list)
-    #: first layer before training and after each epoch
-    filters: list[Tensor] = field(default_factory=list)
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the loss was not finite, and the run was stopped."""
-        return not math.isfinite(self.epochs[-1].train_loss)
-
-
 class Trainer:
     """Trains a model in place, an epoch at a time, and can be stopped and resumed between epochs.
 
-    The images lie on the device as uint8; batches are drawn, scaled to 0..1 and augmented there.
-    The random numbers of an epoch depend on the settings' seed and the epoch alone and are drawn
-    on the CPU, so the order of the images is the same on every device. On a GPU the whole step is
-    captured once as a CUDA graph and replayed, and torch's flags for the precision of convolutions
-    and matrix products are set for the process, as the settings say.
+    The images lie on the device as uint8, and batches are scaled to 0..1 and augmented there. On a
+    GPU the whole step is captured once as a CUDA graph and replayed; torch's flags are the
+    process's, so `companion.runs.process.prepare_process` comes first.
 
     Parameters
     ----------
@@ -94,7 +61,7 @@ class Trainer:
     ------
     ValueError
         Fewer than two labelled images, for which batch normalisation is not defined; bf16 for
-        another network; TF32 on a device that is no GPU.
+        another network; TF32 on a device that is no GPU; a GPU whose flags are not set.
 
     Examples
     --------
@@ -120,26 +87,12 @@ class Trainer:
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
         self._check_precision(model)
-        if on_gpu:
-            self._prepare_gpu()
-        else:
-            _keep_freed_memory()
         self.layout = torch.channels_last if on_gpu else torch.contiguous_format
         self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         on_cpu = self.device.type == "cpu"
         self._blocked = on_cpu and isinstance(model, SimpleConv) and model.fits_onednn(self._dtype)
         self.model = model.to(self.device, memory_format=self.layout)
-        self.n_classes = len(train_set.classes)
-        self.n_steps_over = len(train_set)  # images in an epoch, whatever share of them is labelled
-        if settings.label_share < 1:
-            n_labelled = max(2, round(settings.label_share * len(train_set)))
-            train_set = train_set.sample(n_labelled, generator=settings.generator("labels"))
-        if len(train_set) < 2:
-            raise ValueError(f"train_set has {len(train_set)} images; at least 2 are needed")
-        self.train_images, self.train_labels = (
-            train_set.images.to(self.device),
-            train_set.labels.to(self.device),
-        )
+        self.batches = Batches(train_set, settings, self.device)
         self.test_images, self.test_labels = (
             test_set.images.to(self.device),
             test_set.labels.to(self.device),
@@ -162,7 +115,7 @@ class Trainer:
             self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=0.9, fused=True)
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
         self.n_correct = torch.zeros((), device=self.device, dtype=torch.int64)
-        self._steps: dict[int, Callable[..., None]] = {}  # captured, by size of the batch
+        self._captured = CapturedStep()
         self._capture = on_gpu if capture is None else capture
 
     def _check_precision(self, model: nn.Module) -> None:
@@ -177,20 +130,14 @@ class Trainer:
                 f"precision='tf32' needs a GPU, and device={str(self.device)!r} has none; "
                 "take 'fp32'"
             )
-
-    def _prepare_gpu(self) -> None:
-        """Flags of the process.
-
-        All that torch does on "the current device" is done on ours, in our precision.
-        """
-        torch.cuda.set_device(self.device)
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # else matrix products are not repeatable
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-        allowed = "tf32" if self.settings.precision == "tf32" else "ieee"
-        torch.backends.cudnn.conv.fp32_precision = allowed
-        torch.backends.cuda.matmul.fp32_precision = allowed
+        if self.device.type == "cuda" and (
+            torch.backends.cudnn.conv.fp32_precision != gpu_precision(precision)
+            or torch.backends.cuda.matmul.fp32_precision != gpu_precision(precision)
+        ):
+            raise ValueError(
+                f"precision={precision!r} is not what torch's flags say on {self.device}; call "
+                f"companion.runs.process.prepare_process({str(self.device)!r}, {precision!r}) first"
+            )
 
     def train_epoch(self) -> tuple[float, float]:
         """One pass over the images in a new random order.
@@ -207,13 +154,9 @@ class Trainer:
         self.loss_sum.zero_()
         self.n_correct.zero_()
         seen = 0
-        parts = (part.split(self.settings.batch_size) for part in self._draw(self.epoch))
-        for batch in zip(*parts, strict=True):
-            n = len(batch[0])
-            if n < 2:
-                continue  # batch normalisation has no variance to divide by in a batch of one
+        for batch in self.batches.of_epoch(self.epoch):
             self._step(*batch)
-            seen += n
+            seen += len(batch[0])
         return (self.loss_sum / seen).item(), self.n_correct.item() / seen
 
     def epochs(self) -> Iterator[tuple[Epoch, Tensor]]:
@@ -303,37 +246,7 @@ class Trainer:
                 elif isinstance(value, Tensor):
                     values[name] = value.to(self.device)
         self.epoch = state["epoch"]
-        self._steps.clear()  # they hold the addresses of the old state
-
-    def _draw(self, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Indices of the epoch's images in order, how each is mirrored and moved, and its label.
-
-        Of shapes (n,), (n, 3) and (n,).
-        """
-        generator = self.settings.generator("order", epoch)
-        n_labelled, n = len(self.train_images), self.n_steps_over
-        passes = [
-            torch.randperm(n_labelled, generator=generator)
-            for _ in range(math.ceil(n / n_labelled))
-        ]
-        moves = torch.zeros(n, 0, dtype=torch.int64)
-        if self.settings.augmentation == "flip_crop":
-            mirrored = torch.randint(2, (n, 1), generator=generator)
-            moves = torch.cat(
-                [mirrored, torch.randint(2 * MOVE + 1, (n, 2), generator=generator)], dim=1
-            )
-        order = torch.cat(passes)[:n].to(self.device)
-        labels = self.train_labels[order]
-        if self.settings.labels == "redrawn":
-            of_noise = self.settings.generator("redrawn labels", epoch)
-            labels = torch.randint(self.n_classes, (n,), generator=of_noise).to(self.device)
-        return order, moves.to(self.device), labels
-
-    def _batch(self, indices: Tensor, moves: Tensor) -> Tensor:
-        images = self.train_images[indices]
-        if moves.shape[1]:
-            images = augment(images, moves)
-        return unit(images).contiguous(memory_format=self.layout)
+        self._captured.forget()
 
     def _logits(self, images: Tensor) -> Tensor:
         if self._blocked:
@@ -343,7 +256,7 @@ class Trainer:
         return self.model(images)
 
     def _step_eagerly(self, indices: Tensor, moves: Tensor, labels: Tensor) -> None:
-        images = self._batch(indices, moves)
+        images = self.batches.pixels(indices, moves).contiguous(memory_format=self.layout)
         self.optimizer.zero_grad(set_to_none=True)
         logits = self._logits(images)
         # loss and logits stay local: a graph that is captured must not outlive this call.
@@ -354,55 +267,19 @@ class Trainer:
         self.n_correct += (logits.detach().argmax(1) == labels).sum()
 
     def _step(self, *batch: Tensor) -> None:
-        if not self._capture:
+        if self._capture:
+            self._captured(self._step_eagerly, self._state, *batch)
+        else:
             self._step_eagerly(*batch)
-            return
-        n = len(batch[0])
-        if n not in self._steps:
-            self._steps[n] = self._captured_step(*batch)
-        self._steps[n](*batch)
 
-    def _captured_step(self, *batch: Tensor) -> Callable[..., None]:
-        """The step for batches of one size, as a CUDA graph that reads each from a fixed place."""
-        fixed = [part.clone() for part in batch]
-        graph = torch.cuda.CUDAGraph()
-        with self._undone():
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(3):  # cuDNN chooses its algorithms, the optimiser makes its state
-                    self._step_eagerly(*fixed)
-            torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph):
-                self._step_eagerly(*fixed)
-
-        def replay(*batch: Tensor) -> None:
-            for place, part in zip(fixed, batch, strict=True):
-                place.copy_(part)
-            graph.replay()
-
-        return replay
-
-    @contextmanager
-    def _undone(self) -> Iterator[None]:
-        """Afterwards every tensor that a step changes has its old value, at the same address."""
-
-        def tensors() -> dict[object, Tensor]:
-            found: dict[object, Tensor] = dict(self.model.state_dict(keep_vars=True))
-            for index, state in enumerate(self.optimizer.state.values()):
-                found |= {
-                    (index, name): value
-                    for name, value in state.items()
-                    if isinstance(value, Tensor)
-                }
-            return found | {"loss_sum": self.loss_sum, "n_correct": self.n_correct}
-
-        before = {name: value.detach().clone() for name, value in tensors().items()}
-        yield
-        with torch.no_grad():
-            for name, value in tensors().items():
-                # The optimiser's state, absent before its first step, starts from zero.
-                value.copy_(before[name]) if name in before else value.zero_()
+    def _state(self) -> dict[object, Tensor]:
+        """Every tensor that a step changes."""
+        found: dict[object, Tensor] = dict(self.model.state_dict(keep_vars=True))
+        for index, state in enumerate(self.optimizer.state.values()):
+            found |= {
+                (index, name): value for name, value in state.items() if isinstance(value, Tensor)
+            }
+        return found | {"loss_sum": self.loss_sum, "n_correct": self.n_correct}
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -410,64 +287,3 @@ class Trainer:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-
-
-def train(
-    model: nn.Module,
-    train_set: Images,
-    test_set: Images,
-    settings: Settings,
-    *,
-    progress: bool = False,
-) -> History:
-    """Train a model in place on the CPU, evaluating after every epoch.
-
-    Parameters
-    ----------
-    model, train_set, test_set, settings
-        As for `Trainer`.
-    progress : bool
-        Show a bar over the epochs on standard error.
-
-    Returns
-    -------
-    History
-        If the loss stops being finite the run ends there, with a RuntimeWarning.
-
-    Examples
-    --------
-    >>> from companion.runs.prepare import prepare
-    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
-    >>> history = train(*prepare(settings)[:3], settings)
-    >>> len(history.epochs), len(history.filters)
-    (2, 3)
-    """
-    was_training = model.training
-    trainer = Trainer(model, train_set, test_set, settings)
-    history = History(settings, filters=[trainer.first.weight.detach().clone()])
-    bar = tqdm(trainer.epochs(), total=settings.epochs, unit="epoch", disable=not progress)
-    for epoch, _ in bar:
-        history.epochs.append(epoch)
-        history.filters.append(trainer.first.weight.detach().clone())
-        bar.set_postfix(loss=f"{epoch.train_loss:.3f}", accuracy=f"{epoch.test_accuracy:.1%}")
-    model.train(was_training)
-    if history.diverged:
-        text = f"the loss is {epoch.train_loss} in epoch {epoch.epoch}; lower learning_rate"
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
-    return history
-
-
-def _keep_freed_memory() -> None:
-    """Let the process keep freed maps' memory for the next step, where the C library is glibc.
-
-    By default maps of several megabytes are given back to the kernel and come again as zeroed
-    pages, 10,000 of them a step: up to a third of the time (benchmarks/training.py).
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library, or another system
-        return
-    m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3  # <malloc.h>
-    mallopt(m_mmap_threshold, 1 << 30)
-    mallopt(m_trim_threshold, 2**31 - 1)
-    mallopt(m_top_pad, 64 << 20)
