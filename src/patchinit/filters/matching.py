@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.linalg import subspace_angles
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -30,6 +28,8 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     >>> principal_angles(basis[:2], basis[1:3]).round().tolist()
     [90.0, 0.0]
     """
+    from scipy.linalg import subspace_angles  # comes with scikit-learn
+
     angles = subspace_angles(a.flatten(1).double().T.numpy(), b.flatten(1).double().T.numpy())
     return torch.from_numpy(np.rad2deg(angles))
 
@@ -63,5 +63,7 @@ def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; they should agree")
     one, two = (torch.nn.functional.normalize(bank.flatten(1).double(), dim=1) for bank in (a, b))
     cosines = one @ two.T if signed else (one @ two.T).abs()
+    from scipy.optimize import linear_sum_assignment  # comes with scikit-learn
+
     rows, cols = linear_sum_assignment(cosines.numpy(), maximize=True)
     return torch.from_numpy(cols), cosines[rows, cols]
