@@ -25,7 +25,14 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 WHY = "benchmarks/same_training.py made"  # how the entries begin that this script writes
-COMMON = {"n_train": 256, "batch_size": 64, "n_evaluate": 64, "epochs": 2, "drop_after": 1}
+COMMON = {
+    "n_train": 256,
+    "batch_size": 64,
+    "n_evaluate": 64,
+    "n_images": 30,
+    "epochs": 2,
+    "drop_after": 1,
+}
 KERAS = {"bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7, "bias": True}
 COMPONENTS, CLUSTERS = {"method": "principal_components"}, {"method": "kmeans"}
 ARMS = [
@@ -43,7 +50,7 @@ ALSO_FP32 = [
     COMPONENTS | {"norm": "glorot"},
     {"method": "random_orthonormal", "others": "orthogonal"},
     {"method": "random_orthonormal", "others": "lsuv"},
-    COMPONENTS | {"n_held_out": 100, "seed": 3, "n_images": 20},
+    COMPONENTS | {"n_held_out": 100, "seed": 3, "n_images": 100},
 ]
 # What one tree does: its digest, then every run. The package was one, and flat, once.
 CHILD = """

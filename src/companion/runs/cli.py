@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(command: Callable, text: str, *shared: argparse.ArgumentParser):
+    def add(
+        command: Callable, text: str, *shared: argparse.ArgumentParser
+    ) -> Callable[..., argparse.Action]:
         added = commands.add_parser(
             command.__name__[1:], parents=shared, help=text,
             description=text[0].upper() + text[1:] + ".",
@@ -229,7 +231,7 @@ def _check_code(pairing: Pairing, left: dict[PlannedRun, State], anyway: bool) -
     if not alone:
         return
     study, settings = pairing.study, alone[0].settings
-    wanted = pairing.wanted(settings.dataset, settings.seed)
+    wanted = pairing.wanted(settings.dataset, settings.seed) or {}
     others = f"stage {study.stage}" if study.stage else f"seed {settings.seed} on record"
     text = (
         f"{len(alone)} of the {len(left)} runs to make of {study.name} would be compared with "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -90,7 +92,7 @@ class Course:
         weight = self._filters()
         self.kept["norms"].append(weight.flatten(1).norm(dim=1))
         self.kept["distances"].append(cosine_distance(self.kept["filters"][0], weight).float())
-        variance = self.normalization.running_var.detach().cpu()
+        variance = cast(Tensor, self.normalization.running_var).detach().cpu()
         # Before the first step the running variance is 1 by definition, and says nothing.
         self.kept["responses"].append(variance.sqrt() if epoch else variance * torch.nan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -79,10 +80,8 @@ def run_here(
         busy = []
         for run in left:
             try:
-                execute(
-                    run.settings, folder / run.place, device=device,
-                    on_epoch=lambda epoch, place=run.place: on_epoch(place, epoch),
-                )  # fmt: skip
+                told = functools.partial(on_epoch, run.place)
+                execute(run.settings, folder / run.place, device=device, on_epoch=told)
             except FolderBusy:
                 busy.append(run)
             else:

@@ -70,8 +70,9 @@ def run_on_ray(
         made = {make.remote(run, folder, device).future(): run for run in runs}
         failed = []
         for future in as_they_end(made, folder, progress or Progress(runs, show=False)):
-            if error := future.exception():
-                reason = error.cause if isinstance(error, EXPECTED) else error
+            if failure := future.exception():
+                expected = isinstance(failure, EXPECTED)
+                reason = getattr(failure, "cause", failure) if expected else failure
                 failed.append(f"{made[future].place}: {reason}")
     finally:
         if ours:

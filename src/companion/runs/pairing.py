@@ -51,8 +51,7 @@ class Pairing:
     def alike(self, run: PlannedRun, digest: str) -> bool:
         """Whether code of a digest makes a run as those are made that it is compared with."""
         wanted = self.wanted(run.settings.dataset, run.settings.seed)
-        training = self.registration.training
-        return wanted is None or training(wanted["digest"]) == training(digest)
+        return self.registration.alike(wanted, {"digest": digest})
 
     def _records(self, dataset: str, seed: int, *, collected: bool) -> Iterator[Path]:
         for study in (self.study, *(STUDIES[name] for name in self.study.beside)):

@@ -132,11 +132,15 @@ def _initialize_(model: SimpleConv, images: Tensor, settings: Settings) -> dict:
     elif settings.others == "lsuv":
         lsuv_(model, images, generator=settings.generator("weights"))
     norm = glorot_norm if settings.norm == "glorot" else settings.norm
-    options = {"norm": norm, "generator": settings.generator("filters")}
+    generator = settings.generator("filters")
     if settings.layers == "first":
-        return _learned(initialize_first_layer_(model, images, settings.method, **options))
+        return _learned(
+            initialize_first_layer_(model, images, settings.method, norm=norm, generator=generator)
+        )
     # Components are at most C*9; wider layers than that keep the other layers' start.
-    banks = initialize_all_layers_(model, images, settings.method, too_many="keep", **options)
+    banks = initialize_all_layers_(
+        model, images, settings.method, too_many="keep", norm=norm, generator=generator
+    )
     return _learned(banks["features.0"]) if "features.0" in banks else {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import Any
 
 import torch
 
@@ -22,12 +23,23 @@ def prepare_process(device: str | torch.device, precision: str) -> None:
     # Else matrix products are not repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    torch.backends.cudnn.conv.fp32_precision = gpu_precision(precision)
-    torch.backends.cuda.matmul.fp32_precision = gpu_precision(precision)
+    for place in _fp32_places():
+        place.fp32_precision = _gpu_precision(precision)
 
 
-def gpu_precision(precision: str) -> str:
-    """How torch calls the precision of a GPU's convolutions and products of fp32."""
+def is_prepared(device: torch.device, precision: str) -> bool:
+    """Whether a GPU computes fp32 as a run of this precision asks; a CPU always does."""
+    wanted = _gpu_precision(precision)
+    return device.type != "cuda" or all(p.fp32_precision == wanted for p in _fp32_places())
+
+
+def _fp32_places() -> tuple[Any, Any]:
+    """Where torch keeps how a GPU's convolutions and products compute fp32."""
+    cudnn: Any = torch.backends.cudnn  # its annotations lack the attribute
+    return cudnn.conv, torch.backends.cuda.matmul
+
+
+def _gpu_precision(precision: str) -> str:
     return "tf32" if precision == "tf32" else "ieee"
 
 

@@ -10,8 +10,10 @@ import platform
 import subprocess
 import time
 import tokenize
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,7 +102,7 @@ def about(device: torch.device) -> dict:
         "code": code(),
     }
     if device.type == "cuda":
-        cudnn = torch.backends.cudnn
+        cudnn: Any = torch.backends.cudnn  # its annotations lack `conv`
         found["hardware"] = torch.cuda.get_device_name(device)
         found["flags"] = {
             "cuda": torch.version.cuda,
@@ -148,25 +150,24 @@ def meaning(source: str) -> str:
     lines = source.splitlines()
     tokens = tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline)
     cuts = [(*token.start, *token.end) for token in tokens if token.type == tokenize.COMMENT]
-    cuts += [_docstring(node, lines) for node in ast.walk(ast.parse(source)) if _has_one(node)]
+    cuts += _docstrings(ast.parse(source), lines)
     for first, left, last, right in sorted(cuts, reverse=True):
         lines[first - 1 : last] = [lines[first - 1][:left] + lines[last - 1][right:]]
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _has_one(node: ast.AST) -> bool:
+def _docstrings(tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Line and column of the beginning and the end of each; ast counts columns in bytes."""
     kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
-    return isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None
-
-
-def _docstring(node: ast.AST, lines: list[str]) -> tuple[int, int, int, int]:
-    """Line and column of the beginning and the end; ast counts columns in bytes."""
-    it = node.body[0]
-    left, right = (
-        len(lines[line - 1].encode()[:column].decode())
-        for line, column in ((it.lineno, it.col_offset), (it.end_lineno, it.end_col_offset))
-    )
-    return it.lineno, left, it.end_lineno, right
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            it = node.body[0]
+            last, end = it.end_lineno or it.lineno, it.end_col_offset or 0
+            left, right = (
+                len(lines[line - 1].encode()[:column].decode())
+                for line, column in ((it.lineno, it.col_offset), (last, end))
+            )
+            yield it.lineno, left, last, right
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

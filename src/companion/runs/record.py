@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def read_about(path: Path) -> dict:
 def _unpacked(arrays: dict[str, np.ndarray]) -> Result:
     text = json.loads(str(arrays["text"]))
     columns = [arrays[f"epochs.{f.name}"].tolist() for f in fields(Epoch)]
-    values = {name: arrays[name].astype(np.float32) for name in _HALF}
+    values: dict[str, Any] = {name: arrays[name].astype(np.float32) for name in _HALF}
     values |= {name: arrays[name] for name in _AS_IT_IS}
     values |= {name: text[name] for name in _IN_TEXT}
     values["filters"][[0, -1]] = arrays["ends"]

@@ -34,6 +34,10 @@ class Registration:
         date = self.stages.get(study, self.date)
         return date is not None and _time(date) <= _time(begun)
 
+    def alike(self, wanted: dict | None, code: dict) -> bool:
+        """Whether code trains as the wanted one does, both as a record has it; None: any does."""
+        return wanted is None or self.training(wanted["digest"]) == self.training(code["digest"])
+
     def training(self, digest: str) -> str:
         """One digest for all versions of the code that train alike.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 
 import torch
@@ -11,7 +12,7 @@ import torch
 from patchinit.data.catalogue import DATASETS
 from patchinit.filters.methods import METHODS
 
-_CHOICES = {
+_CHOICES: dict[str, Collection[str]] = {
     "dataset": DATASETS,
     "method": METHODS,
     "layers": ("first", "all"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,8 @@ class SimpleConv(nn.Module):
             raise ValueError(
                 f"widths={tuple(all_widths)} (the first block first) should all be >= 1"
             )
-        blocks, channels = [], in_channels
+        blocks: list[nn.Module] = []
+        channels = in_channels
         for width in all_widths:
             convolution = nn.Conv2d(channels, width, kernel_size=3, bias=bias)
             blocks += [
@@ -78,12 +80,12 @@ class SimpleConv(nn.Module):
     @property
     def first_layer(self) -> nn.Conv2d:
         """The first convolution, weight of shape (first_width, in_channels, 3, 3)."""
-        return self.features[0]
+        return cast(nn.Conv2d, self.features[0])
 
     @property
     def first_normalization(self) -> nn.BatchNorm2d:
         """The batch normalisation behind the first convolution."""
-        return self.features[1]
+        return cast(nn.BatchNorm2d, self.features[1])
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of shape (N, n_classes) for float images of shape (N, C, H, W)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -104,5 +105,5 @@ def lsuv_(
                     f"layer {name!r} has outputs of standard deviation {deviation}; "
                     "use other images"
                 )
-            layer.weight.div_(deviation)
+            cast(Tensor, layer.weight).div_(deviation)
     return model

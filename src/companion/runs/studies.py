@@ -160,7 +160,7 @@ _BEYOND_ARMS = [
 # The second registration, of 2026-11-30: fresh seeds, and stages of their own beside B and C.
 _ACCURACY = (*_BOTH, "cosine_basis")
 _FRESH = _named(*_of(*_ACCURACY, "random_orthonormal"))
-_FILLED_UP = {
+_FILLED_UP: dict[str, int | range] = {
     "random_patches": range(5, 6),
     **dict.fromkeys(("random_orthonormal", "cosine_basis"), range(4, 6)),
     **dict.fromkeys(map(arm_name, _GRID_ARMS[6:]), range(3, 6)),

@@ -166,11 +166,13 @@ def _unlike(study: Study, found: Found, registration: Registration) -> list[str]
     """Runs made by other code than their seed's first, or than is registered: not compared."""
     names = []
     for runs in _by_seed(found).values():
-        wanted = registered_code(study, registration) or first_code(r.about for r in runs.values())
-        for run, result in runs.items():
-            digests = wanted["digest"], result.about["code"]["digest"]
-            if len({registration.training(digest) for digest in digests}) > 1:
-                names.append(run.name)
+        codes = {run.name: result.about["code"] for run, result in runs.items()}
+        wanted = registered_code(study, registration) or first_code(
+            result.about for result in runs.values()
+        )
+        for name, code in codes.items():
+            if not registration.alike(wanted, code):
+                names.append(name)
     return names
 
 

@@ -16,7 +16,7 @@ from patchinit.data.images import Images
 
 from .batches import Batches, unit
 from .captured_step import CapturedStep
-from .process import gpu_precision
+from .process import is_prepared
 from .settings import Settings
 from .simpleconv import SimpleConv
 
@@ -91,7 +91,8 @@ class Trainer:
         self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         on_cpu = self.device.type == "cpu"
         self._blocked = on_cpu and isinstance(model, SimpleConv) and model.fits_onednn(self._dtype)
-        self.model = model.to(self.device, memory_format=self.layout)
+        # torch's annotations lack the argument.
+        self.model = model.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.batches = Batches(train_set, settings, self.device)
         self.test_images, self.test_labels = (
             test_set.images.to(self.device),
@@ -107,6 +108,7 @@ class Trainer:
             if on_gpu
             else settings.learning_rate
         )
+        self.optimizer: torch.optim.Optimizer
         if settings.optimizer == "adam":
             self.optimizer = torch.optim.Adam(
                 parameters, lr=rate, eps=settings.adam_eps, fused=True, capturable=on_gpu
@@ -130,10 +132,7 @@ class Trainer:
                 f"precision='tf32' needs a GPU, and device={str(self.device)!r} has none; "
                 "take 'fp32'"
             )
-        if self.device.type == "cuda" and (
-            torch.backends.cudnn.conv.fp32_precision != gpu_precision(precision)
-            or torch.backends.cuda.matmul.fp32_precision != gpu_precision(precision)
-        ):
+        if not is_prepared(self.device, precision):
             raise ValueError(
                 f"precision={precision!r} is not what torch's flags say on {self.device}; call "
                 f"companion.runs.process.prepare_process({str(self.device)!r}, {precision!r}) first"
