@@ -1,9 +1,8 @@
 """Estimates with confidence intervals, from a few paired runs.
 
 An interval at any level comes from one `Estimate`, so a rule that looks at several levels (looks,
-Holm's steps) looks at the same thing. Accuracies
-are in percent and their differences in percentage points (pp); S seeds, N test images, E epochs, F
-filters.
+Holm's steps) looks at the same thing. Accuracies are in percent and their differences in
+percentage points (pp); S seeds, F filters.
 """
 
 from __future__ import annotations

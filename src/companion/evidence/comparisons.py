@@ -17,14 +17,7 @@ from torch import Tensor
 from patchinit.filters.measures import response_correlation
 
 from ..claims import ARMS
-from ..intervals import (
-    Estimate,
-    Interval,
-    fisher,
-    mean_estimate,
-    mean_interval,
-    rank_correlations,
-)
+from ..intervals import Estimate, Interval, fisher, mean_estimate, mean_interval, rank_correlations
 from .arms import Arm, ArmKey
 from .curves import first_epoch, mean_over_epochs
 from .estimates import (
@@ -44,8 +37,6 @@ GLOROT, COMPONENTS, KMEANS, PATCHES, RANDOM, COSINE = (
     )
 )  # fmt: skip
 GLOROT_AT_1 = ArmKey(**ARMS["Glorot at norm 1"])
-FROZEN_COMPONENTS = ArmKey(**ARMS["frozen components"])
-FROZEN_RANDOM = ArmKey(**ARMS["frozen random filters"])
 
 HORIZON = 50  #: epochs that speed is averaged over
 THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are counted to
@@ -73,9 +64,7 @@ class Accuracy:
 
 
 def accuracy(
-    on: Stage,
-    weights: Mapping[ArmKey, float],
-    below: int | None = None,
+    on: Stage, weights: Mapping[ArmKey, float], below: int | None = None
 ) -> Accuracy | None:
     """A weighted sum of final accuracies in percentage points, +1 and -1 for a pair of arms.
 

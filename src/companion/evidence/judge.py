@@ -188,9 +188,8 @@ def _reading(rule: _Rule, on: Stage, level: float) -> tuple[Reading, DecisionAt]
     found = rule.measure(on)
     estimate = found.estimate if isinstance(found, Accuracy) else found
     at = decision_at(estimate, rule.read)
-    arms = on.paired(*rule.keys)
     return Reading(
-        rule.what, rule.unit, estimate, len(arms[0].seeds) if arms else 0,
+        rule.what, rule.unit, estimate, on.n(*rule.keys),
         on.registered(*rule.keys), at(level), level, rule.paper, *_size(rule, found),
     ), at  # fmt: skip
 

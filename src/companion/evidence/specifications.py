@@ -67,9 +67,7 @@ class Specification:
     registered: bool  #: whether a rule of the protocol is applied to it
 
 
-def _kept(
-    found: Iterable[tuple[dict[str, str], Estimate | None, bool]],
-) -> list[Specification]:
+def _kept(found: Iterable[tuple[dict[str, str], Estimate | None, bool]]) -> list[Specification]:
     return [
         Specification(choices, estimate.interval(), registered)
         for choices, estimate, registered in found

@@ -17,15 +17,7 @@ from ..runs.studies import STUDIES
 from .arms import Arm, ArmKey, widths_in_words
 from .estimates import Residual, pooled_residual
 from .outcomes import LEAST_PAIRS
-from .results import (
-    NoResults,
-    Runs,
-    arm_key,
-    find_results,
-    full_or_reduced_runs,
-    merged,
-    read_runs,
-)
+from .results import NoResults, Runs, arm_key, find_results, full_or_reduced_runs, merged, read_runs
 
 _MAIN = ArmKey("principal_components"), ArmKey("glorot_uniform")
 

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 from patchinit.data.catalogue import DATASETS, PUBLISHED
 
 from ..claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from ..evidence.judge import (
-    DECIDED,
-    DECLARED,
-    INTERIM,
-    Reading,
-    Verdict,
-)
+from ..evidence.judge import DECIDED, DECLARED, INTERIM, Reading, Verdict
 from ..evidence.outcomes import LOOKS
 from ..evidence.stages import Stage
 from .typography import proper_minus
@@ -122,11 +116,8 @@ def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dic
             continue
         for reading in verdict.readings:
             open_to_read = verdict.state in (DECIDED, DECLARED) and reading.n
-            size = ""
-            if reading.paper is not None:
-                size = signed(reading.paper)
-                if reading.compatible is not None:
-                    size += "" if reading.compatible else ", not compatible"
+            size = "" if reading.paper is None else signed(reading.paper)
+            size += ", not compatible" if reading.compatible is False else ""
             table.append(
                 {
                     "claim": verdict.claim,
@@ -222,7 +213,7 @@ def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
 def what_would_decide(verdicts: Sequence[Verdict]) -> str:
     """What would decide a claim, with the command that makes it.
 
-    >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "", "no runs", studies=("grid",))])
     'stage B (python -m companion run grid)'
     """
     texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
@@ -254,11 +245,9 @@ def looks_line(verdict: Verdict) -> str:
     # A later seed may be in before an earlier one, so the pairs at hand do not tell.
     made = [n for n in LOOKS if n < verdict.n_registered]
     if not made:
-        n = min(LOOKS)
-        return f"The first look is due with {n} pairs; none has been made."
-    return (
-        f"Open after the look with {made[-1]} pairs; the next is due with {verdict.n_registered}."
-    )
+        return f"The first look is due with {min(LOOKS)} pairs; none has been made."
+    n = verdict.n_registered
+    return f"Open after the look with {made[-1]} pairs; the next is due with {n}."
 
 
 def verdict_record(verdicts: Sequence[Verdict]) -> list[dict]:
