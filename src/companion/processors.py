@@ -89,11 +89,6 @@ def limit_threads(most: int | None = None) -> int:
     -------
     int
         torch's threads from now on.
-
-    Examples
-    --------
-    >>> limit_threads() <= available_processors()
-    True
     """
     import torch
     from threadpoolctl import ThreadpoolController
