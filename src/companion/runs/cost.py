@@ -15,7 +15,7 @@ from patchinit.data.images import Images
 from .plan import PlannedRun
 from .process import prepare_process
 from .settings import Settings
-from .simpleconv import SimpleConv
+from ..simpleconv import SimpleConv
 from .trainer import Trainer
 
 

@@ -17,8 +17,8 @@ from patchinit.filters.bank import FilterBank
 from patchinit.init import initialize_all_layers_, initialize_first_layer_
 
 from .settings import Settings
-from .simpleconv import SimpleConv
-from .starts import glorot_uniform_, lsuv_, orthogonal_
+from ..simpleconv import SimpleConv
+from ..starts import glorot_uniform_, lsuv_, orthogonal_
 
 Load = Callable[[str, str], Images]  # (data set, split) -> images
 

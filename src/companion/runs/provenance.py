@@ -43,8 +43,8 @@ MAKES_NUMBERS = (
     "companion/runs/prepare.py",
     "companion/runs/process.py",
     "companion/runs/settings.py",
-    "companion/runs/simpleconv.py",
-    "companion/runs/starts.py",
+    "companion/simpleconv.py",
+    "companion/starts.py",
     "companion/runs/trainer.py",
 )
 # These find the files of a data set, or keep what was measured.
