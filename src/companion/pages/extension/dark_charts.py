@@ -45,6 +45,5 @@ class MarkCharts(SphinxPostTransform):
                 image["classes"] = [*image.get("classes", []), "chart"]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_post_transform(MarkCharts)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,7 +6,6 @@ import re
 import subprocess
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -143,10 +142,9 @@ def set_repository(app: Sphinx, config: Config) -> None:
             options.pop(key, None)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("config-inited", set_repository)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,6 @@
 /* Chapter 3: images in the sample. */
 
-begin('drag-sample_size', (root, {sizes, leading, angles, order, agreement, bank, colors}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-sample_size', (root, {sizes, leading, angles, order, agreement, bank, colors}, find) => {
   const slider = find('[type=range]'), [reference, ...banks] = unpack(bank), draws = order[0].length;
   let shown = 0;
 

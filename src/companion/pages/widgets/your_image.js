@@ -106,8 +106,7 @@ function largestAngle(a, b) {
   return Math.acos(Math.sqrt(clamp(values.at(-1), 0, 1))) * 180 / Math.PI;
 }
 
-begin('drag-your_image', (root, {bank, leading, name, colors}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-your_image', (root, {bank, leading, name, colors}, find) => {
   const file = find('[type=file]'), report = text => { find('.summary').textContent = text; };
   const pairs = find('.pairs'), photo = find('.photo'), table = find('[download]');
   // What was rounded is made orthonormal again: an angle near 0 asks for it.
