@@ -32,20 +32,12 @@ def seed_curves(
     method: str,
     x: ArrayLike | None = None,
     interval: bool = False,
-    label: str | None = None,
     **line: Any,
 ) -> Axes:
     """Every seed's curve thin, their mean thick, in the method's colour, line and marker.
 
     `values` has shape (S, E), S seeds and E epochs; `x` is 1 to E by default. With `interval` the
     mean's 95 % interval (Student's t) is shaded, at each epoch by itself, from two seeds on.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = seed_curves([[1, 2, 4], [3, 4, 6]], ax=Figure().subplots(), method="kmeans")
-    >>> ax.lines[-1].get_ydata().tolist(), ax.lines[-1].get_label()
-    ([2.0, 3.0, 5.0], 'k-means')
     """
     seeds = np.asarray(values)
     epochs = np.arange(1, seeds.shape[1] + 1) if x is None else np.asarray(x)
@@ -59,7 +51,7 @@ def seed_curves(
         "marker": METHOD_MARKERS[method],
         "markersize": 5,
         "markevery": (first, every),
-        "label": label or METHOD_LABELS[method],
+        "label": METHOD_LABELS[method],
     } | line
     if interval and len(seeds) > 1:
         bounds = [mean_interval(column) for column in seeds.T]

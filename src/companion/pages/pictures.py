@@ -61,27 +61,15 @@ def patch_grid(
 
 
 def spectrum(
-    eigenvalues: Tensor,
-    *,
-    ax: Axes,
-    method: str = "principal_components",
-    label: str | None = None,
-    **line: Any,
+    eigenvalues: Tensor, *, ax: Axes, method: str = "principal_components", **line: Any
 ) -> Axes:
     """Share of the variance along each component, largest first, on a logarithmic axis.
 
     Shares below 1e-6 are drawn there.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
-    >>> ax.lines[0].get_ydata().tolist()
-    [75.0, 25.0]
     """
     share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
     style: dict[str, Any] = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4}
-    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **style | line)
+    ax.plot(np.arange(1, len(share) + 1), 100 * share, **style | line)
     ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
     return ax
 
@@ -127,7 +115,6 @@ def before_after(
     distances: Tensor,
     *,
     ax: Axes,
-    n_cols: int = 14,
     title: str | None = None,
 ) -> Axes:
     """Three lines of filters (F, C, kh, kw): before training, after it, and their difference.
@@ -141,6 +128,7 @@ def before_after(
     scale = float(torch.stack(unit).abs().quantile(0.995))
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
+    n_cols = 14
     lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
     below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5}
     blocks = range(0, len(before), n_cols)

@@ -26,6 +26,7 @@ from .claim_cards import Kept, as_json, badge, css_class, decided, of_claims
 from .kept_values import kept_on
 
 PAGE = "book/claims"  # that has the cards
+NOT_HERE = "Not in this build."
 LOGGER = logging.getLogger(__name__)
 
 
@@ -87,12 +88,10 @@ class FillVerdicts(SphinxPostTransform):
 
     def plain(self, number: int, kept: Kept) -> nodes.Node:
         word = kept.get(number, {}).get("verdict")
-        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else "Not in this build.")
+        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else NOT_HERE)
 
     def tally(self, number: int, kept: Kept) -> nodes.Node:
-        return nodes.paragraph(
-            "", claim_cards.tally(CLAIMS, kept) if kept else "Not in this build."
-        )
+        return nodes.paragraph("", claim_cards.tally(CLAIMS, kept) if kept else NOT_HERE)
 
     def strip(self, number: int, kept: Kept) -> nodes.Node:
         known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
@@ -116,29 +115,25 @@ def write_claims(app: Sphinx, exception: Exception | None) -> None:
         path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
 
 
-def glued(claim: Claim, chapter: int, what: str, chapters: Mapping[int, str]) -> str:
-    """What a chapter keeps of a claim, in MyST; `chapters` has each page by its number."""
-    return f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
+def glued(claim: Claim, what: str, chapter: str) -> str:
+    """What a chapter keeps of a claim, in MyST."""
+    return f"{{glue:text}}`../notebooks/{chapter}.ipynb::claim_{claim.number}_{what}:s`"
 
 
 def body(claim: Claim, chapters: Mapping[int, str]) -> str:
-    """A card's text below its verdict, in MyST."""
+    """A card's text below its verdict, in MyST; `chapters` has each page by its number."""
 
     def seen(chapter: int, figure: str | None) -> str:
         link = f"{{doc}}`../notebooks/{chapters[chapter]}`"
         return f"{{numref}}`{figure}` in {link}" if figure else link
 
-    places, evidence = (
-        [(claim.chapter, claim.figure)],
-        glued(claim, claim.chapter, "evidence", chapters),
-    )
+    here = chapters[claim.chapter]
+    places, evidence = [(claim.chapter, claim.figure)], glued(claim, "evidence", here)
     if claim.untrained:
         places.insert(0, (claim.untrained["chapter"], claim.untrained["figure"]))
-        untrained = glued(claim, claim.untrained["chapter"], "evidence", chapters)
+        untrained = glued(claim, "evidence", chapters[claim.untrained["chapter"]])
         evidence = f"Untrained: {untrained}\n\nTrained: {evidence}"
-    needed = (
-        f"To decide\n: {glued(claim, claim.chapter, 'needed', chapters)}.\n\n" if claim.runs else ""
-    )
+    needed = f"To decide\n: {glued(claim, 'needed', here)}.\n\n" if claim.runs else ""
     return (
         f"In the paper\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
         f"See\n: {'; '.join(seen(*place) for place in places)}\n\n"
@@ -164,7 +159,8 @@ class ClaimsCards(SphinxDirective):
         made += nodes.title("", f"Claim {number}: {claim.statement}")
         badge_and_place = nodes.paragraph("", "", later(what="verdict", number=number))
         if claim.runs:
-            (paragraph,) = self.parse_text_to_nodes(glued(claim, claim.chapter, "where", chapters))
+            where = glued(claim, "where", chapters[claim.chapter])
+            (paragraph,) = self.parse_text_to_nodes(where)
             badge_and_place += [nodes.Text(" "), *paragraph.children]
         made += badge_and_place
         made += nodes.paragraph("", "", later(what="plain", number=number))
