@@ -4,8 +4,6 @@ What lies beside this module draws it; here the data are checked, packed and wri
 still picture for readers without scripts.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io

@@ -89,15 +89,15 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
     mark(held);
   }
 
-  // The filter whose line is nearest to a place in the plot; -1 where none is near.
+  // The filter whose line is nearest to a place in the plot; where none is near, the one held.
   function lineAt(event) {
     const {left, top, width} = plot.getBoundingClientRect(), unit = WIDTH / width, c = bank.curves;
     const x = (event.clientX - left) * unit, y = (event.clientY - top) * unit, end = WIDTH - RIGHT;
     const epoch = Math.round((x - LEFT) / (end - LEFT) * c.last);
-    if (epoch < 0 || epoch > c.last) return -1;
+    if (epoch < 0 || epoch > c.last) return held;
     const away = c.filters.map(curve => Math.abs(place(epoch, curve[epoch])[1] - y));
     const least = Math.min(...away);
-    return least < 12 ? away.indexOf(least) : -1;
+    return least < 12 ? away.indexOf(least) : held;
   }
 
   // One axis for all banks of a data set, so that methods and norms can be compared.
@@ -206,9 +206,9 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
     grid.children[to].tabIndex = 0;
     grid.children[to].focus();
   };
-  plot.onpointermove = event => { const i = lineAt(event); mark(i < 0 ? held : i); };
+  plot.onpointermove = event => mark(lineAt(event));
   plot.onpointerleave = () => mark(held);
-  plot.onclick = event => { const i = lineAt(event); hold(i < 0 ? held : i); };
+  plot.onclick = event => hold(lineAt(event));
   log.onchange = () => { drawPlot(); drawEpoch(); };
   slider.oninput = () => { stop(); drawEpoch(); };
   play.onclick = toggle;

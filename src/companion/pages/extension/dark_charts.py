@@ -34,8 +34,6 @@ def is_chart(path: str | os.PathLike[str]) -> bool:
 
 
 class MarkCharts(SphinxPostTransform):
-    """Gives charts the class `chart`."""
-
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:

@@ -73,9 +73,8 @@ class Thumbnail(SphinxDirective):
         if png is None:
             return self.parse_text_to_nodes("`make book` draws the figure here.")
         # Beside what Sphinx keeps of the pages: it copies pictures from there into the book.
-        wide = "wide" in self.options
-        name = f"{label}-wide.png" if wide else f"{label}.png"
-        small = Path(self.env.doctreedir) / "thumbnails" / name
+        wide = ["wide"] if "wide" in self.options else []
+        small = Path(self.env.doctreedir) / "thumbnails" / f"{'-'.join([label, *wide])}.png"
         small.parent.mkdir(parents=True, exist_ok=True)
         small.write_bytes(smaller(png, WIDE if wide else WIDTH))
         try:
@@ -85,11 +84,8 @@ class Thumbnail(SphinxDirective):
                 f"the alt text of {label!r} can't be filled: {error!r}; "
                 f"does {path.name} keep it, by glue_values()?"
             ) from error
-        image = nodes.image(
-            uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
-            alt=alt,
-            classes=["thumbnail", "wide"] if wide else ["thumbnail"],
-        )
+        uri = "/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix()
+        image = nodes.image(uri=uri, alt=alt, classes=["thumbnail", *wide])
         link = pending_xref(
             "", image, refdomain="", reftype="thumbnail", reftarget=label,
             refdoc=self.env.docname, refwarn=True,

@@ -1,7 +1,5 @@
 """What all figures to drag share: their style, and how their data are packed."""
 
-from __future__ import annotations
-
 import html
 
 import numpy as np

@@ -74,7 +74,8 @@ function unpack({shape, step, bits, values}) {
 }
 
 // Filters above, those that they are matched with below, turned to the same sign, and |cos|.
-function drawPairs(grid, above, below, cosines, sides, stops) {
+function drawPairs(grid, label, above, below, cosines, sides, stops) {
+  grid.setAttribute('aria-label', label);
   const peak = Math.max(...[...above, ...below].flat().map(Math.abs)) || 1;
   grid.replaceChildren(...above.map((weights, i) => {
     const cell = element('div'), turn = below.length && dot(weights, below[i]) < 0 ? -1 : 1;

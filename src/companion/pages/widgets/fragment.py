@@ -1,7 +1,5 @@
 """An interactive figure as one piece of HTML that fetches nothing."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json

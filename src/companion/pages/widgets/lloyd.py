@@ -1,7 +1,5 @@
 """Lloyd's steps on points in the plane, whose centres can be dragged."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

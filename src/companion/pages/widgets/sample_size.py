@@ -1,7 +1,5 @@
 """The components of samples of growing size, to choose by a slider."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

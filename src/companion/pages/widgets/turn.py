@@ -1,7 +1,5 @@
 """How far one step turns a filter, by the filter's norm."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -26,7 +24,6 @@ def turn_html(marks: dict[str, float], *, step: float = 0.25) -> str:
 
 
 def _table(low: float, high: float, step: float) -> str:
-    """A table of the angles."""
     rows = [
         "<tr><td>{:g}</td><td>{:.1f}°</td><td>{:.1f}°</td></tr>".format(
             norm, *(math.degrees(math.atan(step / norm**power)) for power in (2, 1))

@@ -1,7 +1,5 @@
 """The components of a reader's own photograph."""
 
-from __future__ import annotations
-
 import html
 from typing import Any
 
