@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tools.environment import adopt
+
 # The screens on which pages are looked at: a wide one and a phone's, in pixels.
 WIDTHS = (1300, 390)
 HEIGHT = 900
@@ -56,6 +58,21 @@ def executable() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def ready(what: str) -> bool:
+    """Adopt the build's environment if a browser is there; else print that `what` is not done.
+
+    Where PATCHINIT_REQUIRE_BROWSER is set, that ends the process.
+    """
+    if executable():
+        adopt()  # a browser wants a home and short paths of sockets, as a kernel does
+        return True
+    reason = f"{what}: no browser is there (none of {', '.join(NAMES)})"
+    if os.environ.get("PATCHINIT_REQUIRE_BROWSER"):
+        sys.exit(f"{reason}, and PATCHINIT_REQUIRE_BROWSER is set")
+    print(reason)
+    return False
+
+
 class BrowserError(Exception):
     """The browser did not do as asked, or ended."""
 
@@ -78,6 +95,13 @@ class Page:
         if "errorText" in answer:
             raise BrowserError(f"{address}: {answer['errorText']}")
         self.run(LOADED)
+
+    def load_pictures(self) -> None:
+        """All of them: those far below the screen would be loaded when they come near it."""
+        self.run(
+            "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
+            ".catch(() => 0)))).then(() => 0)"
+        )
 
     def run(self, script: str) -> Any:
         """The value of an expression; a promise is waited for."""

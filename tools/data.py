@@ -4,8 +4,6 @@ Chapters do without, on stand-ins. Where PATCHINIT_REQUIRE_DATA is set, a build 
 published, say, they may not: what can't be had is an error, here and in the gates.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """What the build's processes find in their environment, so that the user's own bends no page."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@ papermill runs it with notebooks/ as working directory. OUTPUT is written whole 
 a JSON of seconds and peak memory beside it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -1,7 +1,5 @@
 """Writing files so that neither an interruption nor an unchanged content costs anything later."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -3,8 +3,6 @@
 What a library computes with is chosen when it loads, so only a process of its own can be held down.
 """
 
-from __future__ import annotations
-
 import os
 
 # Each library has a switch of its own. MKL_CBWR is the one that changes torch's matrix products on

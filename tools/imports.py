@@ -5,8 +5,6 @@ and not when another one does. Those that read results depend on them as well. A
 its own rule, which is written only if it differs: else nothing would show that a file is gone.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

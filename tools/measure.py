@@ -5,13 +5,10 @@ and for both widths the height, the shares of it that code and figures take, and
 and of printed output that are cut off at the edge.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
-from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, executable
-from tools.environment import adopt
+from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, ready
 from tools.gates import SITE
 
 # Code is what a cell shows, and the bar of what it folds; a box within a box counts once.
@@ -53,11 +50,7 @@ HEAD = "chapter                        words" + "".join(
 
 def measure_page(page: Page) -> dict:
     """Words, height, shares of code and figures, and cut lines of the page that is open."""
-    # Pictures far below the screen are loaded when they come near it.
-    page.run(
-        "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
-        ".catch(() => 0)))).then(() => 0)"
-    )
+    page.load_pictures()
     return page.run(MEASURE)
 
 
@@ -84,13 +77,11 @@ def line(name: str, measured: list[dict]) -> str:
 
 
 def main() -> None:
-    site = Path(sys.argv[1]) if len(sys.argv) > 1 else SITE
+    site = Path(*sys.argv[1:] or [SITE])
     if not (site / "notebooks").is_dir():
         sys.exit(f"SITE={str(site)!r} has no folder notebooks; build the book, or name another")
-    if executable() is None:
-        sys.exit("No browser is there, and without one nothing is measured; install Chromium")
-    site = site.resolve()
-    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
+    if not ready("Nothing is measured"):
+        sys.exit(1)
     try:
         measured = measure(site)
     except BrowserError as error:

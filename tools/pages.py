@@ -4,8 +4,6 @@ The tree below _build/stage mirrors the repository, as launch links are made fro
 Sphinx keeps what it has read in _build/.doctrees, so that an edit of one page costs one page.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys
@@ -16,7 +14,7 @@ import yaml
 
 from tools.environment import adopt
 from tools.files import one_at_a_time, sync, write_if_changed
-from tools.gates import EXECUTED, SITE, documents
+from tools.gates import EXECUTED, SITE, chapters_of
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
@@ -31,12 +29,9 @@ def stage() -> None:
     config["execute"]["execute_notebooks"] = "off"
     write_if_changed(CONFIG, yaml.safe_dump(config, sort_keys=False))
     wanted = {Path("_config.yml"): CONFIG, Path("_toc.yml"): Path("_toc.yml")}
-    for path in Path("book").rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            wanted[path] = path
-    names = documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8")))
-    for path in (Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")):
-        wanted[path] = EXECUTED / path
+    prose = [path for path in Path("book").rglob("*") if path.is_file()]
+    wanted |= {path: path for path in prose if "__pycache__" not in path.parts}
+    wanted |= {path: EXECUTED / path for path in chapters_of()}
     sync(wanted, STAGE)
 
 
@@ -70,12 +65,11 @@ def main() -> None:
     parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
     given = parser.parse_args()
     adopt()
-    is_book = given.builder == "html"
-    print("Building the HTML" if is_book else "Checking links to other sites", flush=True)
+    task = {"html": "Building the HTML", "linkcheck": "Checking links to other sites"}
+    print(task[given.builder], flush=True)
     with one_at_a_time(BUILD / "pages.lock"):
         stage()
-        status = build(given.builder)
-    sys.exit(status)
+        sys.exit(build(given.builder))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ every verdict that they glue with that of the built book. Numbers may differ in 
 verdicts may not.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,10 +1,6 @@
 """Print where the book is and what each page costs: python -m tools.report"""
 
-from __future__ import annotations
-
 from pathlib import Path
-
-import yaml
 
 from companion.pages.extension.site import costs
 from tools.gates import EXECUTED, SITE, documents
@@ -33,7 +29,7 @@ def row(name: str, *values: float | None) -> str:
 def main() -> None:
     taken = costs(EXECUTED / "notebooks")
     print("\n" + f"{'chapter':<36}" + "".join(f"{name:>9} " for name in LIMITS))
-    for name in documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))):
+    for name in documents():
         seconds, memory = taken.get(Path(name).name, (None, None))
         print(row(name, seconds, memory, page_weight(SITE / f"{name}.html") / 1e6))
     total = sum(seconds for seconds, _ in taken.values())

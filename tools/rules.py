@@ -5,8 +5,6 @@ git. A rule is a section of the protocol. One whose present text is younger than
 reason, which is entered once and kept as long as the text stays: python -m tools.rules --why REASON
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import hashlib
