@@ -28,17 +28,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     "--headless",
     "--no-sandbox",  # it cannot be had by root, nor in a container; the pages are our own
-    "--disable-gpu",
-    "--disable-quic",
     "--disable-dev-shm-usage",  # a container's is too small for the long pages
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--force-device-scale-factor=1",
     "--host-resolver-rules=MAP * ~NOTFOUND",  # what a page asks of another host fails at once
-)
+    "--disable-background-networking", "--disable-component-update", "--disable-gpu",
+    "--disable-quic", "--disable-sync", "--force-device-scale-factor=1", "--hide-scrollbars",
+    "--no-first-run",
+)  # fmt: skip
 LOADED = """new Promise(done => {
   const set = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => done());
   document.readyState === "complete" ? set() : addEventListener("load", set);
@@ -59,10 +54,7 @@ def executable() -> str | None:
 
 
 def ready(what: str) -> bool:
-    """Adopt the build's environment if a browser is there; else print that `what` is not done.
-
-    Where PATCHINIT_REQUIRE_BROWSER is set, that ends the process.
-    """
+    """Adopt the build's environment if a browser is there; else say `what` is not done, and why."""
     if executable():
         adopt()  # a browser wants a home and short paths of sockets, as a kernel does
         return True
@@ -105,9 +97,8 @@ class Page:
 
     def run(self, script: str) -> Any:
         """The value of an expression; a promise is waited for."""
-        answer = self.send(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
+        how = {"awaitPromise": True, "returnByValue": True}
+        answer = self.send("Runtime.evaluate", expression=script, **how)
         if trouble := answer.get("exceptionDetails"):
             raise BrowserError(trouble.get("exception", trouble).get("description", str(trouble)))
         return answer["result"].get("value")
@@ -134,9 +125,7 @@ class Browser:
     """
 
     def __init__(self, on_event: Callable[[dict], None] = lambda event: None) -> None:
-        self._on_event = on_event
-        self._count = 0
-        self._rest = b""
+        self._on_event, self._count, self._rest = on_event, 0, b""
 
     def __enter__(self) -> Browser:
         found = executable()

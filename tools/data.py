@@ -7,13 +7,7 @@ published, say, they may not: what can't be had is an error, here and in the gat
 import os
 import sys
 
-from patchinit.data import (
-    DATASETS,
-    PUBLISHED,
-    DatasetDamaged,
-    DatasetUnavailable,
-    load_images,
-)
+from patchinit.data import DATASETS, PUBLISHED, DatasetDamaged, DatasetUnavailable, load_images
 
 
 def main() -> None:

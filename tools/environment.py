@@ -17,7 +17,6 @@ LONGEST = 60  # of a folder for temporary files: the path of a socket in it may 
 def environment() -> dict[str, str]:
     """This process's environment without what would bend the build.
 
-    What is the build's own stays: PATCHINIT_*, numbers of threads, switches of the processor.
     Chapters import the module from beside this file, whatever is installed.
     """
     home = HOME.resolve()

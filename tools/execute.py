@@ -24,14 +24,9 @@ from tools.pictures import lighten
 
 
 def kernel_settings(folder: str) -> Config:
-    """A kernel that talks through sockets in `folder`.
-
-    Kernels that start side by side on TCP may be given the same port; and without a folder of its
-    own each would use `kernel-ipc` in the working directory.
-    """
-    return Config(
-        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
-    )
+    """A kernel that talks through sockets in `folder`: on TCP two may be given the same port."""
+    manager = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
+    return Config({"KernelManager": manager})
 
 
 def peak_memory() -> int:
@@ -41,11 +36,9 @@ def peak_memory() -> int:
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook as it is published.
+    """The executed notebook as it is published: the same from every machine, at every time.
 
-    papermill notes absolute paths, times and a run number: they name the machine and make every
-    page differ from the last build. So may what a cell says on stderr; the page hides it, but not
-    the notebook that a reader downloads.
+    The page hides what a cell wrote to stderr, but not the notebook that a reader downloads.
     """
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
@@ -60,7 +53,7 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def execute(source: Path, target: Path) -> dict[str, float]:
-    """Run the chapter `source` into `target`; returns its seconds and peak memory in bytes."""
+    """Run a chapter into `target`; returns its seconds and peak memory in bytes."""
     notebook = nbformat.read(source, as_version=4)
     began = time.time()
     with tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,7 @@ from filelock import FileLock, Timeout
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write aside, then move into place: a reader never meets half a file.
-
-    Nor do writers of one file meet each other: the last to end has its way.
-    """
+    """Write aside, then move into place: nobody meets half a file, and the last writer wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -26,10 +23,9 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; wait for whoever holds it, and say so.
+    """Hold the lock file `path`, which the system frees however its holder ends.
 
-    The system frees it when its holder ends, however it ends. Where the file system has no locks,
-    nobody is kept out, and that is said.
+    Whoever has to wait reads so, and so does whoever has a file system without locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -56,8 +52,7 @@ def write_if_changed(path: Path, text: str) -> None:
 def sync(wanted: dict[Path, Path], folder: Path) -> None:
     """Make `folder` hold exactly the copies `wanted` (path within the folder: source).
 
-    Contents are compared, and a file that is equal keeps its time: Sphinx reads again only what is
-    newer than its last reading, which a copied time stamp (after a checkout, say) may not be.
+    An equal file keeps its time: Sphinx reads again only what is newer than its last reading.
     """
     for place, source in wanted.items():
         target = folder / place

@@ -18,10 +18,7 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def environment(*, held_down: bool, threads: int) -> dict[str, str]:
-    """A whole environment for `subprocess.run`: this one's, with the given processor and threads.
-
-    A child that sets torch's threads itself should read their number from OMP_NUM_THREADS.
-    """
+    """A whole environment for `subprocess.run`: this one's, with the given processor and threads."""
     switches = (*HELD_DOWN, "NPY_DISABLE_CPU_FEATURES")
     ours = {key: value for key, value in os.environ.items() if key not in switches}
     # Threads that wait sleep: where something else runs as well, those that spin cost tens of

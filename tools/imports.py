@@ -21,10 +21,7 @@ BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its fol
 
 
 def imported(code: str, package: str = "") -> set[str]:
-    """Dotted names in our packages that a module of `package` imports, wherever it says so.
-
-    Those that only a type checker imports are left out: no value hangs on them.
-    """
+    """Dotted names in our packages that a module of `package` imports, but for types alone."""
     found: set[str] = set()
     waiting: list[ast.AST] = [ast.parse(code)]
     while waiting:
@@ -43,17 +40,13 @@ def imported(code: str, package: str = "") -> set[str]:
 def files_of(name: str) -> set[Path]:
     """What is read when a dotted name is imported: its module and every package above it.
 
-    With a module come the script, style and page of its name, and with a package those of no
-    module's name.
+    With a module come the script, style and page of its name, and with a package all others.
     """
     found, place = set(), SOURCE.joinpath(*name.split("."))
     while place != SOURCE:
         found |= {place.with_suffix(suffix) for suffix in (".py", *BESIDE)}
-        found |= {
-            path
-            for path in place.glob("*")
-            if path.suffix in BESIDE and not path.with_suffix(".py").exists()
-        }
+        beside = {path for path in place.glob("*") if path.suffix in BESIDE}
+        found |= {path for path in beside if not path.with_suffix(".py").exists()}
         found.add(place / "__init__.py")
         place = place.parent
     return {path for path in found if path.is_file()}

@@ -101,7 +101,7 @@ def paragraphs(notebook: dict) -> Iterator[tuple[int, str]]:
 
 
 def many_numbers(notebook: dict) -> list[str]:
-    """A paragraph has few numbers, each with what it may be wrong by; a figure or table has more."""
+    """A paragraph has few numbers, each with what it may be wrong by; a figure has more."""
     problems = []
     for n, text in paragraphs(notebook):
         found = len(re.findall(NUMBER, re.sub(rf"{NUMBER}\W{{0,3}}±\s*(?={NUMBER[:4]})", "", text)))

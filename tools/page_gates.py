@@ -47,13 +47,12 @@ def each_page(problems_of: Callable[[Path], Iterator[str]]) -> Callable[[Path], 
     return gate
 
 
-@cache
+@cache  # for all gates
 def _parse(page: Path, modified: int) -> BeautifulSoup:
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
 def parse(page: Path) -> BeautifulSoup:
-    """The page as a tree, read once for all gates."""
     return _parse(page, page.stat().st_mtime_ns)
 
 

@@ -36,11 +36,8 @@ def stage() -> None:
 
 
 def build(builder: str) -> int:
-    """Run Jupyter Book over the stage, warnings as errors; returns its exit status.
-
-    A page that Sphinx has read is not read again, so neither is its warning given again: after a
-    failure or an interruption everything is read anew, or the next build would pass.
-    """
+    """Run Jupyter Book over the stage, warnings as errors; returns its exit status."""
+    # Sphinx warns of a page once, when it reads it: without this the next build would pass.
     if UNFINISHED.exists():
         rmtree(DOCTREES, ignore_errors=True)
         rmtree(SITE, ignore_errors=True)

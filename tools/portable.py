@@ -25,12 +25,9 @@ def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], 
     """Verdicts that differ, as text, and names of the other values that do."""
     names = sorted(one.keys() | other.keys())
     differing = [name for name in names if one.get(name) != other.get(name)]
-    verdicts = [
-        f"{n}: {one.get(n)} here, {other.get(n)} held down"
-        for n in differing
-        if _VERDICT.fullmatch(n)
-    ]
-    return verdicts, [name for name in differing if not _VERDICT.fullmatch(name)]
+    verdicts = list(filter(_VERDICT.fullmatch, differing))
+    texts = [f"{name}: {one.get(name)} here, {other.get(name)} held down" for name in verdicts]
+    return texts, [name for name in differing if name not in verdicts]
 
 
 def main() -> int:
@@ -54,11 +51,8 @@ def main() -> int:
         verdicts, rest = differences(one, other)
         n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)
         all_differing += verdicts
-        print(
-            f"{chapter.stem}: {len(one)} values, {len(rest)} differ in some digit, "
-            f"{len(verdicts)} verdicts differ",
-            flush=True,
-        )
+        counts = f"{len(rest)} differ in some digit, {len(verdicts)} verdicts differ"
+        print(f"{chapter.stem}: {len(one)} values, {counts}", flush=True)
         for text in [*verdicts, *rest]:
             print(f"  {text}")
     print(f"{n_verdicts} verdicts, {len(all_differing)} differ")

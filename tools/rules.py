@@ -13,8 +13,8 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.files import write_if_changed
 
@@ -57,9 +57,6 @@ class NoHistory(Exception):
     """It can't be found out here what came first; the text has the cause."""
 
 
-# --- Rules as they stand -------------------------------------------------------------------------
-
-
 def sections(page: str) -> dict[str, str]:
     """{heading: its own text} of a page, as one line each: where lines break is no matter."""
     _, *parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
@@ -75,9 +72,6 @@ def digests(page: str) -> dict[str, str]:
     found = {name: text for name, text in sections(page).items() if name not in NO_RULES}
     texts = found | {ALL: str(list(found.values()))}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
-
-
-# --- The history ---------------------------------------------------------------------------------
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -99,8 +93,7 @@ def ask_for_history(root: Path) -> None:
         raise NoHistory("this clone is shallow; `git fetch --unshallow` brings the history")
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit and its date, UTC."""
 
     hash: str
@@ -122,10 +115,7 @@ def _log(root: Path, *arguments: str) -> list[tuple[Commit, str]]:
 
 
 def versions(root: Path) -> list[tuple[Commit, dict[str, str]]]:
-    """Each commit that changed the page, under older names too, newest first, with its digests.
-
-    A merge is among them if its text is that of neither side.
-    """
+    """Each commit that changed the page, under older names too, newest first, with its digests."""
     found = []
     for commit, name in _log(root, "--follow", "--diff-merges=combined", "--", PAGE):
         try:
@@ -157,20 +147,15 @@ def is_older(root: Path, rule: Commit | None, results: Commit | None) -> bool:
     """Whether the results' commit builds on the rule's, and is another one."""
     if rule is None or results is None:
         return rule is not None
-    if rule.hash == results.hash:
-        return False
     try:
         _git(root, "merge-base", "--is-ancestor", rule.hash, results.hash)
     except subprocess.CalledProcessError:
         return False
-    return True
+    return rule.hash != results.hash
 
 
 def table(root: Path, kept: list[dict[str, str]], why: str = "") -> list[dict[str, str]]:
-    """The rows by the history; reasons stay while a rule's text does.
-
-    `why` is for those that have none yet.
-    """
+    """The rows by the history; reasons stay while a rule's text does, `why` is for those without."""
     ask_for_history(root)
     reasons = {(row["rule"], row["digest"]): row["why"] for row in kept}
     there = {path.parent.name for path in (root / "results").glob("*/manifest.json")}
@@ -181,8 +166,8 @@ def table(root: Path, kept: list[dict[str, str]], why: str = "") -> list[dict[st
     for rule, digest in digests((root / PAGE).read_text(encoding="utf-8")).items():
         since = came_in(rule, digest, history)
         judges = JUDGES.get(rule, STAGES)
-        row = dict.fromkeys(COLUMNS, "") | {"rule": rule, "digest": digest}
-        row["judges"] = " ".join(judges)
+        row = dict.fromkeys(COLUMNS, "")
+        row |= {"rule": rule, "digest": digest, "judges": " ".join(judges)}
         if since:
             row |= {"commit": since.hash, "date": since.date}
         if judged := [study for study in judges if study in there]:
