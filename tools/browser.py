@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tools.environment import adopt
@@ -73,13 +74,9 @@ class Page:
     """One tab. `send` gives a command's answer; `run` what a script returns."""
 
     def __init__(self, browser: Browser):
-        self._browser = browser
         target = browser.send("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        return self._browser.send(method, self._session, **parameters)
+        self.send = partial(browser.send, session=attached["sessionId"])
 
     def open(self, address: str) -> None:
         """Load a page and wait until its pictures and styles are there and its formulas are set."""
@@ -105,14 +102,10 @@ class Page:
 
     def show(self, width: int, height: int, scheme: str) -> None:
         """Give the page the size in CSS pixels of a screen, and a `light` or `dark` scheme."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=False,
-        )  # fmt: skip
-        features = [
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": "reduce"},
-        ]
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.send("Emulation.setEmulatedMedia", features=features)
         # Two frames later scripts have heard of it, and what they changed is drawn.
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -1,8 +1,8 @@
 """Look at every page in a browser: python -m tools.browser_gates
 
 On a wide screen and on a phone, light and dark: no violation of WCAG 2.1's levels A and AA that
-axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter, more than
-MOST_CODE of the height of code is refused: it is read for its idea.
+axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter's height, at
+most MOST_CODE is code.
 """
 
 import hashlib
@@ -126,10 +126,9 @@ def look(page: Page, address: str, axe: str) -> list[str]:
 
 
 def problems(site: Path, passed: dict[str, str]) -> list[str]:
-    """Everything that a browser shows to be wrong with the pages of `site`.
+    """Everything that a browser shows to be wrong with the pages of `site`, but those that lead on.
 
-    `passed` has the fingerprints of pages that need not be looked at again, and is brought up to
-    date. A page that only leads on to another one is passed over.
+    Those whose fingerprints are in `passed`, which is brought up to date, are not looked at again.
     """
     axe = script()
     static = [p for p in sorted((site / "_static").rglob("*")) if p.suffix in (".css", ".js")]
@@ -145,8 +144,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     if new:
         with Browser() as browser:
             page = browser.page()
-            for name in new:
-                found[name] = look(page, (site / name).resolve().as_uri(), axe)
+            found = {name: look(page, (site / name).resolve().as_uri(), axe) for name in new}
     passed.clear()
     passed.update({name: mark for name, mark in now.items() if not found.get(name)})
     return [f"{name}, {problem}" for name in found for problem in found[name]]

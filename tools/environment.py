@@ -15,14 +15,11 @@ LONGEST = 60  # of a folder for temporary files: the path of a socket in it may 
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what would bend the build.
-
-    Chapters import the module from beside this file, whatever is installed.
-    """
+    """This process's environment without what would bend the build."""
     home = HOME.resolve()
     kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
     kept |= {
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": str(ROOT / "src"),  # whatever is installed
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",

@@ -36,16 +36,13 @@ def peak_memory() -> int:
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook as it is published: the same from every machine, at every time.
-
-    The page hides what a cell wrote to stderr, but not the notebook that a reader downloads.
-    """
+    """The executed notebook as it is published: the same from every machine, at every time."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         tags = cell.metadata.get("tags", [])
-        if "remove-stderr" in tags:
+        if "remove-stderr" in tags:  # the page hides it, but not the notebook that can be had
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         if not tags:
             cell.metadata.pop("tags", None)
@@ -58,14 +55,10 @@ def execute(source: Path, target: Path) -> dict[str, float]:
     began = time.time()
     with tempfile.TemporaryDirectory() as folder:
         executed = papermill.execute_notebook(
-            notebook,
-            None,
-            cwd=str(source.parent),
+            notebook, None, cwd=str(source.parent), progress_bar=False,
             kernel_name="python3",  # this interpreter's, whatever the notebook was last saved with
-            progress_bar=False,
-            config=kernel_settings(folder),
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-        )
+            config=kernel_settings(folder), extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        )  # fmt: skip
     cost = {"seconds": round(time.time() - began, 1), "peak_memory": peak_memory()}
     write_whole(target.with_suffix(".json"), json.dumps(cost) + "\n")
     write_whole(target, nbformat.writes(lighten(cleaned(executed))))

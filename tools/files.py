@@ -23,10 +23,7 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, which the system frees however its holder ends.
-
-    Whoever has to wait reads so, and so does whoever has a file system without locks.
-    """
+    """Hold the lock file `path`, which the system frees however its holder ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

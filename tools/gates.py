@@ -19,11 +19,8 @@ SITE = Path("_build/html")
 def documents(root: Path = Path(".")) -> list[str]:
     """The documents of the book at `root`, in the order of its `_toc.yml`, without suffix."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [
-        *toc.get("chapters", []),
-        *(c for part in toc.get("parts", []) for c in part["chapters"]),
-    ]
-    return [toc["root"], *(chapter["file"] for chapter in chapters)]
+    parts = [toc, *toc.get("parts", [])]
+    return [toc["root"], *(c["file"] for part in parts for c in part.get("chapters", []))]
 
 
 def chapters_of(root: Path = Path(".")) -> list[Path]:

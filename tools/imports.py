@@ -1,8 +1,8 @@
 """What each chapter imports, as rules for Make in _build/imports/: python -m tools.imports
 
-A chapter is executed again when a file changes that it imports, itself or through other modules,
-and not when another one does. Those that read results depend on them as well. And each depends on
-its own rule, which is written only if it differs: else nothing would show that a file is gone.
+A chapter is executed again when a file changes that it imports, itself or through other modules, or
+the results if it reads them. It depends on its own rule, too, which is written only if it differs:
+else nothing would show that a file is gone.
 """
 
 import ast
@@ -38,13 +38,11 @@ def imported(code: str, package: str = "") -> set[str]:
 
 
 def files_of(name: str) -> set[Path]:
-    """What is read when a dotted name is imported: its module and every package above it.
-
-    With a module come the script, style and page of its name, and with a package all others.
-    """
+    """What is read when a dotted name is imported, with scripts, styles and pages beside it."""
     found, place = set(), SOURCE.joinpath(*name.split("."))
     while place != SOURCE:
         found |= {place.with_suffix(suffix) for suffix in (".py", *BESIDE)}
+        # Those of a module's name come with the module, the others with the package.
         beside = {path for path in place.glob("*") if path.suffix in BESIDE}
         found |= {path for path in beside if not path.with_suffix(".py").exists()}
         found.add(place / "__init__.py")

@@ -1,10 +1,10 @@
 """What a page asks of its reader, on a wide screen and on a phone: python -m tools.measure [SITE]
 
-A table with a line for each chapter of a built site, this book's or an older one's: words of prose,
-and for both widths the height, the shares of it that code and figures take, and the lines of code
-and of printed output that are cut off at the edge.
+Of each chapter of a built site, this book's or an older one's: words of prose, and for both widths
+the height, its shares of code and figures, and the printed lines that are cut off at the edge.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -46,6 +46,7 @@ MEASURE = """(() => {
 HEAD = "chapter                        words" + "".join(
     f"{f'{width} px':>12}{'code':>6}{'figures':>9}{'cut':>5}" for width in WIDTHS
 )
+CELLS = "{height:>12,}{code:>6.0%}{figures:>9.0%}{cut:>5}"
 
 
 def measure_page(page: Page) -> dict:
@@ -56,24 +57,15 @@ def measure_page(page: Page) -> dict:
 
 def measure(site: Path) -> dict[str, list[dict]]:
     """{chapter: what was measured at each of WIDTHS} of a built site."""
-    found: dict[str, list[dict]] = {}
+    paths = sorted((site / "notebooks").glob("*.html"))
+    found: dict[str, list[dict]] = {path.stem: [] for path in paths}
     with Browser() as browser:
         page = browser.page()
-        for path in sorted((site / "notebooks").glob("*.html")):
-            found[path.stem] = []
-            for width in WIDTHS:
-                page.show(width, HEIGHT, "light")
-                page.open(path.resolve().as_uri())
-                found[path.stem].append(measure_page(page))
+        for path, width in itertools.product(paths, WIDTHS):
+            page.show(width, HEIGHT, "light")
+            page.open(path.resolve().as_uri())
+            found[path.stem].append(measure_page(page))
     return found
-
-
-def line(name: str, measured: list[dict]) -> str:
-    cells = "".join(
-        f"{at['height']:>12,}{at['code']:>6.0%}{at['figures']:>9.0%}{at['cut']:>5}"
-        for at in measured
-    )
-    return f"{name:<30}{measured[0]['words']:>6,}{cells}"
 
 
 def main() -> None:
@@ -87,8 +79,8 @@ def main() -> None:
     except BrowserError as error:
         sys.exit(f"The pages could not be measured: {error}")
     print(HEAD)
-    for name, of_page in measured.items():
-        print(line(name, of_page))
+    for name, at_widths in measured.items():
+        print(f"{name:<30}{at_widths[0]['words']:>6,}{''.join(map(CELLS.format_map, at_widths))}")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,14 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-# Tags by which MyST-NB leaves a cell's outputs, or only its stderr, out of the page.
+# Tags by which MyST-NB leaves a cell's outputs out of the page.
 NOT_SHOWN = {"remove-cell", "remove_cell", "remove-output", "remove_output"}
 # Tags by which a reader sees no code, or sees it after a click.
 NO_CODE = {"remove-cell", "remove-input"}
 FOLDED = {"hide-input", "hide-cell"}
 # What is read without scrolling: the idea, and nothing else.
 CODE_LINES, CODE_WIDTH = 12, 76
-# Numbers that a reader keeps in mind from one paragraph.
-NUMBERS = 3
+NUMBERS = 3  # that a reader keeps in mind from one paragraph
 NUMBER = r"\{glue:text\}`[^`]+:[^`s]*`"
 
 
@@ -23,10 +22,10 @@ def tags(cell: dict) -> set[str]:
     return set(cell["metadata"].get("tags", []))
 
 
-def code_cells(notebook: dict) -> Iterator[tuple[int, dict]]:
-    """(number, cell) of each code cell; all cells are numbered, from 1."""
+def cells_of(notebook: dict, kind: str) -> Iterator[tuple[int, dict]]:
+    """(number, cell) of each `code` or `markdown` cell; all cells are numbered, from 1."""
     cells = enumerate(notebook["cells"], start=1)
-    return ((n, cell) for n, cell in cells if cell["cell_type"] == "code")
+    return ((n, cell) for n, cell in cells if cell["cell_type"] == kind)
 
 
 def each_code_cell(problems_of: Callable[[dict], Iterator[str]]) -> Callable[[dict], list[str]]:
@@ -34,7 +33,7 @@ def each_code_cell(problems_of: Callable[[dict], Iterator[str]]) -> Callable[[di
 
     @functools.wraps(problems_of)
     def gate(notebook: dict) -> list[str]:
-        cells = code_cells(notebook)
+        cells = cells_of(notebook, "code")
         return [f"cell {n} {problem}" for n, cell in cells for problem in problems_of(cell)]
 
     return gate
@@ -42,7 +41,7 @@ def each_code_cell(problems_of: Callable[[dict], Iterator[str]]) -> Callable[[di
 
 def parameters_cell(notebook: dict) -> list[str]:
     """Just one code cell is tagged `parameters`; without one, papermill injects above the title."""
-    count = sum("parameters" in tags(cell) for _, cell in code_cells(notebook))
+    count = sum("parameters" in tags(cell) for _, cell in cells_of(notebook, "code"))
     return [] if count == 1 else [f"{count} code cells tagged `parameters`, exactly one is wanted"]
 
 
@@ -93,11 +92,10 @@ def code_on_code(notebook: dict) -> list[str]:
 
 def paragraphs(notebook: dict) -> Iterator[tuple[int, str]]:
     """(number of the cell, text) of each paragraph, list item and row of the prose."""
-    for n, cell in enumerate(notebook["cells"], start=1):
-        if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"])
-            for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) )", text):
-                yield n, paragraph
+    for n, cell in cells_of(notebook, "markdown"):
+        text = "".join(cell["source"])
+        for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) )", text):
+            yield n, paragraph
 
 
 def many_numbers(notebook: dict) -> list[str]:

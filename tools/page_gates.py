@@ -1,7 +1,6 @@
 """Gates on the HTML: each takes the site's folder and returns a list of problems.
 
-They look at what a browser would be given, so they hold whatever made the page: a notebook, MyST,
-raw HTML in an output, the theme.
+They hold whatever made the page: a notebook, MyST, raw HTML in an output, the theme.
 """
 
 import os
@@ -23,8 +22,6 @@ LOADING_ATTRIBUTES = {
     "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
     "track": "src", "embed": "src", "object": "data", "image": "href", "use": "href",
 }  # fmt: skip
-
-
 # The theme's fragments, and a page that is shown at other addresses: its links begin at the site's
 # own, and none leads to a file here.
 NO_PAGES = {"_static", "_sources", "404.html"}
@@ -75,11 +72,8 @@ def values(page: BeautifulSoup, name: str, attribute: str) -> list[str]:
 
 def pictures_of(page: Path) -> list[str]:
     """What the page shows as pictures from the site itself."""
-    return [
-        source
-        for source in values(parse(page), "img", "src")
-        if source and not (is_elsewhere(source) or source.startswith(("data:", "blob:")))
-    ]
+    sources = filter(None, values(parse(page), "img", "src"))
+    return [s for s in sources if not (is_elsewhere(s) or s.startswith(("data:", "blob:")))]
 
 
 def is_elsewhere(address: str) -> bool:
@@ -154,12 +148,10 @@ def dead_links(site: Path) -> list[str]:
 
 @each_page
 def undescribed_pictures(page: Path) -> Iterator[str]:
-    """Every picture in an article has alt text; every picture that a cell shows has a caption.
-
-    docutils writes a picture's own address where it is given no alt text, which describes nothing.
-    """
+    """Every picture in an article has alt text; every picture that a cell shows has a caption."""
     for picture in article(page).find_all("img"):
         source, alt = value(picture, "src").strip(), value(picture, "alt").strip()
+        # Where docutils is given no alt text, it writes the picture's address.
         if alt in ("", source) or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
             yield f"{source[:60]} has no alt text"
         if picture.find_parent(class_="cell_output"):

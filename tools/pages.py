@@ -42,15 +42,12 @@ def build(builder: str) -> int:
         rmtree(DOCTREES, ignore_errors=True)
         rmtree(SITE, ignore_errors=True)
     UNFINISHED.touch()
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [
-        str(jupyter_book), "build", str(STAGE), "--path-output", ".",
-        "--builder", builder, "-W", "-n", "--keep-going",
-    ]  # fmt: skip
-    seen = None
-    if not sys.stdout.isatty():  # warnings only: in a log, Sphinx's progress is a line a page
-        seen = subprocess.DEVNULL
-        command.append("--quiet")
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", str(STAGE), "--path-output", ".", "--builder", builder]
+    command += ["-W", "-n", "--keep-going"]
+    in_a_log = not sys.stdout.isatty()  # warnings only: Sphinx's progress would be a line a page
+    command += ["--quiet"] * in_a_log
+    seen = subprocess.DEVNULL if in_a_log else None
     status = subprocess.run(command, stdout=seen, check=False).returncode
     if status == 0:
         UNFINISHED.unlink()

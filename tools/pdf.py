@@ -1,7 +1,7 @@
 """Print the built book as one PDF: python -m tools.pdf
 
-Each page is printed by Chromium in the light scheme; the parts are joined in the book's order, with
-an outline, and their links to each other lead to places in the PDF.
+Chromium prints each page in the light scheme; they are joined in the book's order, with an outline,
+and their links to each other lead to places in the PDF.
 """
 
 import io

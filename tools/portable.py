@@ -1,8 +1,7 @@
 """Whether the verdicts are the same on another processor: python -m tools.portable [CHAPTER ...]
 
-Executes the chapters with the processor's instruction set held down and one thread, and compares
-every verdict that they glue with that of the built book. Numbers may differ in their last digits;
-verdicts may not.
+Executes the chapters with the processor's instruction set held down and one thread. Numbers may
+differ from the built book's in their last digits; verdicts may not.
 """
 
 import json
@@ -45,9 +44,8 @@ def main() -> int:
             target = Path(folder) / chapter.name
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
             subprocess.run(command, cwd=ROOT, env=held_down, check=True, stdout=subprocess.DEVNULL)
-            one, other = (
-                kept_in(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target)
-            )
+            texts = [path.read_text(encoding="utf-8") for path in (built, target)]
+        one, other = (kept_in(json.loads(text)) for text in texts)
         verdicts, rest = differences(one, other)
         n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)
         all_differing += verdicts

@@ -12,9 +12,8 @@ LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
 def page_weight(page: Path) -> int:
     """Bytes of a page's HTML and of the pictures it shows."""
     pictures = {(page.parent / source).resolve() for source in pictures_of(page)}
-    return page.stat().st_size + sum(
-        p.stat().st_size for p in pictures if p.is_file() and "_static" not in p.parts
-    )
+    own = [p for p in pictures if p.is_file() and "_static" not in p.parts]
+    return sum(path.stat().st_size for path in [page, *own])
 
 
 def row(name: str, *values: float | None) -> str:
