@@ -87,7 +87,7 @@ class Soak:
         from companion.evidence.results import read_runs
 
         runs = read_runs("soak", folder=self.results)
-        listed = {(arm.of, seed) for arm in runs.arms for seed in arm.seeds}
+        listed = {(arm.key, seed) for arm in runs.arms for seed in arm.seeds}
         self.lost |= self.listed - listed
         self.listed |= listed
 

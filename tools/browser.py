@@ -156,9 +156,8 @@ class Browser:
     def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Give a command and wait for its answer."""
         self._count += 1
-        message: dict[str, Any] = {"id": self._count, "method": method, "params": parameters}
-        if session:
-            message["sessionId"] = session
+        to = {"sessionId": session} if session else {}
+        message = {"id": self._count, "method": method, "params": parameters} | to
         content = json.dumps(message).encode() + b"\0"
         with contextlib.suppress(BrokenPipeError):  # noticed below, as the end of the answers
             while content:

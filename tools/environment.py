@@ -25,12 +25,11 @@ def environment() -> dict[str, str]:
         "PYTHONUTF8": "1",
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
-        "JUPYTER_DATA_DIR": str(home / "jupyter"),
-        "JUPYTER_RUNTIME_DIR": str(home / "jupyter"),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "TMPDIR": temporary_folder(),
     }
+    for kind in ("CONFIG", "DATA", "RUNTIME"):
+        kept[f"JUPYTER_{kind}_DIR"] = str(home / "jupyter")
     if not _can_write(os.path.expanduser("~")):
         kept["HOME"] = str(home)
     if data := os.environ.get("PATCHINIT_DATA"):  # a kernel runs in another folder
@@ -44,10 +43,8 @@ def temporary_folder() -> str:
     for folder in (chosen, "/tmp", "/var/tmp"):
         if len(os.fsencode(folder)) <= LONGEST and _can_write(folder):
             return folder
-    sys.exit(
-        f"TMPDIR={chosen} is too long: a kernel's sockets lie below it, and their paths may have "
-        f"107 characters. Name a folder of at most {LONGEST}"
-    )
+    wish = f"a kernel's sockets lie below it. Name a folder of at most {LONGEST} letters"
+    sys.exit(f"TMPDIR={chosen} is too long: {wish}")
 
 
 def _can_write(folder: str) -> bool:

@@ -67,10 +67,8 @@ def long_code(cell: dict) -> Iterator[str]:
         return
     lines = "".join(cell["source"]).splitlines()
     if len(lines) > CODE_LINES:
-        yield (
-            f"shows {len(lines)} lines of code, at most {CODE_LINES} are wanted; "
-            "shorten it, or tag it `hide-input` if it draws and `remove-cell` if it only keeps"
-        )
+        wish = "shorten it, or tag it `hide-input` if it draws and `remove-cell` if it only keeps"
+        yield f"shows {len(lines)} lines of code, at most {CODE_LINES} are wanted; {wish}"
     for line in lines:
         if len(line) > CODE_WIDTH:
             yield f"shows a line of {len(line)} characters, at most {CODE_WIDTH} fit the page"
@@ -140,10 +138,8 @@ def shown_stderr(cell: dict) -> Iterator[str]:
     texts = ["".join(output["text"]) for output in streams if output["name"] == "stderr"]
     shown = "".join(texts).strip()
     if shown and not tags(cell) & (NOT_SHOWN | {"remove-stderr"}):
-        yield (
-            f"shows stderr: {shown.splitlines()[0]!r}; deal with the warning, or tag the cell "
-            "`remove-stderr` if it is progress or the stand-in's warning"
-        )
+        wish = "deal with it, or tag the cell `remove-stderr` if it is progress or the stand-in's"
+        yield f"shows stderr: {shown.splitlines()[0]!r}; {wish}"
 
 
 def _shows_picture(cell: dict) -> bool:
@@ -165,10 +161,8 @@ def lost_figures(cell: dict) -> Iterator[str]:
     """If it has a caption and is shown, it shows a picture."""
     has_caption = "figure" in cell["metadata"].get("mystnb", {})
     if has_caption and not tags(cell) & NOT_SHOWN and not _shows_picture(cell):
-        yield (
-            "has a caption and shows no picture: its figure was not drawn, or was closed, or "
-            "went to another backend of matplotlib's than the notebook's"
-        )
+        lost = "it was not drawn, or was closed, or went to another backend of matplotlib's"
+        yield f"has a caption and shows no picture: {lost}"
 
 
 STORED = (

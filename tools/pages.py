@@ -1,7 +1,7 @@
 """Turn the executed chapters and the prose into HTML: python -m tools.pages [--builder linkcheck]
 
-The tree below _build/stage mirrors the repository, as launch links are made from a page's path.
-Sphinx keeps what it has read in _build/.doctrees, so that an edit of one page costs one page.
+The tree below _build/stage mirrors the repository, as launch links are made from a page's path. An
+edit of one page costs one page, since Sphinx keeps what it has read.
 """
 
 import argparse

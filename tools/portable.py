@@ -38,8 +38,7 @@ def main() -> int:
     for chapter in chosen:
         built = ROOT / "_build/executed/notebooks" / chapter.name
         if not built.exists():
-            print(f"{built.relative_to(ROOT)} is not there: make book first")
-            return 2
+            sys.exit(f"{built.relative_to(ROOT)} is not there: make book first")
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / chapter.name
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]

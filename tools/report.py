@@ -31,8 +31,8 @@ def main() -> None:
     for name in documents():
         seconds, memory = taken.get(Path(name).name, (None, None))
         print(row(name, seconds, memory, page_weight(SITE / f"{name}.html") / 1e6))
-    total = sum(seconds for seconds, _ in taken.values())
     shared = sum(path.stat().st_size for path in (SITE / "_static").rglob("*") if path.is_file())
+    total = sum(seconds for seconds, _ in taken.values())
     print(f"{'all chapters, one after another':<36}{total:>9.2f}")
     print(f"Scripts, styles and fonts that all pages share: {shared / 1e6:.1f} MB")
     limits = ", ".join(f"{limit} {name}" for name, limit in LIMITS.items())
