@@ -1,17 +1,12 @@
 """Principal components of every 3x3 patch of a data set: by batches, against all patches at once.
 
 "streamed" is what patchinit does: moments in bounded memory, patch batch by patch batch, then one
-eigendecomposition. "plain" is the same mathematics as it is usually written: extract all patches
-into one array, standardise each, then scikit-learn's StandardScaler and PCA. Each runs in a process
-of its own; memory is the peak above what the process held once the images were loaded.
-
-On all 50,000 images the plain way needs more than 10 GB of memory. Without CIFAR-10 the offline
-stand-in is measured, which is smaller: the table says what was used.
+eigendecomposition. "plain" is the same as it is usually written: all patches in one array, each
+standardised, then scikit-learn's StandardScaler and PCA. Each runs in a process of its own; memory
+is the peak above that with the images loaded: of all 50,000, more than 10 GB for the plain way.
+Without CIFAR-10 the offline stand-in is measured, which is smaller.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import os
 import platform
@@ -20,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
 import numpy as np  # this process stays small: on Linux a child's peak starts at its parent's
@@ -28,7 +24,7 @@ KERNEL = 3
 
 
 def prepare(folder: Path, n_images: int) -> dict:
-    """Write the images as they are measured; a process of its own keeps the cost of loading out."""
+    """Write the images, in a process of its own, which keeps the cost of loading out."""
     from patchinit.data import load_images
 
     data = load_images(None)
@@ -55,8 +51,7 @@ def plain(images: np.ndarray) -> np.ndarray:
     rows = windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, d).astype(np.float32)
     rows -= rows.mean(1, keepdims=True)
     deviation = rows.std(1, keepdims=True)
-    if (deviation == 0).any():  # constant patches have no direction
-        keep = deviation[:, 0] > 0
+    if not (keep := deviation[:, 0] > 0).all():  # constant patches have no direction
         rows, deviation = rows[keep], deviation[keep]
     rows /= deviation
     return PCA(d).fit(StandardScaler(copy=False).fit_transform(rows)).components_
@@ -87,19 +82,9 @@ def peak_memory() -> int:
 
 
 def in_a_process(step: str, folder: Path, n_images: int) -> dict:
-    command = [
-        sys.executable,
-        __file__,
-        "--images",
-        str(n_images),
-        "--step",
-        step,
-        "--folder",
-        str(folder),
-    ]
-    # Threads that wait sleep: where something else runs as well, those that spin cost tens of
-    # times more.
-    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+    options = ["--images", str(n_images), "--step", step, "--folder", str(folder)]
+    command = [sys.executable, __file__, *options]
+    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ  # threads that wait sleep
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -112,28 +97,19 @@ def largest_angle(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--images", type=int, default=50_000, metavar="N", help="images (default: 50000)"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="2,000 images: seconds, and 0.5 GB for the plain way"
-    )
-    parser.add_argument("--step", choices=["prepare", "streamed", "plain"], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=50_000, help="default: 50000")
+    parser.add_argument("--quick", action="store_true", help="2,000 images: seconds, and 0.5 GB")
+    parser.add_argument("--step", choices=["prepare", "streamed", "plain"], help=SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=SUPPRESS)
     given = parser.parse_args()
     n_images = 2_000 if given.quick else given.images
     if n_images < 1:
         parser.error(f"--images {n_images} should be at least 1")
     if given.step:
-        step = (
-            prepare(given.folder, n_images)
-            if given.step == "prepare"
-            else measure(given.step, given.folder)
-        )
-        print(json.dumps(step))
+        prepares, folder = given.step == "prepare", given.folder
+        found = prepare(folder, n_images) if prepares else measure(given.step, folder)
+        print(json.dumps(found))
         return
 
     with tempfile.TemporaryDirectory() as name:
@@ -149,8 +125,7 @@ def main() -> None:
     print(f"{'':10} {'seconds':>9} {'GB above the images':>20}")
     for way, result in results.items():
         print(f"{way:10} {result['seconds']:9.1f} {result['bytes'] / 1e9:20.2f}")
-    ours, theirs = results["streamed"], results["plain"]
-    ratio = theirs["seconds"] / ours["seconds"]
+    ratio = results["plain"]["seconds"] / results["streamed"]["seconds"]
     print(f"\ntime: 1/{ratio:.1f}; largest angle between the components: {angle:.3f} degrees")
 
 

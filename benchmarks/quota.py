@@ -1,14 +1,10 @@
 """What chapters cost where a process may use one processor and sees them all, as on Binder.
 
-Makes a control group with a quota of processor time (version 1 or 2; this needs root), executes
-each chapter in it with `tools.execute`, and prints seconds, peak memory, and the seconds for which
-the group had to wait for its share: many where more threads are started than may run. Ends with
-status 1 if a chapter takes more than 90 s or 1.4 GB.
+Executes each chapter in a control group with a quota of processor time (version 1 or 2; this needs
+root), and prints seconds, peak memory, and the seconds for which the group had to wait for its
+share. Ends with status 1 if a chapter takes more than 90 s or 1.4 GB.
 """
 
-from __future__ import annotations
-
-import argparse
 import contextlib
 import json
 import os
@@ -16,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,18 +60,12 @@ def throttled(made: Path) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("chapters", nargs="*", help="01 02 ... (default: all)")
     parser.add_argument("--processors", type=float, default=1.0, help="the quota (default: 1)")
     options = parser.parse_args()
-    chapters = [
-        path
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-        if not options.chapters or path.stem[:2] in options.chapters
-    ]
-    environment = os.environ | {"PATCHINIT_OFFLINE": "1"}
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    chapters = [p for p in paths if not options.chapters or p.stem[:2] in options.chapters]
     print(f"{'chapter':<28}{'seconds':>9}{'GB':>7}{'waited':>9}")
     above = False
     for chapter in chapters:
@@ -83,16 +74,14 @@ def main() -> int:
             target = Path(folder) / chapter.name
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
             subprocess.run(
-                ["sh", "-c", enter, "sh", *command], cwd=ROOT, env=environment, check=True,
-                stdout=subprocess.DEVNULL,
+                ["sh", "-c", enter, "sh", *command], cwd=ROOT, check=True,
+                env=os.environ | {"PATCHINIT_OFFLINE": "1"}, stdout=subprocess.DEVNULL,
             )  # fmt: skip
             cost = json.loads(target.with_suffix(".json").read_text())
             seconds, memory = cost["seconds"], cost["peak_memory"] / 1e9
             above |= seconds > SECONDS or memory > GB
-            print(
-                f"{chapter.stem:<28}{seconds:>9.0f}{memory:>7.2f}{throttled(made):>9.0f}",
-                flush=True,
-            )
+            cells = f"{seconds:>9.0f}{memory:>7.2f}{throttled(made):>9.0f}"
+            print(f"{chapter.stem:<28}{cells}", flush=True)
     return int(above)
 
 

@@ -1,18 +1,12 @@
 """Kill a study at random moments, many times, and compare what comes out with a study left alone.
 
 Two processes work in one folder: one makes the first of two parts and then the rest, the other
-the second part, of more seeds. Now and then a third gathers what is finished with the command
-`python -m companion collect`. Any of them may be killed (SIGKILL) after a random time, and is
-started again, until every run is finished. One seed was collected beforehand, and its runs'
-folders are gone. Printed: the kills, the epochs that had to be made again, whether any collect had
-lost a record that an earlier one had, and whether every collected record agrees in every bit with
-the uninterrupted one. Ends with status 1 if something was lost or differs.
+the second part, of more seeds; a third collects what is finished. Any of them may be killed
+(SIGKILL) after a random time, and is started again, until every run is finished. One seed was
+collected beforehand, and its runs' folders are gone. Ends with status 1 if a collect lost a record
+that an earlier one had, or a record differs in a bit from the uninterrupted one.
 """
 
-from __future__ import annotations
-
-import argparse
-import dataclasses
 import os
 import random
 import signal
@@ -20,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +64,7 @@ def work(what: str, folder: Path, results: Path, epochs: int) -> int:
 class Soak:
     """The processes, the moments at which they are killed, and what was seen meanwhile."""
 
-    def __init__(self, scratch: Path, options: argparse.Namespace):
+    def __init__(self, scratch: Path, options: Namespace):
         self.scratch, self.options, self.moments = scratch, options, random.Random(options.seed)
         self.results, self.log = scratch / "results", scratch / "log"
         self.kills, self.collects = Counter(), 0
@@ -84,14 +80,14 @@ class Soak:
 
     def to_the_end(self, what: str, folder: str = "killed") -> None:
         if status := self.start(what, folder).wait():
-            raise SystemExit(f"{what} ended with status {status}: {self.text()}")
+            raise SystemExit(self.failed(what, status))
 
     def look(self) -> None:
         """What is collected may only become more, and every file that is listed is whole."""
         from companion.evidence.results import read_runs
 
         runs = read_runs("soak", folder=self.results)
-        listed = {(arm.of, seed) for arm in runs.arms for seed in arm.seeds}
+        listed = {(arm.key, seed) for arm in runs.arms for seed in arm.seeds}
         self.lost |= self.listed - listed
         self.listed |= listed
 
@@ -99,9 +95,7 @@ class Soak:
         """Kill and start again until both processes have made all that is theirs."""
         processes = {what: self.start(what) for what in (*SEEDS, "collect")}
         while any(processes[what].poll() != 0 for what in SEEDS):
-            # From less time than a start takes to several epochs: some kills hit one that has
-            # just begun.
-            time.sleep(self.moments.uniform(1, 6))
+            time.sleep(self.moments.uniform(1, 6))  # less than a start takes, to several epochs
             for what, process in processes.items():
                 if process.poll() is None:
                     if self.kills.total() < self.options.kills and self.moments.random() < 0.25:
@@ -111,29 +105,24 @@ class Soak:
                         print(f"\rkill {self.kills.total()}", end="", file=sys.stderr, flush=True)
                         processes[what] = self.start(what)
                 elif process.returncode:
-                    raise SystemExit(
-                        f"{what} ended with status {process.returncode}: {self.text()}"
-                    )
+                    raise SystemExit(self.failed(what, process.returncode))
                 elif what == "collect":
                     self.collects += 1
                     self.look()
                     processes[what] = self.start(what)
         processes["collect"].wait()
 
-    def text(self) -> str:
-        return (self.scratch / "other.log").read_text() + self.log.read_text()[-2000:]
+    def failed(self, what: str, status: int) -> str:
+        logs = (self.scratch / "other.log").read_text() + self.log.read_text()[-2000:]
+        return f"{what} ended with status {status}: {logs}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30, help="at least as many (default: 30)")
-    parser.add_argument(
-        "--epochs", type=int, default=300, help="of each of the twelve runs (default: 300)"
-    )
+    parser.add_argument("--epochs", type=int, default=300, help="of each of twelve runs")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=4, help=SUPPRESS)
     options = parser.parse_args()
     if options.work:
         what, folder, results, epochs = options.work
@@ -150,46 +139,31 @@ def main() -> int:
         soak.to_the_end("earlier", "earlier")
         soak.to_the_end("collect", "earlier")
         soak.run()
-        print(
-            f"\r{soak.kills.total()} kills in {time.perf_counter() - begun:.0f} s", file=sys.stderr
-        )
+        print(f"\rkilled for {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         soak.to_the_end("collect")
         soak.look()
         soak.to_the_end("alone", "alone")
-        runs = [
-            run
-            for seeds in (SEEDS["second"], EARLIER)
-            for run in plan(study(options.epochs), seeds)
-        ]
+        runs = plan(study(options.epochs), SEEDS["second"]) + plan(study(options.epochs), EARLIER)
         alone = soak.scratch / "alone"
-        pairs = {run.name: (run.collected(soak.results), run.record(alone)) for run in runs}
-        differing = [
-            name
-            for name, (one, other) in pairs.items()
-            if not same(read_result(one), read_result(other))
-        ]
-        told = Counter(soak.log.read_text().splitlines())
+        pairs = [(run.collected(soak.results), run.record(alone)) for run in runs]
+        differing = sum(not same(*map(read_result, pair)) for pair in pairs)
+        announced = Counter(soak.log.read_text().splitlines())
         kept = {"result.npz", "lock", "manifest.json", "runs.csv", "epochs.csv"}
-        left = [
-            path for folder in (soak.scratch / "killed", soak.results) for path in folder.rglob("*")
-            if path.name.startswith(".")
-            or path.is_file() and path.name not in kept and path.parent.name != "runs"
-        ]  # fmt: skip
-    repeated = told.total() - len(told)
-    of_workers = sum(soak.kills[what] for what in SEEDS)
-    print(
-        f"kills                      {soak.kills.total()}, "
-        f"{soak.kills['collect']} of them of collects"
-    )
+        paths = [*(soak.scratch / "killed").rglob("*"), *soak.results.rglob("*")]
+        files = [p for p in paths if p.is_file() and p.name not in kept and p.parent.name != "runs"]
+        left = {*files, *(path for path in paths if path.name.startswith("."))}
+    repeated = announced.total() - len(announced)
+    kills, of_collects = soak.kills.total(), soak.kills["collect"]
+    print(f"kills                      {kills}, {of_collects} of them of collects")
     print(f"collects not killed        {soak.collects}")
     print(f"runs lost by a collect     {len(soak.lost)} of {len(soak.listed)}")
     print(f"epochs of the study        {len(SEEDS['second']) * len(ARMS) * options.epochs}")
-    print(f"epochs announced           {len(told)}")
+    print(f"epochs announced           {len(announced)}")
     print(f"epochs announced twice     {repeated}")
     print(f"files left over            {len(left)}")
-    print(f"records that differ        {len(differing)} of {len(runs)}")
+    print(f"records that differ        {differing} of {len(runs)}")
     failed = differing or left or soak.lost or len(soak.listed) < len(runs)
-    return 1 if failed or repeated > of_workers or soak.kills.total() < options.kills else 0
+    return 1 if failed or repeated > kills - of_collects or kills < options.kills else 0
 
 
 def same(one, other) -> bool:
@@ -198,11 +172,8 @@ def same(one, other) -> bool:
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("norms", "distances", "filter_epochs", "filters", "correct", "final_loss")
     )
-    rows = [
-        [dataclasses.replace(epoch, seconds=0) for epoch in record.epochs]
-        for record in (one, other)
-    ]
-    return arrays and rows[0] == rows[1]
+    ours, theirs = ([replace(epoch, seconds=0) for epoch in of.epochs] for of in (one, other))
+    return arrays and ours == theirs
 
 
 if __name__ == "__main__":

@@ -1,20 +1,16 @@
 """Images per second of the trainer against the loop that everyone writes, in one run.
 
 The plain loop: torch's DataLoader over torchvision's ToTensor, eager steps in fp32, Adam as torch
-builds it by default. The same network, batch size, images and start. Printed: the losses of the
-first steps side by side; images per second of both, by turns, and the ratio (median over the
+builds it by default; network, batches and start are the same, and the images noise. Printed: the
+losses of the first steps; images per second of both, by turns, and the ratio (median over the
 turns); the share of this device's matrix product in the same precision. On a CPU also two processes
-of one thread each, which is how a study is made there, against two plain loops and one plain loop
-of two threads. Needs no data set: the images are noise of the data sets' shapes, which costs the
-same.
+of one thread each, as a study is made there, against two plain loops and one of two threads.
 """
 
-from __future__ import annotations
-
-import argparse
 import multiprocessing
 import statistics
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import replace
 
 import torch
@@ -31,6 +27,7 @@ from patchinit.data import Images
 
 SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}
+Times = list[tuple[float, float]]  # of each turn, by the clock and of the processor
 Team = tuple[str, int, int]  # "plain" or a precision, number of processes, threads of each
 
 
@@ -52,9 +49,8 @@ def noise(dataset: str, n: int) -> Images:
     channels, size = SHAPES[dataset]
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
-    return Images(
-        pixels, torch.randint(10, (n,), generator=generator), tuple("0123456789"), "noise", "train"
-    )
+    labels = torch.randint(10, (n,), generator=generator)
+    return Images(pixels, labels, tuple("0123456789"), "noise", "train")
 
 
 def new_model(settings: Settings) -> SimpleConv:
@@ -85,13 +81,10 @@ def plain_loop(settings: Settings, images: Images, device: str, workers: int):
     return lambda: plain_epoch(model, loader, optimizer, device)
 
 
-def train_when_told(
+def train_when_asked(
     connection, kind: str, threads: int, settings: Settings, n: int, device: str, workers: int
 ) -> None:
-    """One process: an epoch for every message.
-
-    Separate processes, as the trainer sets flags of its process.
-    """
+    """One process, as the trainer sets flags of its process: an epoch for every message."""
     torch.set_num_threads(threads)
     images = noise(settings.dataset, n)
     if kind == "plain":
@@ -115,9 +108,8 @@ def start(team: Team, *arguments) -> list:
     ends = []
     for _ in range(n_processes):
         ours, theirs = context.Pipe()
-        context.Process(
-            target=train_when_told, args=(theirs, kind, threads, *arguments), daemon=True
-        ).start()
+        given = (theirs, kind, threads, *arguments)
+        context.Process(target=train_when_asked, args=given, daemon=True).start()
         ends.append(ours)
     return ends
 
@@ -135,21 +127,16 @@ def compare_speed(
     settings: Settings, teams: list[Team], turns: int, n: int, device: str, workers: int
 ) -> None:
     at_work = {team: start(team, settings, n, device, workers) for team in teams}
-    spent = {team: [] for team in teams}
-    for turn in range(-2, turns):  # two turns warm up
-        for team, ends in at_work.items():
-            times = seconds(ends)
-            if turn >= 0:
-                spent[team].append(times)
+    rounds = [{team: seconds(ends) for team, ends in at_work.items()} for _ in range(2 + turns)]
+    spent = {team: [times[team] for times in rounds[2:]] for team in teams}  # two turns warm up
     for ends in at_work.values():
         for end in ends:
             end.send(False)
     for team in teams:
         kind, n_processes, threads = team
         wall, cpu = (statistics.median(times) for times in zip(*spent[team], strict=True))
-        text = (
-            f"  {kind:5} {n_processes} x {threads} threads {n * n_processes / wall:9,.0f} images/s"
-        )
+        rate = n * n_processes / wall
+        text = f"  {kind:5} {n_processes} x {threads} threads {rate:9,.0f} images/s"
         if device == "cpu" and threads == 1:
             text += f", {n / cpu:7,.0f} a CPU second"
         if n_processes * threads == 1 and (kind != "plain" or device == "cuda"):
@@ -160,16 +147,8 @@ def compare_speed(
         print(text, flush=True)
 
 
-def ratio(
-    ours: list[tuple[float, float]],
-    n_processes: int,
-    theirs: list[tuple[float, float]],
-    plain: Team,
-) -> str:
-    """How many times the plain loop's speed: the median of the turns.
-
-    What slows the machine slows both.
-    """
+def ratio(ours: Times, n_processes: int, theirs: Times, plain: Team) -> str:
+    """How many times the plain loop's speed: the median of the turns, which slow both alike."""
     _, n_plain, threads = plain
     pairs = list(zip(ours, theirs, strict=True))
     wall = statistics.median(n_processes / a[0] * b[0] / n_plain for a, b in pairs)
@@ -191,22 +170,16 @@ def share_of_product(settings: Settings, kind: str, rate: float, device: str) ->
 
 
 def matrix_rate(device: str, precision: str) -> float:
-    """Floating-point operations a second of a large matrix product.
-
-    Torch's fastest in this precision.
-    """
+    """Floating-point operations a second of torch's fastest product of large matrices."""
     if device == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     size, repeats = (8192, 20) if device == "cuda" else (1024, 5)
     a = torch.randn(size, size, device=device).to(TYPES[precision])
     ways = [lambda: a @ a]
-    if device == "cpu":
-        # The same product as a convolution of 1x1: that goes to oneDNN, fp32's a @ a to MKL, which
-        # may be slower.
+    if device == "cpu":  # as a convolution of 1x1 it goes to oneDNN; MKL, in fp32, may be slower
         maps, weight = a.T.reshape(1, size, 32, size // 32), a.reshape(size, size, 1, 1)
         ways.append(lambda: F.conv2d(maps, weight))
-    # One thread's CPU time is free of what else the machine does.
-    clock = time.perf_counter if device == "cuda" else time.process_time
+    clock = time.perf_counter if device == "cuda" else time.process_time  # free of other work
     best = 0.0
     with torch.no_grad():
         for product in ways:
@@ -220,14 +193,9 @@ def matrix_rate(device: str, precision: str) -> float:
     return best
 
 
-def compare_first_steps(
-    settings: Settings, precisions: list[str], device: str, n_steps: int = 5
-) -> None:
-    """Print the losses of the first steps, same batches.
-
-    Adam's first steps are signs: rounding shows.
-    """
-    few = noise(settings.dataset, n_steps * settings.batch_size)
+def compare_first_steps(settings: Settings, precisions: list[str], device: str) -> None:
+    """Print the first steps' losses on the same batches: Adam's are signs, so rounding shows."""
+    few = noise(settings.dataset, 5 * settings.batch_size)
     losses = {}
     for precision in precisions:
         of_this = replace(settings, precision=precision)
@@ -235,18 +203,16 @@ def compare_first_steps(
         trainer = Trainer(new_model(settings), few, few, of_this, device=device)
         order = trainer.batches.draw(1)[0].cpu()
         losses[precision] = []
-        for batch in zip(
-            *(part.split(settings.batch_size) for part in trainer.batches.draw(1)), strict=True
-        ):
+        parts = [part.split(settings.batch_size) for part in trainer.batches.draw(1)]
+        for batch in zip(*parts, strict=True):
             trainer.loss_sum.zero_()
             trainer.model.train()
             trainer._step(*batch)
             losses[precision].append(trainer.loss_sum.item() / settings.batch_size)
     model = new_model(settings).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    batches = DataLoader(
-        AsEveryoneDoes(few), batch_size=settings.batch_size, sampler=order.tolist()
-    )
+    few = AsEveryoneDoes(few)
+    batches = DataLoader(few, batch_size=settings.batch_size, sampler=order.tolist())
     plain = [loss.item() for loss in plain_epoch(model, batches, optimizer, device)]
     print(f"  first losses, plain {' '.join(f'{loss:.5f}' for loss in plain)}")
     for precision, ours in losses.items():
@@ -256,25 +222,14 @@ def compare_first_steps(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     found = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=found, choices=["cpu", "cuda"])
-    parser.add_argument(
-        "--images", type=int, help="in an epoch (default: 50,000 on a GPU, 256 on a CPU)"
-    )
-    parser.add_argument(
-        "--widths", type=int, nargs="+", help="blocks 2 to 11 (default: 64, on a CPU 16 32)"
-    )
+    parser.add_argument("--images", type=int, help="in an epoch (50,000, or 256 on a CPU)")
+    parser.add_argument("--widths", type=int, nargs="+", help="blocks 2 to 11 (64; CPU: 16 32)")
     parser.add_argument("--datasets", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument(
-        "--workers", type=int, help="of the DataLoader (default: 8 on a GPU, 0 on a CPU)"
-    )
-    parser.add_argument(
-        "--turns", type=int, default=7, help="epochs of each, by turns (default: 7)"
-    )
+    parser.add_argument("--turns", type=int, default=7, help="epochs of each, by turns")
     options = parser.parse_args()
     device, on_gpu = options.device, options.device == "cuda"
     torch.set_num_threads(1)
@@ -283,15 +238,14 @@ def main() -> None:
     if not on_gpu:
         teams += [("plain", 2, 1), ("plain", 1, 2), ("fp32", 2, 1), ("bf16", 2, 1)]
     n = options.images or (50_000 if on_gpu else 256)
-    workers = (8 if on_gpu else 0) if options.workers is None else options.workers
+    workers = 8 if on_gpu else 0  # of the DataLoader
     hardware = torch.cuda.get_device_name() if on_gpu else "CPU"
     size = f"{n:,} images, batch {options.batch}, {options.turns} turns"
     print(f"{hardware}, torch {torch.__version__}, {size}")
     for dataset in options.datasets:
         for width in options.widths or ([64] if on_gpu else [16, 32]):
-            settings = Settings(
-                dataset=dataset, epochs=999, batch_size=options.batch, widths=(width,) * 10
-            )
+            change = {"batch_size": options.batch, "widths": (width,) * 10}
+            settings = Settings(dataset=dataset, epochs=999, **change)
             print(f"{dataset}'s shape, 10 x {width}")
             compare_first_steps(settings, precisions, device)
             compare_speed(settings, teams, options.turns, n, device, workers)

@@ -1,7 +1,5 @@
 """Run a command while no other build is at work in this folder: python -m tools.alone COMMAND..."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

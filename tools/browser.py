@@ -16,7 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from tools.environment import adopt
 
 # The screens on which pages are looked at: a wide one and a phone's, in pixels.
 WIDTHS = (1300, 390)
@@ -26,17 +29,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     "--headless",
     "--no-sandbox",  # it cannot be had by root, nor in a container; the pages are our own
-    "--disable-gpu",
-    "--disable-quic",
     "--disable-dev-shm-usage",  # a container's is too small for the long pages
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--force-device-scale-factor=1",
     "--host-resolver-rules=MAP * ~NOTFOUND",  # what a page asks of another host fails at once
-)
+    "--disable-background-networking", "--disable-component-update", "--disable-gpu",
+    "--disable-quic", "--disable-sync", "--force-device-scale-factor=1", "--hide-scrollbars",
+    "--no-first-run",
+)  # fmt: skip
 LOADED = """new Promise(done => {
   const set = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => done());
   document.readyState === "complete" ? set() : addEventListener("load", set);
@@ -56,6 +54,18 @@ def executable() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def ready(what: str) -> bool:
+    """Adopt the build's environment if a browser is there; else say `what` is not done, and why."""
+    if executable():
+        adopt()  # a browser wants a home and short paths of sockets, as a kernel does
+        return True
+    reason = f"{what}: no browser is there (none of {', '.join(NAMES)})"
+    if os.environ.get("PATCHINIT_REQUIRE_BROWSER"):
+        sys.exit(f"{reason}, and PATCHINIT_REQUIRE_BROWSER is set")
+    print(reason)
+    return False
+
+
 class BrowserError(Exception):
     """The browser did not do as asked, or ended."""
 
@@ -64,13 +74,9 @@ class Page:
     """One tab. `send` gives a command's answer; `run` what a script returns."""
 
     def __init__(self, browser: Browser):
-        self._browser = browser
         target = browser.send("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        return self._browser.send(method, self._session, **parameters)
+        self.send = partial(browser.send, session=attached["sessionId"])
 
     def open(self, address: str) -> None:
         """Load a page and wait until its pictures and styles are there and its formulas are set."""
@@ -79,25 +85,27 @@ class Page:
             raise BrowserError(f"{address}: {answer['errorText']}")
         self.run(LOADED)
 
+    def load_pictures(self) -> None:
+        """All of them: those far below the screen would be loaded when they come near it."""
+        self.run(
+            "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
+            ".catch(() => 0)))).then(() => 0)"
+        )
+
     def run(self, script: str) -> Any:
         """The value of an expression; a promise is waited for."""
-        answer = self.send(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
+        how = {"awaitPromise": True, "returnByValue": True}
+        answer = self.send("Runtime.evaluate", expression=script, **how)
         if trouble := answer.get("exceptionDetails"):
             raise BrowserError(trouble.get("exception", trouble).get("description", str(trouble)))
         return answer["result"].get("value")
 
     def show(self, width: int, height: int, scheme: str) -> None:
         """Give the page the size in CSS pixels of a screen, and a `light` or `dark` scheme."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=False,
-        )  # fmt: skip
-        features = [
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": "reduce"},
-        ]
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.send("Emulation.setEmulatedMedia", features=features)
         # Two frames later scripts have heard of it, and what they changed is drawn.
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -110,9 +118,7 @@ class Browser:
     """
 
     def __init__(self, on_event: Callable[[dict], None] = lambda event: None) -> None:
-        self._on_event = on_event
-        self._count = 0
-        self._rest = b""
+        self._on_event, self._count, self._rest = on_event, 0, b""
 
     def __enter__(self) -> Browser:
         found = executable()
@@ -150,9 +156,8 @@ class Browser:
     def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Give a command and wait for its answer."""
         self._count += 1
-        message: dict[str, Any] = {"id": self._count, "method": method, "params": parameters}
-        if session:
-            message["sessionId"] = session
+        to = {"sessionId": session} if session else {}
+        message = {"id": self._count, "method": method, "params": parameters} | to
         content = json.dumps(message).encode() + b"\0"
         with contextlib.suppress(BrokenPipeError):  # noticed below, as the end of the answers
             while content:

@@ -1,21 +1,17 @@
 """Look at every page in a browser: python -m tools.browser_gates
 
 On a wide screen and on a phone, light and dark: no violation of WCAG 2.1's levels A and AA that
-axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter, more than
-MOST_CODE of the height of code is refused: it is read for its idea.
+axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter's height, at
+most MOST_CODE is code.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tools.browser import HEIGHT, NAMES, WIDTHS, Browser, BrowserError, Page, executable
-from tools.environment import adopt
+from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, ready
 from tools.files import write_whole
 from tools.gates import SITE
 from tools.measure import MEASURE, measure_page
@@ -129,23 +125,17 @@ def look(page: Page, address: str, axe: str) -> list[str]:
     return found
 
 
-def fingerprint(page: Path, shared: bytes) -> str:
-    return hashlib.sha256(shared + page.read_bytes()).hexdigest()
-
-
 def problems(site: Path, passed: dict[str, str]) -> list[str]:
-    """Everything that a browser shows to be wrong with the pages of `site`.
+    """Everything that a browser shows to be wrong with the pages of `site`, but those that lead on.
 
-    `passed` has the fingerprints of pages that need not be looked at again, and is brought up to
-    date. A page that only leads on to another one is passed over.
+    Those whose fingerprints are in `passed`, which is brought up to date, are not looked at again.
     """
     axe = script()
     static = [p for p in sorted((site / "_static").rglob("*")) if p.suffix in (".css", ".js")]
-    shared = hashlib.sha256(axe.encode() + Path(__file__).read_bytes() + MEASURE.encode())
-    for path in static:
-        shared.update(path.read_bytes())
+    contents = [path.read_bytes() for path in (Path(__file__), *static)]
+    shared = hashlib.sha256(b"".join([axe.encode(), MEASURE.encode(), *contents])).digest()
     now = {
-        str(page.relative_to(site)): fingerprint(page, shared.digest())
+        str(page.relative_to(site)): hashlib.sha256(shared + page.read_bytes()).hexdigest()
         for page in pages(site)
         if not leads_on(page)
     }
@@ -154,8 +144,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     if new:
         with Browser() as browser:
             page = browser.page()
-            for name in new:
-                found[name] = look(page, (site / name).resolve().as_uri(), axe)
+            found = {name: look(page, (site / name).resolve().as_uri(), axe) for name in new}
     passed.clear()
     passed.update({name: mark for name, mark in now.items() if not found.get(name)})
     return [f"{name}, {problem}" for name in found for problem in found[name]]
@@ -165,13 +154,8 @@ def main() -> None:
     if not SITE.is_dir():
         print("The book is not built: there is nothing to look at")
         return
-    if executable() is None:
-        reason = f"no browser is there (none of {', '.join(NAMES)})"
-        if os.environ.get("PATCHINIT_REQUIRE_BROWSER"):
-            sys.exit(f"PATCHINIT_REQUIRE_BROWSER is set, and {reason}")
-        print(f"The pages are not looked at: {reason}")
+    if not ready("The pages are not looked at"):
         return
-    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
     passed = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.is_file() else {}
     print("Looking at the pages in a browser", flush=True)
     try:

@@ -1,34 +1,24 @@
 """Fetch the published data sets that are missing: python -m tools.data
 
-Chapters do without, on stand-ins. Where PATCHINIT_REQUIRE_DATA is set, a build that is to be
-published, say, they may not: what can't be had is an error, here and in the gates.
+Chapters do without, on stand-ins. Where PATCHINIT_REQUIRE_DATA is set, as for a build that is to be
+published, what can't be had is an error, here and in the gates.
 """
-
-from __future__ import annotations
 
 import os
 import sys
 
-from patchinit.data import (
-    DATASETS,
-    PUBLISHED,
-    DatasetDamaged,
-    DatasetUnavailable,
-    load_images,
-)
+from patchinit.data import DATASETS, PUBLISHED, DatasetDamaged, DatasetUnavailable, load_images
 
 
 def main() -> None:
-    missing = []
+    missing = False
     for name in PUBLISHED:
-        label = DATASETS[name].label
         try:
             load_images(name)
+            found = "is there"
         except (DatasetUnavailable, DatasetDamaged) as error:
-            missing.append(label)
-            print(f"{label} cannot be had: {str(error).splitlines()[0]}")
-        else:
-            print(f"{label} is there")
+            missing, found = True, f"cannot be had: {str(error).splitlines()[0]}"
+        print(f"{DATASETS[name].label} {found}")
     if missing and os.environ.get("PATCHINIT_REQUIRE_DATA"):
         sys.exit("PATCHINIT_REQUIRE_DATA is set, so no stand-in may take the place of these data")
     if missing:

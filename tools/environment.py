@@ -1,7 +1,5 @@
 """What the build's processes find in their environment, so that the user's own bends no page."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -17,26 +15,21 @@ LONGEST = 60  # of a folder for temporary files: the path of a socket in it may 
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what would bend the build.
-
-    What is the build's own stays: PATCHINIT_*, numbers of threads, switches of the processor.
-    Chapters import the module from beside this file, whatever is installed.
-    """
+    """This process's environment without what would bend the build."""
     home = HOME.resolve()
     kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
     kept |= {
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": str(ROOT / "src"),  # whatever is installed
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
-        "JUPYTER_DATA_DIR": str(home / "jupyter"),
-        "JUPYTER_RUNTIME_DIR": str(home / "jupyter"),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "TMPDIR": temporary_folder(),
     }
+    for kind in ("CONFIG", "DATA", "RUNTIME"):
+        kept[f"JUPYTER_{kind}_DIR"] = str(home / "jupyter")
     if not _can_write(os.path.expanduser("~")):
         kept["HOME"] = str(home)
     if data := os.environ.get("PATCHINIT_DATA"):  # a kernel runs in another folder
@@ -50,10 +43,8 @@ def temporary_folder() -> str:
     for folder in (chosen, "/tmp", "/var/tmp"):
         if len(os.fsencode(folder)) <= LONGEST and _can_write(folder):
             return folder
-    sys.exit(
-        f"TMPDIR={chosen} is too long: a kernel's sockets lie below it, and their paths may have "
-        f"107 characters. Name a folder of at most {LONGEST}"
-    )
+    wish = f"a kernel's sockets lie below it. Name a folder of at most {LONGEST} letters"
+    sys.exit(f"TMPDIR={chosen} is too long: {wish}")
 
 
 def _can_write(folder: str) -> bool:

@@ -4,8 +4,6 @@ papermill runs it with notebooks/ as working directory. OUTPUT is written whole 
 a JSON of seconds and peak memory beside it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource
@@ -26,14 +24,9 @@ from tools.pictures import lighten
 
 
 def kernel_settings(folder: str) -> Config:
-    """A kernel that talks through sockets in `folder`.
-
-    Kernels that start side by side on TCP may be given the same port; and without a folder of its
-    own each would use `kernel-ipc` in the working directory.
-    """
-    return Config(
-        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
-    )
+    """A kernel that talks through sockets in `folder`: on TCP two may be given the same port."""
+    manager = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
+    return Config({"KernelManager": manager})
 
 
 def peak_memory() -> int:
@@ -43,18 +36,13 @@ def peak_memory() -> int:
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook as it is published.
-
-    papermill notes absolute paths, times and a run number: they name the machine and make every
-    page differ from the last build. So may what a cell says on stderr; the page hides it, but not
-    the notebook that a reader downloads.
-    """
+    """The executed notebook as it is published: the same from every machine, at every time."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         tags = cell.metadata.get("tags", [])
-        if "remove-stderr" in tags:
+        if "remove-stderr" in tags:  # the page hides it, but not the notebook that can be had
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         if not tags:
             cell.metadata.pop("tags", None)
@@ -62,19 +50,15 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def execute(source: Path, target: Path) -> dict[str, float]:
-    """Run the chapter `source` into `target`; returns its seconds and peak memory in bytes."""
+    """Run a chapter into `target`; returns its seconds and peak memory in bytes."""
     notebook = nbformat.read(source, as_version=4)
     began = time.time()
     with tempfile.TemporaryDirectory() as folder:
         executed = papermill.execute_notebook(
-            notebook,
-            None,
-            cwd=str(source.parent),
+            notebook, None, cwd=str(source.parent), progress_bar=False,
             kernel_name="python3",  # this interpreter's, whatever the notebook was last saved with
-            progress_bar=False,
-            config=kernel_settings(folder),
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-        )
+            config=kernel_settings(folder), extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        )  # fmt: skip
     cost = {"seconds": round(time.time() - began, 1), "peak_memory": peak_memory()}
     write_whole(target.with_suffix(".json"), json.dumps(cost) + "\n")
     write_whole(target, nbformat.writes(lighten(cleaned(executed))))

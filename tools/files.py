@@ -1,7 +1,5 @@
 """Writing files so that neither an interruption nor an unchanged content costs anything later."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -13,10 +11,7 @@ from filelock import FileLock, Timeout
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write aside, then move into place: a reader never meets half a file.
-
-    Nor do writers of one file meet each other: the last to end has its way.
-    """
+    """Write aside, then move into place: nobody meets half a file, and the last writer wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -28,11 +23,7 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; wait for whoever holds it, and say so.
-
-    The system frees it when its holder ends, however it ends. Where the file system has no locks,
-    nobody is kept out, and that is said.
-    """
+    """Hold the lock file `path`, which the system frees however its holder ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -58,8 +49,7 @@ def write_if_changed(path: Path, text: str) -> None:
 def sync(wanted: dict[Path, Path], folder: Path) -> None:
     """Make `folder` hold exactly the copies `wanted` (path within the folder: source).
 
-    Contents are compared, and a file that is equal keeps its time: Sphinx reads again only what is
-    newer than its last reading, which a copied time stamp (after a checkout, say) may not be.
+    An equal file keeps its time: Sphinx reads again only what is newer than its last reading.
     """
     for place, source in wanted.items():
         target = folder / place

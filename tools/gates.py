@@ -4,8 +4,6 @@
 executed chapters and the HTML are looked at as well, as far as they are built.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
@@ -18,29 +16,29 @@ EXECUTED = Path("_build/executed")
 SITE = Path("_build/html")
 
 
-def documents(toc: dict) -> list[str]:
-    """The documents of a `_toc.yml`, in order, without suffix."""
-    chapters = [
-        *toc.get("chapters", []),
-        *(c for part in toc.get("parts", []) for c in part["chapters"]),
-    ]
-    return [toc["root"], *(chapter["file"] for chapter in chapters)]
+def documents(root: Path = Path(".")) -> list[str]:
+    """The documents of the book at `root`, in the order of its `_toc.yml`, without suffix."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [toc, *toc.get("parts", [])]
+    return [toc["root"], *(c["file"] for part in parts for c in part.get("chapters", []))]
+
+
+def chapters_of(root: Path = Path(".")) -> list[Path]:
+    """Those of them that are notebooks."""
+    return [Path(f"{name}.ipynb") for name in documents(root) if name.startswith("notebooks/")]
 
 
 def notebook_problems(paths: list[Path], gates: tuple) -> list[str]:
-    notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
-    return [
-        f"{path}: {problem}"
-        for path, nb in notebooks.items()
-        for gate in gates
-        for problem in gate(nb)
-    ]
+    found = []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        found += [f"{path}: {problem}" for gate in gates for problem in gate(notebook)]
+    return found
 
 
 def problems(root: Path, *, stored_only: bool = False) -> list[str]:
     """Everything that keeps the book at `root` from being published."""
-    names = documents(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
-    chapters = [Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")]
+    chapters = chapters_of(root)
     lost = [path for path in chapters if not (root / path).is_file()]
     found = [f"{path}: listed in _toc.yml, is not there" for path in lost]
     stored = sorted((root / "notebooks").glob("*.ipynb"))

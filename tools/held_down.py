@@ -3,12 +3,9 @@
 What a library computes with is chosen when it loads, so only a process of its own can be held down.
 """
 
-from __future__ import annotations
-
 import os
 
-# Each library has a switch of its own. MKL_CBWR is the one that changes torch's matrix products on
-# any processor: an AMD one with AVX-512 gave the same bits with and without the others.
+# Each library has a switch of its own. MKL_CBWR changes torch's matrix products on any processor.
 HELD_DOWN = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -20,14 +17,10 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def environment(*, held_down: bool, threads: int) -> dict[str, str]:
-    """A whole environment for `subprocess.run`: this one's, with the given processor and threads.
-
-    A child that sets torch's threads itself should read their number from OMP_NUM_THREADS.
-    """
+    """This process's environment, for a child, with the given processor and threads."""
     switches = (*HELD_DOWN, "NPY_DISABLE_CPU_FEATURES")
     ours = {key: value for key, value in os.environ.items() if key not in switches}
-    # Threads that wait sleep: where something else runs as well, those that spin cost tens of
-    # times more.
+    # Threads that wait sleep: those that spin cost tens of times more where something else runs.
     ours |= dict.fromkeys(THREAD_COUNTS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
     if held_down:
         ours |= HELD_DOWN
@@ -41,8 +34,5 @@ def avx512_features() -> list[str]:
     from numpy._core import _multiarray_umath as umath  # type: ignore[attr-defined]
 
     # numpy 2.4 groups them, X86_V4 being the first group with AVX-512; numpy warns of other names.
-    return [
-        name
-        for name in umath.__cpu_dispatch__
-        if umath.__cpu_features__.get(name) and (name.startswith("AVX512") or name == "X86_V4")
-    ]
+    used = filter(umath.__cpu_features__.get, umath.__cpu_dispatch__)
+    return [name for name in used if name.startswith("AVX512") or name == "X86_V4"]

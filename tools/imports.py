@@ -1,11 +1,9 @@
 """What each chapter imports, as rules for Make in _build/imports/: python -m tools.imports
 
-A chapter is executed again when a file changes that it imports, itself or through other modules,
-and not when another one does. Those that read results depend on them as well. And each depends on
-its own rule, which is written only if it differs: else nothing would show that a file is gone.
+A chapter is executed again when a file changes that it imports, itself or through other modules, or
+the results if it reads them. It depends on its own rule, too, which is written only if it differs:
+else nothing would show that a file is gone.
 """
-
-from __future__ import annotations
 
 import ast
 import json
@@ -23,10 +21,7 @@ BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its fol
 
 
 def imported(code: str, package: str = "") -> set[str]:
-    """Dotted names in our packages that a module of `package` imports, wherever it says so.
-
-    Those that only a type checker imports are left out: no value hangs on them.
-    """
+    """Dotted names in our packages that a module of `package` imports, but for types alone."""
     found: set[str] = set()
     waiting: list[ast.AST] = [ast.parse(code)]
     while waiting:
@@ -43,19 +38,13 @@ def imported(code: str, package: str = "") -> set[str]:
 
 
 def files_of(name: str) -> set[Path]:
-    """What is read when a dotted name is imported: its module and every package above it.
-
-    With a module come the script, style and page of its name, and with a package those of no
-    module's name.
-    """
+    """What is read when a dotted name is imported, with scripts, styles and pages beside it."""
     found, place = set(), SOURCE.joinpath(*name.split("."))
     while place != SOURCE:
         found |= {place.with_suffix(suffix) for suffix in (".py", *BESIDE)}
-        found |= {
-            path
-            for path in place.glob("*")
-            if path.suffix in BESIDE and not path.with_suffix(".py").exists()
-        }
+        # Those of a module's name come with the module, the others with the package.
+        beside = {path for path in place.glob("*") if path.suffix in BESIDE}
+        found |= {path for path in beside if not path.with_suffix(".py").exists()}
         found.add(place / "__init__.py")
         place = place.parent
     return {path for path in found if path.is_file()}

@@ -1,17 +1,14 @@
 """What a page asks of its reader, on a wide screen and on a phone: python -m tools.measure [SITE]
 
-A table with a line for each chapter of a built site, this book's or an older one's: words of prose,
-and for both widths the height, the shares of it that code and figures take, and the lines of code
-and of printed output that are cut off at the edge.
+Of each chapter of a built site, this book's or an older one's: words of prose, and for both widths
+the height, its shares of code and figures, and the printed lines that are cut off at the edge.
 """
 
-from __future__ import annotations
-
+import itertools
 import sys
 from pathlib import Path
 
-from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, executable
-from tools.environment import adopt
+from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, ready
 from tools.gates import SITE
 
 # Code is what a cell shows, and the bar of what it folds; a box within a box counts once.
@@ -49,55 +46,41 @@ MEASURE = """(() => {
 HEAD = "chapter                        words" + "".join(
     f"{f'{width} px':>12}{'code':>6}{'figures':>9}{'cut':>5}" for width in WIDTHS
 )
+CELLS = "{height:>12,}{code:>6.0%}{figures:>9.0%}{cut:>5}"
 
 
 def measure_page(page: Page) -> dict:
     """Words, height, shares of code and figures, and cut lines of the page that is open."""
-    # Pictures far below the screen are loaded when they come near it.
-    page.run(
-        "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode()"
-        ".catch(() => 0)))).then(() => 0)"
-    )
+    page.load_pictures()
     return page.run(MEASURE)
 
 
 def measure(site: Path) -> dict[str, list[dict]]:
     """{chapter: what was measured at each of WIDTHS} of a built site."""
-    found: dict[str, list[dict]] = {}
+    paths = sorted((site / "notebooks").glob("*.html"))
+    found: dict[str, list[dict]] = {path.stem: [] for path in paths}
     with Browser() as browser:
         page = browser.page()
-        for path in sorted((site / "notebooks").glob("*.html")):
-            found[path.stem] = []
-            for width in WIDTHS:
-                page.show(width, HEIGHT, "light")
-                page.open(path.resolve().as_uri())
-                found[path.stem].append(measure_page(page))
+        for path, width in itertools.product(paths, WIDTHS):
+            page.show(width, HEIGHT, "light")
+            page.open(path.resolve().as_uri())
+            found[path.stem].append(measure_page(page))
     return found
 
 
-def line(name: str, measured: list[dict]) -> str:
-    cells = "".join(
-        f"{at['height']:>12,}{at['code']:>6.0%}{at['figures']:>9.0%}{at['cut']:>5}"
-        for at in measured
-    )
-    return f"{name:<30}{measured[0]['words']:>6,}{cells}"
-
-
 def main() -> None:
-    site = Path(sys.argv[1]) if len(sys.argv) > 1 else SITE
+    site = Path(*sys.argv[1:] or [SITE])
     if not (site / "notebooks").is_dir():
         sys.exit(f"SITE={str(site)!r} has no folder notebooks; build the book, or name another")
-    if executable() is None:
-        sys.exit("No browser is there, and without one nothing is measured; install Chromium")
-    site = site.resolve()
-    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
+    if not ready("Nothing is measured"):
+        sys.exit(1)
     try:
         measured = measure(site)
     except BrowserError as error:
         sys.exit(f"The pages could not be measured: {error}")
     print(HEAD)
-    for name, of_page in measured.items():
-        print(line(name, of_page))
+    for name, at_widths in measured.items():
+        print(f"{name:<30}{at_widths[0]['words']:>6,}{''.join(map(CELLS.format_map, at_widths))}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
 """Gates on the HTML: each takes the site's folder and returns a list of problems.
 
-They look at what a browser would be given, so they hold whatever made the page: a notebook, MyST,
-raw HTML in an output, the theme.
+They hold whatever made the page: a notebook, MyST, raw HTML in an output, the theme.
 """
-
-from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,33 +22,39 @@ LOADING_ATTRIBUTES = {
     "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
     "track": "src", "embed": "src", "object": "data", "image": "href", "use": "href",
 }  # fmt: skip
+# The theme's fragments, and a page that is shown at other addresses: its links begin at the site's
+# own, and none leads to a file here.
+NO_PAGES = {"_static", "_sources", "404.html"}
 
 
 def pages(site: Path) -> list[Path]:
-    """Every page of the site; `_static` holds the theme's fragments and `_sources` no pages.
-
-    404.html is shown at other addresses, and its links begin at the site's own: none leads to a
-    file here.
-    """
-    return [
-        p
-        for p in sorted(site.rglob("*.html"))
-        if not {"_static", "_sources", "404.html"} & set(p.relative_to(site).parts)
-    ]
+    """Every page of the site."""
+    all_html = sorted(site.rglob("*.html"))
+    return [page for page in all_html if not NO_PAGES & set(page.relative_to(site).parts)]
 
 
-@cache
+def each_page(problems_of: Callable[[Path], Iterator[str]]) -> Callable[[Path], list[str]]:
+    """The gate on a site that finds on each page what `problems_of` finds on one."""
+
+    @wraps(problems_of)
+    def gate(site: Path) -> list[str]:
+        found = [(page, problem) for page in pages(site) for problem in problems_of(page)]
+        return [f"{page.relative_to(site)}: {problem}" for page, problem in found]
+
+    return gate
+
+
+@cache  # for all gates
 def _parse(page: Path, modified: int) -> BeautifulSoup:
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
 def parse(page: Path) -> BeautifulSoup:
-    """The page as a tree, read once for all gates."""
     return _parse(page, page.stat().st_mtime_ns)
 
 
 def article(page: Path) -> Tag:
-    """The part that the author wrote, without the theme's own pictures and links."""
+    """The part that the author wrote."""
     soup = parse(page)
     return soup.find("article") or soup.find("main") or soup
 
@@ -69,18 +72,12 @@ def values(page: BeautifulSoup, name: str, attribute: str) -> list[str]:
 
 def pictures_of(page: Path) -> list[str]:
     """What the page shows as pictures from the site itself."""
-    return [
-        source
-        for source in values(parse(page), "img", "src")
-        if source and not (is_elsewhere(source) or source.startswith(("data:", "blob:")))
-    ]
+    sources = filter(None, values(parse(page), "img", "src"))
+    return [s for s in sources if not (is_elsewhere(s) or s.startswith(("data:", "blob:")))]
 
 
 def is_elsewhere(address: str) -> bool:
-    """True of an address on a host, with or without a scheme.
-
-    data: and blob: travel with the page.
-    """
+    """True of an address on a host, with or without a scheme; data: and blob: have none."""
     return bool(urlsplit(address.strip()).netloc)
 
 
@@ -149,45 +146,34 @@ def dead_links(site: Path) -> list[str]:
     return problems
 
 
-def undescribed_pictures(site: Path) -> list[str]:
-    """Every picture in an article has alt text; every picture that a cell shows has a caption.
-
-    docutils writes a picture's own address where it is given no alt text, which describes nothing.
-    """
-    problems = []
-    for page in pages(site):
-        for picture in article(page).find_all("img"):
-            source, alt = value(picture, "src").strip(), value(picture, "alt").strip()
-            name = f"{page.relative_to(site)}: {source[:60]}"
-            if alt in ("", source) or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
-                problems.append(f"{name} has no alt text")
-            if picture.find_parent(class_="cell_output"):
-                figure = picture.find_parent("figure")
-                caption = figure and figure.find("figcaption")
-                if not caption or not caption.get_text(strip=True):
-                    problems.append(f"{name} has no caption")
-    return problems
+@each_page
+def undescribed_pictures(page: Path) -> Iterator[str]:
+    """Every picture in an article has alt text; every picture that a cell shows has a caption."""
+    for picture in article(page).find_all("img"):
+        source, alt = value(picture, "src").strip(), value(picture, "alt").strip()
+        # Where docutils is given no alt text, it writes the picture's address.
+        if alt in ("", source) or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
+            yield f"{source[:60]} has no alt text"
+        if picture.find_parent(class_="cell_output"):
+            figure = picture.find_parent("figure")
+            caption = figure and figure.find("figcaption")
+            if not caption or not caption.get_text(strip=True):
+                yield f"{source[:60]} has no caption"
 
 
-def missing_pictures(site: Path) -> list[str]:
+@each_page
+def missing_pictures(page: Path) -> Iterator[str]:
     """Every picture that a page shows from the site is there."""
-    return [
-        f"{page.relative_to(site)}: the picture {source} is not there"
-        for page in pages(site)
-        for source in pictures_of(page)
-        if not (page.parent / unquote(urlsplit(source).path)).is_file()
-    ]
+    for source in pictures_of(page):
+        if not (page.parent / unquote(urlsplit(source).path)).is_file():
+            yield f"the picture {source} is not there"
 
 
-def stand_ins(site: Path) -> list[str]:
-    """No page was made from stand-in data, where PATCHINIT_REQUIRE_DATA asks for the real ones."""
-    if not os.environ.get("PATCHINIT_REQUIRE_DATA"):
-        return []
-    return [
-        f"{page.relative_to(site)}: made from stand-in data"
-        for page in pages(site)
-        if article(page).find(class_="stand-in")
-    ]
+@each_page
+def stand_ins(page: Path) -> Iterator[str]:
+    """It is not made from stand-in data, where PATCHINIT_REQUIRE_DATA asks for the real ones."""
+    if os.environ.get("PATCHINIT_REQUIRE_DATA") and article(page).find(class_="stand-in"):
+        yield "made from stand-in data"
 
 
 SITE = (loads_from_elsewhere, dead_links, undescribed_pictures, missing_pictures, stand_ins)

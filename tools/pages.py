@@ -1,10 +1,8 @@
 """Turn the executed chapters and the prose into HTML: python -m tools.pages [--builder linkcheck]
 
-The tree below _build/stage mirrors the repository, as launch links are made from a page's path.
-Sphinx keeps what it has read in _build/.doctrees, so that an edit of one page costs one page.
+The tree below _build/stage mirrors the repository, as launch links are made from a page's path. An
+edit of one page costs one page, since Sphinx keeps what it has read.
 """
-
-from __future__ import annotations
 
 import argparse
 import subprocess
@@ -16,7 +14,7 @@ import yaml
 
 from tools.environment import adopt
 from tools.files import one_at_a_time, sync, write_if_changed
-from tools.gates import EXECUTED, SITE, documents
+from tools.gates import EXECUTED, SITE, chapters_of
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
@@ -31,34 +29,25 @@ def stage() -> None:
     config["execute"]["execute_notebooks"] = "off"
     write_if_changed(CONFIG, yaml.safe_dump(config, sort_keys=False))
     wanted = {Path("_config.yml"): CONFIG, Path("_toc.yml"): Path("_toc.yml")}
-    for path in Path("book").rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            wanted[path] = path
-    names = documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8")))
-    for path in (Path(f"{name}.ipynb") for name in names if name.startswith("notebooks/")):
-        wanted[path] = EXECUTED / path
+    prose = [path for path in Path("book").rglob("*") if path.is_file()]
+    wanted |= {path: path for path in prose if "__pycache__" not in path.parts}
+    wanted |= {path: EXECUTED / path for path in chapters_of()}
     sync(wanted, STAGE)
 
 
 def build(builder: str) -> int:
-    """Run Jupyter Book over the stage, warnings as errors; returns its exit status.
-
-    A page that Sphinx has read is not read again, so neither is its warning given again: after a
-    failure or an interruption everything is read anew, or the next build would pass.
-    """
+    """Run Jupyter Book over the stage, warnings as errors; returns its exit status."""
+    # Sphinx warns of a page once, when it reads it: without this the next build would pass.
     if UNFINISHED.exists():
         rmtree(DOCTREES, ignore_errors=True)
         rmtree(SITE, ignore_errors=True)
     UNFINISHED.touch()
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [
-        str(jupyter_book), "build", str(STAGE), "--path-output", ".",
-        "--builder", builder, "-W", "-n", "--keep-going",
-    ]  # fmt: skip
-    seen = None
-    if not sys.stdout.isatty():  # warnings only: in a log, Sphinx's progress is a line a page
-        seen = subprocess.DEVNULL
-        command.append("--quiet")
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", str(STAGE), "--path-output", ".", "--builder", builder]
+    command += ["-W", "-n", "--keep-going"]
+    in_a_log = not sys.stdout.isatty()  # warnings only: Sphinx's progress would be a line a page
+    command += ["--quiet"] * in_a_log
+    seen = subprocess.DEVNULL if in_a_log else None
     status = subprocess.run(command, stdout=seen, check=False).returncode
     if status == 0:
         UNFINISHED.unlink()
@@ -70,12 +59,11 @@ def main() -> None:
     parser.add_argument("--builder", default="html", choices=["html", "linkcheck"])
     given = parser.parse_args()
     adopt()
-    is_book = given.builder == "html"
-    print("Building the HTML" if is_book else "Checking links to other sites", flush=True)
+    task = {"html": "Building the HTML", "linkcheck": "Checking links to other sites"}
+    print(task[given.builder], flush=True)
     with one_at_a_time(BUILD / "pages.lock"):
         stage()
-        status = build(given.builder)
-    sys.exit(status)
+        sys.exit(build(given.builder))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,18 @@
 """Print the built book as one PDF: python -m tools.pdf
 
-Each page is printed by Chromium in the light scheme; the parts are joined in the book's order, with
-an outline, and their links to each other lead to places in the PDF.
+Chromium prints each page in the light scheme; they are joined in the book's order, with an outline,
+and their links to each other lead to places in the PDF.
 """
 
-from __future__ import annotations
-
 import io
-import os
 import sys
 from base64 import b64decode
 from pathlib import Path
 
-import yaml
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NullObject
 
-from tools.browser import NAMES, Browser, BrowserError, Page, executable
-from tools.environment import adopt
+from tools.browser import Browser, BrowserError, Page, ready
 from tools.gates import SITE, documents
 
 TARGET = Path("_build/pdf/filters-from-patches.pdf")
@@ -26,18 +21,13 @@ FOOT = (
     '<div style="width: 100%; font: 8px sans-serif; text-align: center; color: #555">'
     '<span class="title"></span> · <span class="pageNumber"></span></div>'
 )
-# What is folded on the screen is left folded in print: code, mostly. Pictures are loaded though
-# they are far below the screen.
-READY = """Promise.all([...document.images].map(i => {
-  i.loading = "eager";
-  return i.decode().catch(() => {});
-}))"""
 
 
 def print_page(page: Page, address: str) -> PdfReader:
+    """What is folded on the screen is left folded: code, mostly."""
     page.show(1000, 1400, "light")
     page.open(address)
-    page.run(READY + ".then(() => true)")
+    page.load_pictures()
     answer = page.send(
         "Page.printToPDF",
         **A4, preferCSSPageSize=True, printBackground=True, generateTaggedPDF=True,
@@ -48,10 +38,7 @@ def print_page(page: Page, address: str) -> PdfReader:
 
 
 def lead_inside(writer: PdfWriter, starts: dict[str, int]) -> None:
-    """Let links to other pages of the book lead to the sheets on which these begin.
-
-    `starts` has the sheet, from 0, of each address.
-    """
+    """Let links to other pages lead to the sheets on which these begin, from 0, in `starts`."""
     for sheet in writer.pages:
         for annotation in sheet.get("/Annots") or []:
             action = annotation.get_object().get("/A")
@@ -81,16 +68,10 @@ def join(site: Path, names: list[str]) -> PdfWriter:
 
 
 def main() -> None:
-    if executable() is None:
-        reason = f"The PDF is not made: no browser is there (none of {', '.join(NAMES)})"
-        if os.environ.get("PATCHINIT_REQUIRE_BROWSER"):
-            sys.exit(reason)
-        print(reason)
+    if not ready("The PDF is not made"):
         return
-    adopt()  # a browser wants a home and short paths of sockets, as a kernel does
-    names = documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8")))
     try:
-        writer = join(SITE, names)
+        writer = join(SITE, documents())
     except BrowserError as error:
         sys.exit(f"The PDF could not be made: {error}")
     TARGET.parent.mkdir(parents=True, exist_ok=True)

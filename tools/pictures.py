@@ -1,7 +1,5 @@
 """Make the pictures of an executed chapter lighter."""
 
-from __future__ import annotations
-
 import base64
 import io
 

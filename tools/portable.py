@@ -1,11 +1,8 @@
 """Whether the verdicts are the same on another processor: python -m tools.portable [CHAPTER ...]
 
-Executes the chapters with the processor's instruction set held down and one thread, and compares
-every verdict that they glue with that of the built book. Numbers may differ in their last digits;
-verdicts may not.
+Executes the chapters with the processor's instruction set held down and one thread. Numbers may
+differ from the built book's in their last digits; verdicts may not.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -27,12 +24,9 @@ def differences(one: dict[str, str], other: dict[str, str]) -> tuple[list[str], 
     """Verdicts that differ, as text, and names of the other values that do."""
     names = sorted(one.keys() | other.keys())
     differing = [name for name in names if one.get(name) != other.get(name)]
-    verdicts = [
-        f"{n}: {one.get(n)} here, {other.get(n)} held down"
-        for n in differing
-        if _VERDICT.fullmatch(n)
-    ]
-    return verdicts, [name for name in differing if not _VERDICT.fullmatch(name)]
+    verdicts = list(filter(_VERDICT.fullmatch, differing))
+    texts = [f"{name}: {one.get(name)} here, {other.get(name)} held down" for name in verdicts]
+    return texts, [name for name in differing if name not in verdicts]
 
 
 def main() -> int:
@@ -44,23 +38,18 @@ def main() -> int:
     for chapter in chosen:
         built = ROOT / "_build/executed/notebooks" / chapter.name
         if not built.exists():
-            print(f"{built.relative_to(ROOT)} is not there: make book first")
-            return 2
+            sys.exit(f"{built.relative_to(ROOT)} is not there: make book first")
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / chapter.name
             command = [sys.executable, "-m", "tools.execute", str(chapter), str(target)]
             subprocess.run(command, cwd=ROOT, env=held_down, check=True, stdout=subprocess.DEVNULL)
-            one, other = (
-                kept_in(json.loads(path.read_text(encoding="utf-8"))) for path in (built, target)
-            )
+            texts = [path.read_text(encoding="utf-8") for path in (built, target)]
+        one, other = (kept_in(json.loads(text)) for text in texts)
         verdicts, rest = differences(one, other)
         n_verdicts += sum(bool(_VERDICT.fullmatch(name)) for name in one)
         all_differing += verdicts
-        print(
-            f"{chapter.stem}: {len(one)} values, {len(rest)} differ in some digit, "
-            f"{len(verdicts)} verdicts differ",
-            flush=True,
-        )
+        counts = f"{len(rest)} differ in some digit, {len(verdicts)} verdicts differ"
+        print(f"{chapter.stem}: {len(one)} values, {counts}", flush=True)
         for text in [*verdicts, *rest]:
             print(f"  {text}")
     print(f"{n_verdicts} verdicts, {len(all_differing)} differ")

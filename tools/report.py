@@ -1,10 +1,6 @@
 """Print where the book is and what each page costs: python -m tools.report"""
 
-from __future__ import annotations
-
 from pathlib import Path
-
-import yaml
 
 from companion.pages.extension.site import costs
 from tools.gates import EXECUTED, SITE, documents
@@ -16,9 +12,8 @@ LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
 def page_weight(page: Path) -> int:
     """Bytes of a page's HTML and of the pictures it shows."""
     pictures = {(page.parent / source).resolve() for source in pictures_of(page)}
-    return page.stat().st_size + sum(
-        p.stat().st_size for p in pictures if p.is_file() and "_static" not in p.parts
-    )
+    own = [p for p in pictures if p.is_file() and "_static" not in p.parts]
+    return sum(path.stat().st_size for path in [page, *own])
 
 
 def row(name: str, *values: float | None) -> str:
@@ -33,11 +28,11 @@ def row(name: str, *values: float | None) -> str:
 def main() -> None:
     taken = costs(EXECUTED / "notebooks")
     print("\n" + f"{'chapter':<36}" + "".join(f"{name:>9} " for name in LIMITS))
-    for name in documents(yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))):
+    for name in documents():
         seconds, memory = taken.get(Path(name).name, (None, None))
         print(row(name, seconds, memory, page_weight(SITE / f"{name}.html") / 1e6))
-    total = sum(seconds for seconds, _ in taken.values())
     shared = sum(path.stat().st_size for path in (SITE / "_static").rglob("*") if path.is_file())
+    total = sum(seconds for seconds, _ in taken.values())
     print(f"{'all chapters, one after another':<36}{total:>9.2f}")
     print(f"Scripts, styles and fonts that all pages share: {shared / 1e6:.1f} MB")
     limits = ", ".join(f"{limit} {name}" for name, limit in LIMITS.items())

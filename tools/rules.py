@@ -1,11 +1,9 @@
 """Which is older, a rule or the first results that it judges: python -m tools.rules
 
-Writes book/rules.csv from git's history. The page book/rules.md shows it, also where there is no
-git. A rule is a section of the protocol. One whose present text is younger than results needs a
-reason, which is entered once and kept as long as the text stays: python -m tools.rules --why REASON
+Writes book/rules.csv, which book/rules.md shows, from git's history. A rule is a section of the
+protocol. One whose present text is younger than results needs a reason, which is entered once and
+kept as long as the text stays: python -m tools.rules --why REASON
 """
-
-from __future__ import annotations
 
 import argparse
 import csv
@@ -15,8 +13,8 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.files import write_if_changed
 
@@ -59,27 +57,13 @@ class NoHistory(Exception):
     """It can't be found out here what came first; the text has the cause."""
 
 
-# --- Rules as they stand -------------------------------------------------------------------------
-
-
-def sections(page: str) -> dict[str, str]:
-    """{heading: its own text} of a page, as one line each: where lines break is no matter."""
-    _, *parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
-    return {
-        heading: " ".join(text.split())
-        for heading, text in zip(parts[::2], parts[1::2], strict=True)
-        if text.strip()
-    }
-
-
 def digests(page: str) -> dict[str, str]:
-    """{rule: digest of its text} of the page, in its order, and at last all of them as one."""
-    found = {name: text for name, text in sections(page).items() if name not in NO_RULES}
-    texts = found | {ALL: str(list(found.values()))}
+    """{heading: digest of its text, on one line} of the page's rules, and of all as one."""
+    _, *parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
+    sections = zip(parts[::2], (" ".join(text.split()) for text in parts[1::2]), strict=True)
+    texts = {name: text for name, text in sections if text and name not in NO_RULES}
+    texts[ALL] = str(list(texts.values()))
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
-
-
-# --- The history ---------------------------------------------------------------------------------
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -101,12 +85,9 @@ def ask_for_history(root: Path) -> None:
         raise NoHistory("this clone is shallow; `git fetch --unshallow` brings the history")
 
 
-@dataclass(frozen=True)
-class Commit:
-    """A commit and its date, UTC."""
-
+class Commit(NamedTuple):
     hash: str
-    date: str
+    date: str  # UTC
 
 
 def _log(root: Path, *arguments: str) -> list[tuple[Commit, str]]:
@@ -124,10 +105,7 @@ def _log(root: Path, *arguments: str) -> list[tuple[Commit, str]]:
 
 
 def versions(root: Path) -> list[tuple[Commit, dict[str, str]]]:
-    """Each commit that changed the page, under older names too, newest first, with its digests.
-
-    A merge is among them if its text is that of neither side.
-    """
+    """Each commit that changed the page, under older names too, newest first, with its digests."""
     found = []
     for commit, name in _log(root, "--follow", "--diff-merges=combined", "--", PAGE):
         try:
@@ -142,10 +120,10 @@ def came_in(rule: str, digest: str, history: list[tuple[Commit, dict[str, str]]]
     """The commit from which on the rule's text is the present one; None if it is in none yet."""
     since = None
     for commit, found in history:
-        same = found.get(rule) == digest
-        if since and not same:
+        if found.get(rule) == digest:
+            since = commit
+        elif since:
             break
-        since = commit if same else since
     return since
 
 
@@ -159,35 +137,30 @@ def is_older(root: Path, rule: Commit | None, results: Commit | None) -> bool:
     """Whether the results' commit builds on the rule's, and is another one."""
     if rule is None or results is None:
         return rule is not None
-    if rule.hash == results.hash:
-        return False
     try:
         _git(root, "merge-base", "--is-ancestor", rule.hash, results.hash)
     except subprocess.CalledProcessError:
         return False
-    return True
+    return rule.hash != results.hash
 
 
 def table(root: Path, kept: list[dict[str, str]], why: str = "") -> list[dict[str, str]]:
-    """The rows by the history; reasons stay while a rule's text does.
-
-    `why` is for those that have none yet.
-    """
+    """The rows by the history; reasons stay while a rule's text does, `why` is for the others."""
     ask_for_history(root)
     reasons = {(row["rule"], row["digest"]): row["why"] for row in kept}
-    there = {path.parent.name for path in (root / "results").glob("*/manifest.json")}
-    results = {study: first_results(root, study) for study in sorted(there)}
+    studies = [path.parent.name for path in sorted((root / "results").glob("*/manifest.json"))]
+    results = {study: first_results(root, study) for study in studies}
     # What is in no commit yet comes last.
     dates = {study: first.date if first else "later" for study, first in results.items()}
     history, rows = versions(root), []
     for rule, digest in digests((root / PAGE).read_text(encoding="utf-8")).items():
         since = came_in(rule, digest, history)
         judges = JUDGES.get(rule, STAGES)
-        row = dict.fromkeys(COLUMNS, "") | {"rule": rule, "digest": digest}
-        row["judges"] = " ".join(judges)
+        row = dict.fromkeys(COLUMNS, "")
+        row |= {"rule": rule, "digest": digest, "judges": " ".join(judges)}
         if since:
             row |= {"commit": since.hash, "date": since.date}
-        if judged := [study for study in judges if study in there]:
+        if judged := [study for study in judges if study in results]:
             study = min(judged, key=lambda one: dates[one])
             first = results[study]
             row |= {"results": study, "older": "yes" if is_older(root, since, first) else "no"}

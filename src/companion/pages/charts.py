@@ -32,33 +32,12 @@ def seed_curves(
     method: str,
     x: ArrayLike | None = None,
     interval: bool = False,
-    label: str | None = None,
     **line: Any,
 ) -> Axes:
     """Every seed's curve thin, their mean thick, in the method's colour, line and marker.
 
-    Parameters
-    ----------
-    values : array-like of shape (S, E)
-        S seeds, E epochs.
-    ax : Axes
-    method : str
-        Gives the lines their colour and their label, and the mean its dashes and marker.
-    x : array-like of shape (E,), optional
-        Default: 1 to E.
-    interval : bool
-        Shade the mean's 95 % interval (Student's t), at each epoch by itself; from two seeds on.
-    label : str, optional
-        Default: the method's.
-    **line
-        Passed on to the thick line.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = seed_curves([[1, 2, 4], [3, 4, 6]], ax=Figure().subplots(), method="kmeans")
-    >>> ax.lines[-1].get_ydata().tolist(), ax.lines[-1].get_label()
-    ([2.0, 3.0, 5.0], 'k-means')
+    `values` has shape (S, E), S seeds and E epochs; `x` is 1 to E by default. With `interval` the
+    mean's 95 % interval (Student's t) is shaded, at each epoch by itself, from two seeds on.
     """
     seeds = np.asarray(values)
     epochs = np.arange(1, seeds.shape[1] + 1) if x is None else np.asarray(x)
@@ -72,7 +51,7 @@ def seed_curves(
         "marker": METHOD_MARKERS[method],
         "markersize": 5,
         "markevery": (first, every),
-        "label": label or METHOD_LABELS[method],
+        "label": METHOD_LABELS[method],
     } | line
     if interval and len(seeds) > 1:
         bounds = [mean_interval(column) for column in seeds.T]
@@ -88,21 +67,8 @@ def stage_panels(
 ) -> tuple[Figure, list[Axes]]:
     """A panel for each stage, with its data set and length above; two side by side.
 
-    Parameters
-    ----------
-    stages : sequence of Stage
-        One or more.
-    height : float
-        Of a row, in inches.
-    rows : int, optional
-        Panels beneath one another for each stage, which then stand in columns.
-    **shared
-        `sharex`, `sharey`: as for `matplotlib.pyplot.subplots`.
-
-    Returns
-    -------
-    Figure, list of Axes
-        The axes in the order of the stages; with `rows`, row after row.
+    `height` is a row's, in inches. With `rows`, each stage has a column of so many panels, and the
+    axes come row after row. `sharex` and `sharey` are as for `matplotlib.pyplot.subplots`.
     """
     columns = len(stages) if rows else min(len(stages), 2)
     wrapped = not rows and len(stages) > columns
@@ -128,14 +94,7 @@ def forest(
 ) -> Axes:
     """Differences from Glorot, one line an arm: seeds, mean, interval, the paper's value hollow.
 
-    Parameters
-    ----------
-    rows : sequence of (ArmKey, Accuracy, float or None)
-        The arm, its difference, and the paper's in percentage points.
-    ax : Axes
-    margin : float
-        Half the width of the shaded band in which a difference counts as none, in percentage
-        points.
+    All in percentage points; one in the shaded band, `margin` to both sides, counts as none.
     """
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
@@ -160,22 +119,7 @@ def forest(
 def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
     """A dotted line where the learning rate drops to a tenth; none in a run that ends before.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the runs that the chart shows.
-    ax : Axes
-        Its x axis counts epochs from 1.
-    note : bool
-        Write beside the line what it marks.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from companion.runs.settings import Settings
-    >>> ax = mark_drop(Settings(epochs=20, drop_after=15), ax=Figure().subplots())
-    >>> ax.lines[0].get_xdata(), ax.texts[0].get_text()
-    ([15.5, 15.5], 'rate / 10')
+    The x axis counts epochs from 1.
     """
     if settings.drop_after < settings.epochs:
         at, foot = settings.drop_after + 0.5, ("data", "axes fraction")
@@ -192,16 +136,8 @@ def specification_curve(
 ) -> tuple[Axes, Axes]:
     """Every specification of an effect by rising estimate, and beneath what was chosen in it.
 
-    Registered ones are blue diamonds. A choice that is the same in all has no line beneath.
-
-    Parameters
-    ----------
-    rows : sequence of Specification
-        At least one. One of a single seed has no interval.
-    axes : tuple of two Axes
-        The curve above, and the choices beneath.
-    unchanged : float
-        Where the line of no effect is; 1 for a ratio.
+    Registered ones are blue diamonds. A choice that is the same in all has no line beneath, and a
+    specification of a single seed no interval. No effect is at `unchanged`; 1 for a ratio.
 
     References
     ----------

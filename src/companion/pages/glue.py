@@ -25,18 +25,7 @@ def _glue(name: str, value: object) -> None:
 
 
 def glue_verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
-    """Keep a claim's verdict by the bound of its chapter.
-
-    Parameters
-    ----------
-    data : Images
-        That it rests on; stand-in data decide nothing.
-    claim : int
-        Its number.
-    holds : bool or None
-        None is undecided.
-    evidence : str
-    """
+    """Keep a claim's verdict by its chapter's bound; None, or stand-in data, decide nothing."""
     found = SUPPORTED if holds else NOT_SUPPORTED
     if data.stand_in_for or holds is None:
         found = UNDECIDED

@@ -29,20 +29,11 @@ def filter_grid(
     scale: float | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Filters as small images, each on the same symmetric scale, whose value is stated below.
+    """Filters (F, C, kh, kw) as small images on one symmetric scale, whose value is stated below.
 
     Colour filters show zero as mid-grey and each channel's weight as more or less of that channel;
-    greyscale filters run from blue (negative) over white to red (positive).
-
-    Parameters
-    ----------
-    filters : Tensor of shape (F, C, kh, kw)
-    ax : Axes
-    n_cols : int, optional
-        Filters in a row; default: all in one, 16 at most.
-    scale : float, optional
-        Weight at the ends of the colour scale; default: the largest magnitude in the bank.
-    title : str, optional
+    greyscale filters run from blue (negative) over white to red (positive). `scale` is the weight
+    at the ends of the colour scale, by default the largest magnitude in the bank.
 
     Examples
     --------
@@ -63,68 +54,28 @@ def filter_grid(
 def patch_grid(
     patches: Tensor, *, ax: Axes, n_cols: int | None = None, title: str | None = None
 ) -> Axes:
-    """Patches or images as they are, values from 0 (black) to 1 (full).
-
-    Parameters
-    ----------
-    patches : Tensor of shape (P, C, h, w)
-        uint8 (divided by 255) or floats in [0, 1].
-    ax : Axes
-    n_cols : int, optional
-        Patches in a row; default: all in one, 16 at most.
-    title : str, optional
-    """
+    """Patches or images (P, C, h, w) as they are: floats from 0 (black) to 1 (full), or uint8."""
     _check_channels("patches", patches.shape[1])
     _grid(ax, patches, n_cols, title)
     return ax
 
 
 def spectrum(
-    eigenvalues: Tensor,
-    *,
-    ax: Axes,
-    method: str = "principal_components",
-    label: str | None = None,
-    **line: Any,
+    eigenvalues: Tensor, *, ax: Axes, method: str = "principal_components", **line: Any
 ) -> Axes:
-    """Share of the variance along each component, on a logarithmic axis.
+    """Share of the variance along each component, largest first, on a logarithmic axis.
 
-    Parameters
-    ----------
-    eigenvalues : Tensor of shape (d,)
-        Largest first; values below 1e-6 of the sum are drawn there.
-    ax : Axes
-    method : str
-        Gives the line its colour.
-    label : str, optional
-        For the legend.
-    **line
-        Passed on to the line.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = spectrum(torch.tensor([3.0, 1.0]), ax=Figure().subplots())
-    >>> ax.lines[0].get_ydata().tolist()
-    [75.0, 25.0]
+    Shares below 1e-6 are drawn there.
     """
     share = (eigenvalues / eigenvalues.sum()).clamp_min(1e-6).numpy()
     style: dict[str, Any] = {"color": METHOD_COLORS[method], "marker": "o", "markersize": 4}
-    ax.plot(np.arange(1, len(share) + 1), 100 * share, label=label, **style | line)
+    ax.plot(np.arange(1, len(share) + 1), 100 * share, **style | line)
     ax.set(yscale="log", xlabel="component (1 = most variance)", ylabel="share of variance (%)")
     return ax
 
 
 def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
-    """One image in pixels of its own: the first pixel's centre lies at (0, 0).
-
-    Parameters
-    ----------
-    image : Tensor of shape (C, H, W)
-        As in `patch_grid`.
-    ax : Axes
-    title : str, optional
-    """
+    """One image (C, H, W), values as in `patch_grid`: the first pixel's centre lies at (0, 0)."""
     channels, height, width = image.shape
     _check_channels("image", channels)
     _draw(ax, image, (-0.5, width - 0.5, height - 0.5, -0.5))
@@ -133,18 +84,7 @@ def show_image(image: Tensor, *, ax: Axes, title: str | None = None) -> Axes:
 
 
 def typical_image(images: Tensor) -> int:
-    """The image whose sharpest upright edge, dark to bright, is the median of all.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, C, H, W)
-        At least one image of 3x3 pixels or more; uint8 or floats.
-
-    Returns
-    -------
-    int
-        Its index.
-    """
+    """Index of the image whose sharpest upright edge, dark to bright, is the median of all."""
     edge = torch.tensor([-1.0, 0, 1]).expand(1, images.shape[1], 3, 3)
     return int(conv2d(images.float(), edge).flatten(1).amax(1).median(0).indices)
 
@@ -154,21 +94,7 @@ def activation_strip(
 ) -> Axes:
     """One filter above, patches below, and between them each patch's value (the paper's Figure 2).
 
-    Parameters
-    ----------
-    weight : Tensor of shape (C, kh, kw)
-    patches : Tensor of shape (P, C, kh, kw)
-        Values in [0, 1].
-    values : Tensor of shape (P,)
-        The numbers to write, e.g. responses or cosine similarities.
-    ax : Axes
-    unit : str
-        What the values are, written at the left.
-
-    Raises
-    ------
-    ValueError
-        As many values as patches are wanted.
+    The patches (P, C, kh, kw) lie in [0, 1]; `unit` says what their P values are.
     """
     _check_channels("patches", patches.shape[1])
     n = len(patches)
@@ -189,29 +115,20 @@ def before_after(
     distances: Tensor,
     *,
     ax: Axes,
-    n_cols: int = 14,
     title: str | None = None,
 ) -> Axes:
-    """Three lines of filters: before training, after it, and their difference.
+    """Three lines of filters (F, C, kh, kw): before training, after it, and their difference.
 
     The cosine distance stands beneath each. Each filter is shown at norm 1, since only its
     direction matters behind batch normalisation; the difference of the two is made stronger by
     the whole number written beside it. Colours as in `companion.pages.pictures.filter_grid`.
-
-    Parameters
-    ----------
-    before, after : Tensor of shape (F, C, kh, kw)
-    distances : Tensor of shape (F,)
-    ax : Axes
-    n_cols : int
-        Filters side by side, at most; the others follow in three further lines.
-    title : str, optional
     """
     _check_channels("before", before.shape[1])
     unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
     scale = float(torch.stack(unit).abs().quantile(0.995))
     difference = unit[1] - unit[0]
     factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
+    n_cols = 14
     lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
     below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5}
     blocks = range(0, len(before), n_cols)

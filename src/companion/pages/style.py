@@ -38,8 +38,7 @@ METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 def use_style() -> None:
     """How a chapter begins: the book's look, and no more threads than may run at once.
 
-    Changes matplotlib's settings, for all figures that follow, and limits torch's threads
-    (`companion.processors.limit_threads`).
+    For all figures that follow; `companion.processors.limit_threads` limits torch's threads.
     """
     limit_threads()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))

@@ -4,8 +4,6 @@ What lies beside this module draws it; here the data are checked, packed and wri
 still picture for readers without scripts.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io
@@ -23,25 +21,10 @@ from ..widgets.fragment import as_base64, fragment, source
 class ExplorerBank:
     """The first layer of one training run: E epochs, S snapshots, F filters.
 
-    Parameters
-    ----------
-    dataset, method, norm : str
-        What the menus call the run; no two runs share all three.
-    color : str
-        The method's, as "#rrggbb".
-    epochs : array of int, shape (S,)
-        When the snapshots were taken: increasing from 0, the start, to E at most; S >= 2.
-    filters : array of shape (S, F, C, k, k)
-        C = 1 or 3.
-    distances : array of shape (E + 1, F)
-        Cosine distance of each filter from its start after each epoch, 0 to 2.
-    null, null_band : arrays of shape (E + 1,) and (E + 1, 2)
-        Distance expected of noise alone, and the lower and upper end of its band.
-
-    Raises
-    ------
-    ValueError
-        Shapes that do not go together.
+    `epochs` (S,) are those of the snapshots, from 0, the start, to E at most; S >= 2. The filters
+    have shape (S, F, C, k, k), C = 1 or 3. `distances` (E + 1, F) are cosine distances from the
+    start; `null` (E + 1,) and `null_band` (E + 1, 2) what noise alone would give, and its bounds.
+    No two runs share data set, method and norm, which the menus show. `color` is "#rrggbb".
     """
 
     dataset: str
@@ -68,23 +51,7 @@ class ExplorerBank:
 def explorer_html(banks: list[ExplorerBank], *, still_alt: str) -> str:
     """An HTML fragment that shows banks of filters and their distances, epoch by epoch.
 
-    Parameters
-    ----------
-    banks : list of ExplorerBank
-        In the order of the menus; the first is shown first, as it is after its last epoch.
-    still_alt : str
-        Describes the picture that stands in where scripts are off: the first bank at its start and
-        at its end.
-
-    Returns
-    -------
-    str
-        For ``IPython.display.HTML``.
-
-    Raises
-    ------
-    ValueError
-        Two banks share data set, method and norm.
+    `still_alt` describes what stands in where scripts are off: the first bank's start and end.
     """
     names = [(bank.dataset, bank.method, bank.norm) for bank in banks]
     twice = next((name for name in names if names.count(name) > 1), None)

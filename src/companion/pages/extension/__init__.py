@@ -1,4 +1,4 @@
-"""What this book adds to Sphinx; each module is an extension of its own."""
+"""What this book adds to Sphinx; each module is an extension that the package sets up."""
 
 from typing import Any
 

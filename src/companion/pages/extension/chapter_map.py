@@ -37,7 +37,6 @@ def minutes(notebook: dict[str, Any]) -> int:
 def card(
     name: str, figure: str, sentence: str, notebook: dict[str, Any], seconds: float | None
 ) -> str:
-    """One card, in MyST."""
     cost = f"{minutes(notebook)} min to read"
     if seconds is not None:
         cost += f", {seconds:.0f} s to run"
@@ -63,13 +62,11 @@ class ChapterMap(SphinxDirective):
                 raise self.error(f"{line!r} is no line of the form 'CHAPTER FIGURE: sentence'")
             self.env.note_dependency(str(path))
             notebook = json.loads(path.read_text(encoding="utf-8"))
-            cards.append(
-                card(match[1], match[2], match[3], notebook, taken.get(match[1], (None,))[0])
-            )
+            seconds, _ = taken.get(match[1], (None, None))
+            cards.append(card(*match.groups(), notebook, seconds))
         grid = "::::{grid} 1 2 2 3\n:gutter: 3\n:class-container: chapters\n\n"
         return self.parse_text_to_nodes(grid + "".join(cards) + "::::\n")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_directive("chapter-map", ChapterMap)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

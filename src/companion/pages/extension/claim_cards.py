@@ -29,28 +29,23 @@ def decided(claims: Claims, found: Mapping[int, Kept]) -> tuple[Kept, list[str]]
 
     `found` has what each chapter keeps, by its number.
     """
-    kept = {
-        number: found[claim.chapter][number]
-        for number, claim in claims.items()
-        if "verdict" in found.get(claim.chapter, {}).get(number, {})
-    }
     problems = [
         f"chapter {chapter} keeps a verdict on claim {number}, which is no claim"
         for chapter, of_chapter in found.items()
         for number in of_chapter
         if number not in claims
     ]
-    problems += [
-        f"chapter {claim.chapter} keeps no verdict on claim {number}, which it is to decide"
-        for number, claim in claims.items()
-        if number not in kept
-    ]
-    problems += [
-        f"chapter {claims[number].chapter} keeps {of_claim['verdict']!r} on claim {number}, which "
-        "is no verdict"
-        for number, of_claim in kept.items()
-        if of_claim["verdict"] not in WORDS
-    ]
+    kept: Kept = {}
+    for number, claim in claims.items():
+        of_claim = found.get(claim.chapter, {}).get(number, {})
+        if "verdict" in of_claim:
+            kept[number] = of_claim
+            if (word := of_claim["verdict"]) not in WORDS:
+                what = f"keeps {word!r} on claim {number}, which is no verdict"
+                problems.append(f"chapter {claim.chapter} {what}")
+        else:
+            what = f"keeps no verdict on claim {number}, which it is to decide"
+            problems.append(f"chapter {claim.chapter} {what}")
     return kept, problems
 
 

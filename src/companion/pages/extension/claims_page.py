@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docutils import nodes
-from myst_nb.ext.glue.crossref import read_glue_cache
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -22,11 +21,12 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from ...claims import CLAIMS, WORDS, Claim
+from . import claim_cards
 from .claim_cards import Kept, as_json, badge, css_class, decided, of_claims
-from .claim_cards import strip as strip_of
-from .claim_cards import tally as tally_of
+from .kept_values import kept_on
 
 PAGE = "book/claims"  # that has the cards
+NOT_HERE = "Not in this build."
 LOGGER = logging.getLogger(__name__)
 
 
@@ -42,19 +42,18 @@ def pages_of(source: Path) -> dict[int, str]:
 
 def found_in(app: Sphinx) -> tuple[Kept, list[str]]:
     """(what is kept of each claim, what is wrong), from what MyST-NB keeps of the chapters."""
-    found = {}
-    folder = vars(app.env)["mystnb_config"].output_folder
-    for number, name in pages_of(Path(app.srcdir)).items():
-        cache = read_glue_cache(folder, f"notebooks/{name}")
-        texts = {name: kept["data"].get("text/plain", "") for name, kept in cache.items()}
-        found[number] = of_claims(texts)
+    chapters = pages_of(Path(app.srcdir)).items()
+    found = {n: of_claims(kept_on(app.env, f"notebooks/{name}")) for n, name in chapters}
     return decided(CLAIMS, found)
 
 
-@functools.cache
-def _found_once(app: Sphinx) -> tuple[Kept, list[str]]:
-    # For all pages of a build, in each of its processes.
-    return found_in(app)
+_found_once = functools.cache(found_in)  # for all pages of a build, in each of its processes
+
+
+def mark(word: str, kind: type[nodes.TextElement] = nodes.inline) -> nodes.TextElement:
+    """A badge: the sign of a verdict and its word."""
+    parts = nodes.inline("", WORDS[word].sign), nodes.Text(f" {word}")
+    return kind("", "", *parts, classes=["verdict", css_class(word)])
 
 
 class FillVerdicts(SphinxPostTransform):
@@ -81,11 +80,7 @@ class FillVerdicts(SphinxPostTransform):
         if word not in WORDS:
             return nodes.inline("", "not in this build")
         on_its_card = self.env.docname == PAGE
-        kind = nodes.inline if on_its_card else nodes.reference
-        made = kind(
-            "", "", nodes.inline("", WORDS[word].sign), nodes.Text(f" {word}"),
-            classes=["verdict", css_class(word)],
-        )  # fmt: skip
+        made = mark(word, nodes.inline if on_its_card else nodes.reference)
         if not on_its_card:
             made["internal"], made["refuri"] = True, f"{self.address()}#claim-{number}"
             made["reftitle"] = f"Claim {number}: {CLAIMS[number].statement}"
@@ -93,14 +88,14 @@ class FillVerdicts(SphinxPostTransform):
 
     def plain(self, number: int, kept: Kept) -> nodes.Node:
         word = kept.get(number, {}).get("verdict")
-        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else "Not in this build.")
+        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else NOT_HERE)
 
     def tally(self, number: int, kept: Kept) -> nodes.Node:
-        return nodes.paragraph("", tally_of(CLAIMS, kept) if kept else "Not in this build.")
+        return nodes.paragraph("", claim_cards.tally(CLAIMS, kept) if kept else NOT_HERE)
 
     def strip(self, number: int, kept: Kept) -> nodes.Node:
         known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
-        return nodes.raw("", strip_of(CLAIMS, known, self.address()), format="html")
+        return nodes.raw("", claim_cards.strip(CLAIMS, known, self.address()), format="html")
 
 
 def write_claims(app: Sphinx, exception: Exception | None) -> None:
@@ -120,24 +115,25 @@ def write_claims(app: Sphinx, exception: Exception | None) -> None:
         path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
 
 
+def glued(claim: Claim, what: str, chapter: str) -> str:
+    """What a chapter keeps of a claim, in MyST."""
+    return f"{{glue:text}}`../notebooks/{chapter}.ipynb::claim_{claim.number}_{what}:s`"
+
+
 def body(claim: Claim, chapters: Mapping[int, str]) -> str:
     """A card's text below its verdict, in MyST; `chapters` has each page by its number."""
-
-    def glued(chapter: int, what: str) -> str:
-        return (
-            f"{{glue:text}}`../notebooks/{chapters[chapter]}.ipynb::claim_{claim.number}_{what}:s`"
-        )
 
     def seen(chapter: int, figure: str | None) -> str:
         link = f"{{doc}}`../notebooks/{chapters[chapter]}`"
         return f"{{numref}}`{figure}` in {link}" if figure else link
 
-    places, evidence = [(claim.chapter, claim.figure)], glued(claim.chapter, "evidence")
+    here = chapters[claim.chapter]
+    places, evidence = [(claim.chapter, claim.figure)], glued(claim, "evidence", here)
     if claim.untrained:
         places.insert(0, (claim.untrained["chapter"], claim.untrained["figure"]))
-        untrained = glued(claim.untrained["chapter"], "evidence")
+        untrained = glued(claim, "evidence", chapters[claim.untrained["chapter"]])
         evidence = f"Untrained: {untrained}\n\nTrained: {evidence}"
-    needed = f"To decide\n: {glued(claim.chapter, 'needed')}.\n\n" if claim.runs else ""
+    needed = f"To decide\n: {glued(claim, 'needed', here)}.\n\n" if claim.runs else ""
     place = "In the paper" if claim.of_the_paper else "Seen first in"
     return (
         f"{place}\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
@@ -164,8 +160,8 @@ class ClaimsCards(SphinxDirective):
         made += nodes.title("", f"Claim {number}: {claim.statement}")
         badge_and_place = nodes.paragraph("", "", later(what="verdict", number=number))
         if claim.runs:
-            name = f"../notebooks/{chapters[claim.chapter]}.ipynb::claim_{number}_where:s"
-            (paragraph,) = self.parse_text_to_nodes(f" {{glue:text}}`{name}`")
+            where = glued(claim, "where", chapters[claim.chapter])
+            (paragraph,) = self.parse_text_to_nodes(where)
             badge_and_place += [nodes.Text(" "), *paragraph.children]
         made += badge_and_place
         made += nodes.paragraph("", "", later(what="plain", number=number))
@@ -173,18 +169,11 @@ class ClaimsCards(SphinxDirective):
         return made
 
 
-class ClaimsStrip(SphinxDirective):
-    """A square for each claim."""
+class OfAllClaims(SphinxDirective):
+    """`claims-strip`: a square for each claim; `claims-tally`: a sentence that counts verdicts."""
 
     def run(self) -> list[nodes.Node]:
-        return [later(what="strip", number=0)]
-
-
-class ClaimsTally(SphinxDirective):
-    """One sentence that counts the verdicts."""
-
-    def run(self) -> list[nodes.Node]:
-        return [later(what="tally", number=0)]
+        return [later(what=self.name.removeprefix("claims-"), number=0)]
 
 
 class ClaimsLegend(SphinxDirective):
@@ -193,11 +182,7 @@ class ClaimsLegend(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         rows = nodes.bullet_list(classes=["legend"])
         for word, how in WORDS.items():
-            mark = nodes.inline(
-                "", "", nodes.inline("", how.sign), nodes.Text(f" {word}"),
-                classes=["verdict", css_class(word)],
-            )  # fmt: skip
-            text = nodes.paragraph("", "", mark, nodes.Text(f" {how.meaning}"))
+            text = nodes.paragraph("", "", mark(word), nodes.Text(f" {how.meaning}"))
             rows += nodes.list_item("", text)
         return [rows]
 
@@ -219,14 +204,13 @@ def count(app: Sphinx, config: Config) -> None:
     config.myst_substitutions = {**config.myst_substitutions, "n_claims": n}
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> None:
     app.add_node(later)
     app.connect("config-inited", count)
     app.connect("build-finished", write_claims)
     app.add_post_transform(FillVerdicts)
     app.add_directive("claims-cards", ClaimsCards)
-    app.add_directive("claims-strip", ClaimsStrip)
-    app.add_directive("claims-tally", ClaimsTally)
+    app.add_directive("claims-strip", OfAllClaims)
+    app.add_directive("claims-tally", OfAllClaims)
     app.add_directive("claims-legend", ClaimsLegend)
     app.add_role("verdict", Verdict())
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,8 +34,6 @@ def is_chart(path: str | os.PathLike[str]) -> bool:
 
 
 class MarkCharts(SphinxPostTransform):
-    """Gives charts the class `chart`."""
-
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:
@@ -45,6 +43,5 @@ class MarkCharts(SphinxPostTransform):
                 image["classes"] = [*image.get("classes", []), "chart"]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_post_transform(MarkCharts)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,6 +13,7 @@ from docutils import nodes
 from myst_nb.core.variables import format_plain_text
 from myst_nb.ext.glue.crossref import read_glue_cache
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
@@ -43,16 +44,20 @@ def kept_in(notebook: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def kept_on(env: BuildEnvironment, page: str) -> dict[str, str]:
+    """The same of a page, from what MyST-NB keeps of it."""
+    cache = read_glue_cache(vars(env)["mystnb_config"].output_folder, page)
+    data = {name: kept["data"].get("text/plain") for name, kept in cache.items()}
+    return {name: text for name, text in data.items() if text is not None}
+
+
 class FillAltTexts(SphinxPostTransform):
     """Fills those of a page, once it is known which of a cell's outputs are shown."""
 
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:
-        page, mystnb = self.env.docname, self.env.mystnb_config  # type: ignore[attr-defined]
-        cache = read_glue_cache(mystnb.output_folder, page)
-        data = {name: kept["data"].get("text/plain") for name, kept in cache.items()}
-        texts = {name: text for name, text in data.items() if text is not None}
+        texts = kept_on(self.env, self.env.docname)
         for image in self.document.findall(nodes.image):
             if not PLACE.search(image.get("alt", "")):
                 continue
@@ -62,12 +67,12 @@ class FillAltTexts(SphinxPostTransform):
                 LOGGER.warning(
                     f"the alt text {image['alt'][:60]!r} can't be filled: {error!r}; "
                     "is it kept in this chapter, by glue_values()?",
-                    location=page,
+                    location=self.env.docname,
                 )
 
 
 class MinusSigns(SphinxPostTransform):
-    """Goes through the numbers of a page once MyST-NB has put them there."""
+    """Gives the numbers of a page a minus once MyST-NB has put them there."""
 
     default_priority = 900
 
@@ -79,7 +84,6 @@ class MinusSigns(SphinxPostTransform):
                     pasted.children = [nodes.Text(text)]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_post_transform(FillAltTexts)
     app.add_post_transform(MinusSigns)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

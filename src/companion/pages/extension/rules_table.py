@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -58,6 +57,5 @@ class RulesTable(SphinxDirective):
             return self.parse_text_to_nodes(table(csv.DictReader(file)))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_directive("rules-table", RulesTable)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

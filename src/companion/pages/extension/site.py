@@ -6,7 +6,6 @@ import re
 import subprocess
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -15,7 +14,15 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
-# --- What the chapters cost ---------------------------------------------------------------------
+SCRIPT = "tex-chtml.js"  # MathJax's
+FONTS = "output/chtml/fonts/woff-v2"
+# Glued values: by a role, and by a directive; verdicts and costs come from the chapters too.
+GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
+# https://github.com/owner/name, ssh://git@github.com/owner/name, git@github.com:owner/name; a user
+# or token is dropped.
+REMOTE = re.compile(
+    r"(?:(?:https|ssh)://)?(?:[^@/]+@)?github\.com(?::\d+)?[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+)
 
 
 def costs(executed: Path) -> dict[str, tuple[float, float]]:
@@ -46,13 +53,6 @@ class ChapterCosts(SphinxDirective):
         return self.parse_text_to_nodes(text + "\n".join([*head, *rows]))
 
 
-# --- Values of other pages ------------------------------------------------------------------------
-
-
-# By a role, and by a directive; verdicts and costs come from the chapters too.
-GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
-
-
 def dependants(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> list[str]:
@@ -70,12 +70,6 @@ def dependants(
     ]
 
 
-# --- MathJax --------------------------------------------------------------------------------------
-
-SCRIPT = "tex-chtml.js"
-FONTS = "output/chtml/fonts/woff-v2"
-
-
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Put MathJax into the book, so that no page loads anything from another host.
 
@@ -89,15 +83,6 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     (target / FONTS).mkdir(parents=True, exist_ok=True)
     copy_asset(str(source / SCRIPT), str(target))
     copy_asset(str(source / FONTS), str(target / FONTS))
-
-
-# --- Launch buttons -------------------------------------------------------------------------------
-
-# https://github.com/owner/name, ssh://git@github.com/owner/name, git@github.com:owner/name; a user
-# or token is dropped.
-REMOTE = re.compile(
-    r"(?:(?:https|ssh)://)?(?:[^@/]+@)?github\.com(?::\d+)?[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
-)
 
 
 def git(folder: str | os.PathLike[str], *arguments: str) -> str:
@@ -143,10 +128,9 @@ def set_repository(app: Sphinx, config: Config) -> None:
             options.pop(key, None)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("config-inited", set_repository)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

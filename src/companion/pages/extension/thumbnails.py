@@ -22,12 +22,19 @@ WIDTH = 680  # pixels; shown at half of that, for screens with finer ones
 WIDE = 1460  # the same for a picture as wide as the text
 
 
-def cell_of(notebook: dict[str, Any], label: str) -> dict[str, Any] | None:
-    """The cell whose figure has this label, or None."""
-    for cell in notebook["cells"]:
-        if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == label:
-            return cell
+def figure_of(source: Path, label: str) -> tuple[Path, dict[str, Any], dict[str, Any]] | None:
+    """(path, notebook, cell) of the chapter's figure that has this label, or None."""
+    for path in sorted((source / "notebooks").glob("*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == label:
+                return path, notebook, cell
     return None
+
+
+def alt_of(notebook: dict[str, Any], cell: dict[str, Any]) -> str:
+    """The figure's alt text, with the values that its chapter keeps."""
+    return filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
 
 
 def picture(cell: dict[str, Any]) -> bytes | None:
@@ -57,34 +64,28 @@ class Thumbnail(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         (label,) = self.arguments
-        for path in sorted((Path(self.env.srcdir) / "notebooks").glob("*.ipynb")):
-            notebook = json.loads(path.read_text(encoding="utf-8"))
-            if cell := cell_of(notebook, label):
-                break
-        else:
+        found = figure_of(Path(self.env.srcdir), label)
+        if found is None:
             raise self.error(f"no cell of a chapter has a figure named {label!r}")
+        path, notebook, cell = found
         self.env.note_dependency(str(path))
         png = picture(cell)
         if png is None:
             return self.parse_text_to_nodes("`make book` draws the figure here.")
         # Beside what Sphinx keeps of the pages: it copies pictures from there into the book.
-        wide = "wide" in self.options
-        name = f"{label}-wide.png" if wide else f"{label}.png"
-        small = Path(self.env.doctreedir) / "thumbnails" / name
+        wide = ["wide"] if "wide" in self.options else []
+        small = Path(self.env.doctreedir) / "thumbnails" / f"{'-'.join([label, *wide])}.png"
         small.parent.mkdir(parents=True, exist_ok=True)
         small.write_bytes(smaller(png, WIDE if wide else WIDTH))
         try:
-            alt = filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
+            alt = alt_of(notebook, cell)
         except (KeyError, ValueError) as error:
             raise self.error(
                 f"the alt text of {label!r} can't be filled: {error!r}; "
                 f"does {path.name} keep it, by glue_values()?"
             ) from error
-        image = nodes.image(
-            uri="/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix(),
-            alt=alt,
-            classes=["thumbnail", "wide"] if wide else ["thumbnail"],
-        )
+        uri = "/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix()
+        image = nodes.image(uri=uri, alt=alt, classes=["thumbnail", *wide])
         link = pending_xref(
             "", image, refdomain="", reftype="thumbnail", reftarget=label,
             refdoc=self.env.docname, refwarn=True,
@@ -103,7 +104,6 @@ def resolve(
     return make_refnode(app.builder, node["refdoc"], page, place, content)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     app.add_directive("thumbnail", Thumbnail)
     app.connect("missing-reference", resolve)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,7 +6,6 @@ cards, since these must be given by complete addresses.
 """
 
 import io
-import json
 import os
 import re
 from functools import cache
@@ -20,9 +19,8 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from .kept_values import filled, kept_in
 from .site import repository
-from .thumbnails import cell_of, picture
+from .thumbnails import alt_of, figure_of, picture
 
 CARD = "fig-gallery"  # the figure on the card: the banks of filters side by side
 SIZE = (1200, 630)  # of a card, in pixels
@@ -114,12 +112,9 @@ def describe(
 @cache
 def card_figure(folder: Path) -> tuple[bytes, str] | None:
     """The figure on the card and its alt text, once its chapter is executed."""
-    for path in sorted((folder / "notebooks").glob("*.ipynb")):
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cell = cell_of(notebook, CARD)
-        if cell and (png := picture(cell)):
-            return png, filled(cell["metadata"]["mystnb"]["image"]["alt"], kept_in(notebook))
-    return None
+    found = figure_of(folder, CARD)
+    png = found and picture(found[2])
+    return (png, alt_of(*found[1:])) if found and png else None
 
 
 def card(png: bytes) -> Image.Image:
@@ -147,7 +142,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         card(figure[0]).save(folder / "_static" / "card.png", optimize=True)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     base = address(app.srcdir)
     if base:
         add_address(app, base)
@@ -158,4 +153,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_address, priority=900)  # after what reads _config.yml
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,4 @@
-"""What all figures to drag share: one frame, in which their data and their script stand."""
-
-from __future__ import annotations
+"""What all figures to drag share: their style, and how their data are packed."""
 
 import html
 
@@ -15,7 +13,6 @@ def drag(name: str, label: str, data: dict, *, still: str, note: str = "") -> st
 
     The script finds it by its class, "drag-" and the name. A note, if any, stands above all.
     """
-    scripts = "\n".join(source(__package__, f"{script}.js") for script in ("drag", name))
     return fragment(
         f"drag drag-{name}",
         label,
@@ -23,7 +20,7 @@ def drag(name: str, label: str, data: dict, *, still: str, note: str = "") -> st
         data,
         still=still,
         css=source(__package__, "drag.css"),
-        js=f"(() => {{\n'use strict';\n{scripts}}})();",
+        js=source(__package__, f"{name}.js"),
     )
 
 

@@ -1,7 +1,5 @@
 """An interactive figure as one piece of HTML that fetches nothing."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json
@@ -28,19 +26,11 @@ def source(package: str, name: str) -> str:
 def fragment(kind: str, label: str, app: str, data: dict, *, still: str, css: str, js: str) -> str:
     """An app with its data, its script and style, and what stands in where scripts are off.
 
-    Parameters
-    ----------
-    kind : str
-        The class by which the script finds its apps.
-    label : str
-        What a screen reader calls the app.
-    app, still : str
-        HTML, with every text from outside escaped.
-    data : dict
-        What JSON can hold; the stops of the colours are added.
-    css, js : str
-        Of this kind; the style of the controls is added.
+    `kind` is the class by which the script finds its apps, `label` what a screen reader calls one.
+    `app` and `still` are HTML, with every text from outside escaped; to the data, which JSON can
+    hold, the stops of the colours are added.
     """
+    shared = source(__package__, "fragment.js")
     text = json.dumps(data | {"colors": [list(bytes.fromhex(c[1:])) for c in BLUE_TO_RED]})
     return FRAGMENT.format(
         kind=kind,
@@ -49,7 +39,7 @@ def fragment(kind: str, label: str, app: str, data: dict, *, still: str, css: st
         label=html.escape(label),
         app=app,
         data=text.replace("<", "\\u003c"),  # no label ends the script
-        js=js,
+        js=f"(() => {{\n'use strict';\n{shared}\n{js}}})();",
     )
 
 

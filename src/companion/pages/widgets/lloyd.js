@@ -31,8 +31,7 @@ function generator(seed) {
   };
 }
 
-begin('drag-lloyd', (root, {points: stored, step, start, most}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-lloyd', (root, {points: stored, step, start, most}, find) => {
   const flat = int16(stored), points = range(flat.length / 2).map(i => [flat[2 * i] * step, flat[2 * i + 1] * step]);
   const limit = 1.05 * step * flat.reduce((top, v) => Math.max(top, Math.abs(v)), 0), random = generator(1);
   const plane = find('.plane'), menu = find('select'), context = plane.firstChild.getContext('2d');
@@ -55,7 +54,7 @@ begin('drag-lloyd', (root, {points: stored, step, start, most}) => {
       context.fillStyle = CLUSTERS[nearest[p]];
       context.fillRect(place(x, 640) - 1.5, place(-y, 640) - 1.5, 3, 3);
     });
-    const at = ([x, y]) => `${place(x, 320).toFixed(1)} ${place(-y, 320).toFixed(1)}`;
+    const at = ([x, y]) => point(place(x, 320), place(-y, 320));
     find('svg').innerHTML = centres.map((c, j) => {
       const trail = line('M' + history.map(h => at(h.centres[j])).join('L'), 'trail'), [x, y] = at(c).split(' ');
       return trail + `<circle class="${j === held ? 'held' : ''}" cx="${x}" cy="${y}" r="9" fill="${CLUSTERS[j]}"/>` +

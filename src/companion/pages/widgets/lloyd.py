@@ -1,7 +1,5 @@
 """Lloyd's steps on points in the plane, whose centres can be dragged."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -14,21 +12,9 @@ MOST_CENTRES = 8
 
 
 def lloyd_html(points: Tensor, start: Tensor, *, still: str) -> str:
-    """Lloyd's steps on points in the plane, computed in the browser.
+    """Lloyd's steps on points (n, 2), n >= 8, in the plane, computed in the browser.
 
-    Parameters
-    ----------
-    points : Tensor of shape (n, 2)
-        Stored in 32,767ths of the largest magnitude.
-    start : Tensor of shape (K, 2)
-        The first centres, 2 to 8; the reader may take others.
-    still : str
-        As for `window_html`.
-
-    Raises
-    ------
-    ValueError
-        Other shapes, or fewer than 8 points.
+    `start` (K, 2) are the first centres, 2 to 8; the reader may take others.
     """
     for name, values, least, most in (
         ("points", points, MOST_CENTRES, math.inf),

@@ -1,18 +1,17 @@
 /* Chapter 3: images in the sample. */
 
-begin('drag-sample_size', (root, {sizes, leading, angles, order, agreement, bank, colors}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-sample_size', (root, {sizes, leading, angles, order, agreement, bank, colors}, find) => {
   const slider = find('[type=range]'), [reference, ...banks] = unpack(bank), draws = order[0].length;
   let shown = 0;
 
   function draw() {
     const i = +slider.value, size = sizes[i], angle = angles[i][shown], cosines = agreement[i][shown];
     const images = `${size} image${size === 1 ? '' : 's'}`;
-    drawPairs(find('.pairs'), banks[i * draws + shown], order[i][shown].map(at => reference[at]), cosines,
-      bank.shape.slice(2), colors);
     const sorted = [...cosines].sort((a, b) => a - b);
-    find('.pairs').setAttribute('aria-label', `${cosines.length} components of ${images}, each above its match: ` +
-      `cosines from ${sorted[0].toFixed(2)} to ${sorted.at(-1).toFixed(2)}.`);
+    const label = `${cosines.length} components of ${images}, each above its match: ` +
+      `cosines from ${sorted[0].toFixed(2)} to ${sorted.at(-1).toFixed(2)}.`;
+    drawPairs(find('.pairs'), label, banks[i * draws + shown], order[i][shown].map(at => reference[at]), cosines,
+      bank.shape.slice(2), colors);
     const end = angle * Math.PI / 180;
     find('.dial').innerHTML = arc(10, 100, 45, angle) + arrow(10, 100, 90, 0, 'first') +
       arrow(10, 100, 90 * Math.cos(end), -90 * Math.sin(end), 'second') + word(60, 116, degrees(angle));

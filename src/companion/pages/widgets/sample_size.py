@@ -1,7 +1,5 @@
 """The components of samples of growing size, to choose by a slider."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -15,21 +13,8 @@ def sample_size_html(
 ) -> str:
     """The components of samples of growing size, each beside its match among the reference's.
 
-    Parameters
-    ----------
-    reference : Tensor of shape (F, C, k, k)
-        The components of all images; C = 1 or 3.
-    samples : dict of int to list of Tensor of shape (F, C, k, k)
-        By the number of images, for each of equally many samples its components.
-    leading : int
-        How many leading components span the spaces whose largest angle is shown, 1 to F.
-    still : str
-        As for `window_html`.
-
-    Raises
-    ------
-    ValueError
-        Other numbers of samples at different sizes, or `leading` out of bounds.
+    `samples` has those of equally many samples at each number of images, all of the reference's
+    shape (F, C, k, k). The angle is that between the spaces of the `leading` components.
     """
     counts = {len(banks) for banks in samples.values()}
     if len(counts) != 1 or 0 in counts:

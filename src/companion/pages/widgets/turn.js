@@ -1,7 +1,6 @@
 /* Chapter 11: norm and angle. */
 
-begin('drag-turn', (root, {low, high, step, marks}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-turn', (root, {low, high, step, marks}, find) => {
   const slider = find('[type=range]'), turns = find('.turns'), chart = find('.chart');
   const kinds = [['SGD', 2, 'first'], ['Adam', 1, 'second']];
   const angle = (power, at) => Math.atan(step / at ** power) * 180 / Math.PI;
@@ -17,7 +16,7 @@ begin('drag-turn', (root, {low, high, step, marks}) => {
     turns.innerHTML = kinds.map(([name, power, role], i) => {
       const y = 96 + 64 * i, length = UNIT * at, side = UNIT * step / at ** (power - 1);
       return word(18, y + 15, `${name}: ${degrees(found[i])}`, 'start', role) +
-        line(`M18 ${y}L${(18 + length).toFixed(1)} ${(y - side).toFixed(1)}`, 'after') +
+        line(`M18 ${y}L${point(18 + length, y - side)}`, 'after') +
         arc(18, y, Math.min(30, 0.8 * length), found[i]) +
         arrow(18, y, length, 0, '') + arrow(18 + length, y, 0, -side, role);
     }).join('');
@@ -30,7 +29,7 @@ begin('drag-turn', (root, {low, high, step, marks}) => {
       if (tick > least) parts.push(line(`M${LEFT} ${up(tick)}H${RIGHT}`, 'grid'), word(LEFT - 6, up(tick) + 4, tick + '°', 'end'));
     }
     kinds.forEach(([name, power, role], i) => {
-      const points = range(49).map(j => low * (high / low) ** (j / 48)).map(n => `${across(n).toFixed(1)} ${up(angle(power, n)).toFixed(1)}`);
+      const points = range(49).map(j => low * (high / low) ** (j / 48)).map(n => point(across(n), up(angle(power, n))));
       parts.push(line('M' + points.join('L'), role));
       parts.push(word(across(2.2) + (i ? 6 : -6), up(angle(power, 2.2)) + (i ? -6 : 10), name, i ? 'start' : 'end', role));
       parts.push(`<circle class="${role}" cx="${across(at).toFixed(1)}" cy="${up(found[i]).toFixed(1)}" r="5"/>`);

@@ -1,7 +1,5 @@
 """How far one step turns a filter, by the filter's norm."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -12,18 +10,8 @@ from .drag import drag
 def turn_html(marks: dict[str, float], *, step: float = 0.25) -> str:
     """How far one step at right angles turns a filter, by its norm, under SGD and under Adam.
 
-    Parameters
-    ----------
-    marks : dict of str to float
-        Norms that a button leads to, from 0.25 to 4, by what the button says.
-    step : float
-        Length of the step at norm 1, above 0, in both. Adam's stays as long at every norm; SGD's is
-        divided by the norm.
-
-    Raises
-    ------
-    ValueError
-        A mark out of bounds, or a step that is not above 0.
+    The step is `step` long at norm 1. Adam's stays so at every norm; SGD's is divided by the norm.
+    `marks` are norms that a button leads to, from 0.25 to 4, by what the button says.
     """
     low, high = 0.25, 4.0
     for name, norm in marks.items():
@@ -36,7 +24,6 @@ def turn_html(marks: dict[str, float], *, step: float = 0.25) -> str:
 
 
 def _table(low: float, high: float, step: float) -> str:
-    """A table of the angles."""
     rows = [
         "<tr><td>{:g}</td><td>{:.1f}°</td><td>{:.1f}°</td></tr>".format(
             norm, *(math.degrees(math.atan(step / norm**power)) for power in (2, 1))

@@ -1,7 +1,6 @@
 /* Chapter 1: a window over an image. */
 
-begin('drag-window', (root, {shape: [channels, height, width], image, side, filters, start, colors}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-window', (root, {shape: [channels, height, width], image, side, filters, start, colors}, find) => {
   const levels = bytes(image), menu = find('select'), [picture, map] = root.querySelectorAll('.pad');
   const rows = height - side + 1, columns = width - side + 1, area = side * side;
   const names = channels === 3 ? ['red', 'green', 'blue'] : ['grey'];

@@ -14,27 +14,9 @@ def window_html(
 ) -> str:
     """A window over an image: the patch, its product with a filter, and the response.
 
-    Parameters
-    ----------
-    image : Tensor of shape (C, H, W)
-        C = 1 or 3; uint8, or floats from 0 to 1, which are stored in 255ths.
-    filters : dict of str to Tensor of shape (C, k, k)
-        By their names in the menu; the first is shown first.
-    start : pair of int
-        Row and column of the window's upper left corner at the start.
-    still : str
-        What stands in where scripts are off.
-
-    Returns
-    -------
-    str
-        For ``IPython.display.HTML``.
-
-    Raises
-    ------
-    ValueError
-        Another number of channels, filters of other shapes, or a start from which the window does
-        not fit.
+    The image (C, H, W) has C = 1 or 3 channels, uint8, or floats from 0 to 1, which are stored in
+    255ths. The filters (C, k, k) are called in the menu by their names; the first is shown first.
+    `start` is the window's upper left corner, (row, column); `still` stands in without scripts.
     """
     channels, height, width = image.shape
     if channels not in (1, 3):

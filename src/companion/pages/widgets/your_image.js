@@ -106,8 +106,7 @@ function largestAngle(a, b) {
   return Math.acos(Math.sqrt(clamp(values.at(-1), 0, 1))) * 180 / Math.PI;
 }
 
-begin('drag-your_image', (root, {bank, leading, name, colors}) => {
-  const find = selector => root.querySelector(selector);
+begin('drag-your_image', (root, {bank, leading, name, colors}, find) => {
   const file = find('[type=file]'), report = text => { find('.summary').textContent = text; };
   const pairs = find('.pairs'), photo = find('.photo'), table = find('[download]');
   // What was rounded is made orthonormal again: an angle near 0 asks for it.
@@ -156,8 +155,8 @@ begin('drag-your_image', (root, {bank, leading, name, colors}) => {
     photo.hidden = pairs.hidden = false;
     const gains = filters.map(f => reference.map(r => Math.abs(dot(f, r))));
     const order = bank ? assignment(gains) : [], cosines = order.map((j, i) => gains[i][j]);
-    drawPairs(pairs, filters, order.map(j => reference[j]), cosines, [3, 3], colors);
-    pairs.setAttribute('aria-label', `${n} components of the photograph` + (bank ? `, each above its match among those of ${name}.` : '.'));
+    const label = `${n} components of the photograph` + (bank ? `, each above its match among those of ${name}.` : '.');
+    drawPairs(pairs, label, filters, order.map(j => reference[j]), cosines, [3, 3], colors);
     const percent = value => `${(100 * value).toFixed(1)} %`, all = found.used + found.constant;
     report(`${size}, ${all.toLocaleString('en')} patches, ${percent(found.constant / all)} of them constant. ` +
       `The first component has ${percent(shares[0])} of the variance.` +
@@ -176,11 +175,12 @@ begin('drag-your_image', (root, {bank, leading, name, colors}) => {
   }
 
   file.onchange = () => file.files[0] && read(file.files[0]);
-  root.ondragover = event => { event.preventDefault(); find('.drop').classList.add('over'); };
-  root.ondragleave = () => find('.drop').classList.remove('over');
+  const over = on => find('.drop').classList.toggle('over', on);
+  root.ondragover = event => { event.preventDefault(); over(true); };
+  root.ondragleave = () => over(false);
   root.ondrop = event => {
     event.preventDefault();
-    find('.drop').classList.remove('over');
+    over(false);
     const [dropped] = event.dataTransfer.files;
     if (dropped) read(dropped);
     else report('That was no file. Save the image first, or choose it by the button.');
@@ -188,8 +188,7 @@ begin('drag-your_image', (root, {bank, leading, name, colors}) => {
   clear();
   if (bank) {
     pairs.hidden = false;
-    drawPairs(pairs, reference, [], [], [3, 3], colors);
-    pairs.setAttribute('aria-label', `The components of ${name}`);
+    drawPairs(pairs, `The components of ${name}`, reference, [], [], [3, 3], colors);
     find('.below').textContent = `Until you choose a photograph: the components of ${name}, by decreasing variance.`;
   }
 });

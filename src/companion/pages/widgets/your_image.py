@@ -1,7 +1,5 @@
 """The components of a reader's own photograph."""
 
-from __future__ import annotations
-
 import html
 from typing import Any
 
@@ -13,22 +11,9 @@ from .drag import drag, packed, paragraph
 def your_image_html(reference: Tensor | None, *, leading: int = 7, name: str = "CIFAR-10") -> str:
     """The components of a reader's own photograph, computed in the browser, beside a reference.
 
-    What the script computes is `principal_components` of all 3x3 patches of the photograph.
-
-    Parameters
-    ----------
-    reference : Tensor of shape (27, 3, 3, 3), or None
-        Components to hold the photograph's against; None where there are none, and the page says
-        so.
-    leading : int
-        How many leading components span the spaces whose largest angle is shown.
-    name : str
-        What the reference is of.
-
-    Raises
-    ------
-    ValueError
-        A reference of another shape.
+    What the script computes is `principal_components` of all 3x3 patches of the photograph. The
+    largest angle between the spaces of the `leading` components is shown. Without a reference,
+    (27, 3, 3, 3), of the data set `name`, the page says so.
     """
     note = ""
     data: dict[str, Any] = {"leading": leading, "name": name}

@@ -1,4 +1,4 @@
-/* What all things to drag share. One function stands around this and around one of them. */
+/* What all interactive figures share. One function stands around this and around one of them. */
 
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 
@@ -11,9 +11,10 @@ const fixed = (value, n = 2) => minus(value.toFixed(n));
 const signed = (value, n = 2) => (value < 0 ? '' : '+') + fixed(value, n);
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const norm = a => Math.sqrt(dot(a, a));
+const point = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 const degrees = value => `${value < 10 ? +value.toPrecision(2) : Math.round(value)}°`;
 
-function element(name, properties, ...children) {
+function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
   return made;
@@ -73,12 +74,13 @@ function unpack({shape, step, bits, values}) {
 }
 
 // Filters above, those that they are matched with below, turned to the same sign, and |cos|.
-function drawPairs(grid, above, below, cosines, sides, stops) {
+function drawPairs(grid, label, above, below, cosines, sides, stops) {
+  grid.setAttribute('aria-label', label);
   const peak = Math.max(...[...above, ...below].flat().map(Math.abs)) || 1;
   grid.replaceChildren(...above.map((weights, i) => {
-    const cell = element('div', {}), turn = below.length && dot(weights, below[i]) < 0 ? -1 : 1;
+    const cell = element('div'), turn = below.length && dot(weights, below[i]) < 0 ? -1 : 1;
     for (const shown of below.length ? [weights, below[i].map(w => turn * w)] : [weights]) {
-      const canvas = element('canvas', {});
+      const canvas = element('canvas');
       paintFilter(canvas, shown, sides, peak, stops);
       cell.append(canvas);
     }
@@ -92,21 +94,22 @@ const word = (x, y, text, anchor = 'middle', name = '') =>
   `<text class="${name}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${text}</text>`;
 const arrow = (x, y, dx, dy, name) => {
   const length = Math.hypot(dx, dy) || 1, head = Math.min(8, length / 2), u = dx / length, v = dy / length;
-  const [tx, ty] = [x + dx, y + dy], side = s => `${(tx - head * (u + s * v / 2)).toFixed(1)} ${(ty - head * (v - s * u / 2)).toFixed(1)}`;
-  return line(`M${x.toFixed(1)} ${y.toFixed(1)}L${tx.toFixed(1)} ${ty.toFixed(1)}M${side(1)}L${tx.toFixed(1)} ${ty.toFixed(1)}L${side(-1)}`, name);
+  const [tx, ty] = [x + dx, y + dy], side = s => point(tx - head * (u + s * v / 2), ty - head * (v - s * u / 2));
+  return line(`M${point(x, y)}L${point(tx, ty)}M${side(1)}L${point(tx, ty)}L${side(-1)}`, name);
 };
 // From the horizontal, counter-clockwise.
 const arc = (x, y, radius, angle) => {
-  const end = angle * Math.PI / 180;
-  return line(`M${x + radius} ${y}A${radius} ${radius} 0 0 0 ${(x + radius * Math.cos(end)).toFixed(1)} ${(y - radius * Math.sin(end)).toFixed(1)}`, 'arc');
+  const end = angle * Math.PI / 180, tip = point(x + radius * Math.cos(end), y - radius * Math.sin(end));
+  return line(`M${x + radius} ${y}A${radius} ${radius} 0 0 0 ${tip}`, 'arc');
 };
 
 // Starts each figure of this kind that has not been started: a page may hold several, and a
-// notebook may put one in after loading.
+// notebook may put one in after loading. `start` gets the figure, its data, and how to find a part.
 function begin(kind, start) {
   for (const root of document.querySelectorAll(`.book-widget.${kind}:not([data-started])`)) {
+    const find = selector => root.querySelector(selector);
     root.dataset.started = '';
-    start(root, JSON.parse(root.querySelector('script[type="application/json"]').textContent));
-    root.querySelector('.app').hidden = false;
+    start(root, JSON.parse(find('script[type="application/json"]').textContent), find);
+    find('.app').hidden = false;
   }
 }
