@@ -9,6 +9,7 @@ import pytest
 
 from companion.claims import (
     CONTRADICTED,
+    DESCRIBED,
     MIXED,
     NO_DIFFERENCE,
     NOT_SUPPORTED,
@@ -83,6 +84,7 @@ def begun(tmp_path_factory):
 
 
 def made_up(outcome=UNDECIDED, state=DECIDED, *readings, claim="9", dataset="cifar10", **more):
+    more = {"studies": ("grid",)} | more
     return Verdict(claim, dataset, "B", 30, outcome, state, readings, **more)
 
 
@@ -92,68 +94,58 @@ def reading(value=0.5, n=6, unit="pp", outcome=UNDECIDED, *, error=0.1, back=Non
                    **more)  # fmt: skip
 
 
-# --- One verdict ---------------------------------------------------------------------------------
+# --- The words, in one snapshot -------------------------------------------------------------------
+
+WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
+YES, NO = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
+#: Verdicts of every kind, by what is special about them.
+KINDS = {
+    **{outcome: made_up(outcome) for outcome in OUTCOMES if outcome != DESCRIBED},
+    "two and four pairs": made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4)),
+    "without runs": made_up(UNDECIDED, NO_RUNS, reading(n=0)),
+    "declared": made_up(UNDECIDED, DECLARED, reading(needed=(1234, 567, 100_000))),
+    "unlike by responses": made_up(SUPPORTED, DECIDED, YES, claim="7a", by_response=(NO,)),
+    "alike by responses": made_up(SUPPORTED, DECIDED, YES, claim="7a", by_response=(YES,)),
+    "unlike, and open": made_up(UNDECIDED, INTERIM, YES, claim="7a", by_response=(NO,)),
+    "both data sets": replace(made_up(dataset="both"), stage="AD", epochs=250),
+    "a second look": made_up(SUPPORTED, DECIDED, reading(level=0.975), second=True),
+    "from a commit": made_up(UNDECIDED, INTERIM, reading(n=2), commit="c0ffee9"),
+}
+EFFECTS = (
+    reading(), reading(-0.5), reading(level=0.978), reading(n=1), reading(-0.5, n=2),
+    reading(n=2, level=0.978), reading(math.log(2), unit="ratio", back=math.exp),
+    reading(math.log(3), unit="ratio", back=math.exp, error=0.6),
+    reading(math.log(3), 1, unit="ratio", back=math.exp),
+    reading(math.atanh(0.3), unit="rank correlation", back=math.tanh),
+    Reading("a − b", "pp", None, 0, 6),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_decided_verdict_is_said_by_its_outcome(outcome):
-    assert verdict_phrase(made_up(outcome)) == outcome
+def test_the_words_for_every_kind_of_verdict(snapshot):
+    """Renewed by: pytest tests/pages/test_phrases.py --snapshot-update"""
+    found = {}
+    for name, verdict in KINDS.items():
+        found[name] = {
+            "phrase": verdict_phrase(verdict),
+            "where": setting_label(verdict),
+            "sentence": claim_sentence([verdict], verdict.claim, "whether it does", **WORDS),
+            "would decide": what_would_decide([verdict]),
+        }
+    assert {"verdicts": found, "effects": [effect(one) for one in EFFECTS]} == snapshot
 
 
-def test_what_is_not_decided_says_how_far_it_is():
-    assert (
-        verdict_phrase(made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4)))
-        == "interim, 2 of 6 pairs"
-    )
-    assert verdict_phrase(made_up(UNDECIDED, NO_RUNS, reading(n=0))) == "no runs yet"
-    assert verdict_phrase(made_up(UNDECIDED, DECLARED, reading())) == "undecided, as declared"
-
-
-def test_measures_that_disagree_are_told_where_it_is_decided():
-    yes, no = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
-    apart = {"claim": "7a", "by_response": (no,)}
-    assert verdict_phrase(made_up(SUPPORTED, DECIDED, yes, **apart)) == (
-        "supported; the two measures disagree"
-    )
-    assert (
-        verdict_phrase(made_up(SUPPORTED, DECIDED, yes, claim="7a", by_response=(yes,)))
-        == "supported"
-    )
-    assert verdict_phrase(made_up(UNDECIDED, INTERIM, yes, **apart)) == "interim, 6 of 6 pairs"
-    (entry,) = verdict_record([made_up(SUPPORTED, DECIDED, yes, **apart)])
-    assert entry["measures_disagree"] is True
-    told = claim_sentence(
-        [made_up(SUPPORTED, DECIDED, yes, **apart)], "7a", "whether it does", **WORDS
-    )
-    assert told == f"{WORDS['supported']} ({CIFAR}; the two measures disagree)."
-
-
-def test_places():
-    assert setting_label(made_up()) == CIFAR
-    both = "CIFAR-10 and Fashion-MNIST, 10×16, "
-    assert setting_label(made_up(dataset="both")) == both + "30 epochs"
-    joined = replace(made_up(dataset="both"), stage="AD", epochs=250)
-    assert setting_label(joined) == both + "250 epochs"
-
-
-@pytest.mark.parametrize(
-    ("of_reading", "text"),
-    [
-        (reading(), "+0.50 [+0.27, +0.73] pp"),  # t(0.975, 8) = 2.306
-        (reading(-0.5), "−0.50 [−0.73, −0.27] pp"),
-        (reading(level=0.978), "+0.50 [+0.22, +0.78] pp at 97.8 %"),  # t(0.989, 8) = 2.83
-        (reading(n=1), "+0.50 pp, too few runs"),
-        (reading(-0.5, n=2), "−0.50 pp, too few runs"),
-        (reading(n=2, level=0.978), "+0.50 pp, too few runs"),
-        (reading(math.log(2), unit="ratio", back=math.exp), "2.00 [1.59, 2.52]"),
-        (reading(math.log(3), unit="ratio", back=math.exp, error=0.6), "3.00, too few runs"),
-        (reading(math.log(3), 1, unit="ratio", back=math.exp), "3.00, too few runs"),
-        (reading(math.atanh(0.3), unit="rank correlation", back=math.tanh), "+0.30 [+0.08, +0.49]"),
-        (Reading("a − b", "pp", None, 0, 6), "no runs"),
-    ],
-)
-def test_effects(of_reading, text):
-    assert effect(of_reading) == text
+def test_the_words_for_whole_stages(finished, begun, snapshot):
+    """Complete with outcomes of both kinds, begun, and without runs."""
+    found = {}
+    for stage, judged in (("finished", finished), ("begun", begun), ("none", verdicts({}))):
+        for claim in ("1", "2", "4", "5", "7a", "20"):
+            told = of(judged, claim)
+            found[f"{stage}, {claim}"] = {
+                "sentence": claim_sentence(told, claim, "whether it does", **WORDS),
+                "where": decided_where(told, overall(told)),
+                "would decide": what_would_decide(told),
+            }
+    assert found == snapshot
 
 
 # --- The table -----------------------------------------------------------------------------------
@@ -198,85 +190,43 @@ def test_a_compatible_size_stands_alone():
 # --- A claim -------------------------------------------------------------------------------------
 
 
-def test_evidence_names_every_place_that_has_runs(finished):
+def test_evidence_names_every_place_that_has_runs(finished, begun):
     text = evidence_line(of(finished, "4"))  # and stage A has none
-    assert text.startswith(f"{FASHION}: contradicted; random patches − Glorot uniform +")
-    assert f". {CIFAR}: supported; " in text and text.endswith(" pp (paper −0.85)")
+    assert text.index(f"{FASHION}: contradicted") < text.index(f"{CIFAR}: supported")
+    assert "250 epochs" not in text and text.endswith(" pp (paper −0.85)")
     halves = evidence_line([*of(finished, "7a"), *of(finished, "7b")])
-    assert f"{CIFAR} (7a): supported; " in halves and f"{FASHION} (7b): supported; " in halves
-    assert halves.count("supported") == 4 and "CIFAR-10 and Fashion-MNIST" not in halves
-    assert evidence_line(of(finished, "2")) == "no registered runs yet"
+    assert halves.count("(7a): supported") == halves.count("(7b): supported") == 2
+    assert evidence_line(of(begun, "4", "fashion_mnist")).endswith(" pp, too few runs")
 
 
-def test_evidence_of_what_has_begun(begun):
-    text = evidence_line(of(begun, "4", "fashion_mnist"))
-    assert "interim, 2 of 5 pairs; random patches − Glorot uniform −" in text
-    assert text.endswith(" pp, too few runs")
-
-
-def test_places_of_an_outcome(finished):
-    claim = of(finished, "20")
-    assert overall(claim) == MIXED
-    assert decided_where(claim, MIXED) == f"({FASHION}: contradicted; {CIFAR}: supported)"
+def test_places_of_an_outcome(finished, begun):
+    """Those that are decided, with their halves; one that is open beside them is left out."""
+    assert overall(of(finished, "20")) == MIXED
     halves = [*of(finished, "7a"), *of(finished, "7b")]
-    assert decided_where(halves, SUPPORTED) == (
-        f"({FASHION} (7a); {CIFAR} (7a); {FASHION} (7b); {CIFAR} (7b))"
-    )
-    assert decided_where(of(finished, "1"), UNDECIDED) == ""
-
-
-def test_places_that_are_open_are_left_out(begun):
+    assert decided_where(halves, SUPPORTED).count("; ") == 3
     assert decided_where(of(begun, "4"), UNDECIDED) == ""
     places = [made_up(NO_DIFFERENCE), made_up(UNDECIDED, dataset="fashion_mnist")]
     assert decided_where(places, NO_DIFFERENCE) == f"({CIFAR})"
     assert decided_where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
 
 
-def test_what_would_decide_a_claim(finished, begun):
-    assert what_would_decide(of(finished, "20")) == "decided"
-    assert what_would_decide(of(finished, "4")) == "stage A (python -m companion run anchor)"
-    assert (
-        what_would_decide(of(begun, "20")) == "the rest of stage B (python -m companion run grid)"
-    )
-    assert what_would_decide(of(begun, "7a")) == (
-        "stage A (python -m companion run anchor); "
-        "stage D (python -m companion run anchor-cifar10); "
-        "the rest of stage B (python -m companion run grid)"
-    )
-
-
-def test_what_would_decide_an_undecidable_claim(finished):
-    ((claim, *_), many) = of(finished, "1"), reading(needed=(1234, 567, 100_000))
-    best, least, most = (f"{n:,}" for n in claim.readings[0].needed)
-    assert what_would_decide(of(finished, "1")) == (
-        f"about {best} pairs ({least} to {most}) for principal components − Glorot uniform, {CIFAR}"
-    )
-    assert what_would_decide([made_up(UNDECIDED, DECLARED, many)]) == (
-        f"about 1,234 pairs (567 to 100,000) for a − b, {CIFAR}"
-    )
-    assert what_would_decide(of(verdicts({}), "5")) == (
-        "more seeds than any stage has; the runs will say how many"
-    )
-
-
 # --- The looks at claim 2 ------------------------------------------------------------------------
-
-BEFORE = "The first look is due with 4 pairs; none has been made."
 
 
 @pytest.mark.parametrize(
-    ("seeds", "gain", "noise", "text"),
+    ("seeds", "gain", "noise", "look"),
     [
-        ((0, 1, 2), 2.0, 0.05, BEFORE),
-        ((0, 1, 2, 3, 4), 2.0, 0.05, "Decided at the look with 4 pairs."),
-        ((0, 1, 2, 3), 0.1, 1.5, "Open after the look with 4 pairs; the next is due with 6."),
-        (range(7), 0.1, 1.5, "Open after the look with 6 pairs; the next is due with 8."),
-        (range(8), 0.1, 1.5, "Decided at the look with 8 pairs."),
+        ((0, 1, 2), 2.0, 0.05, 0),
+        ((0, 1, 2, 3, 4), 2.0, 0.05, 4),
+        ((0, 1, 2, 3), 0.1, 1.5, 4),
+        (range(7), 0.1, 1.5, 6),
+        (range(8), 0.1, 1.5, 8),
         # Seed 3 is still being made, so the first four are not in.
-        ((0, 1, 2, 4, 5), 2.0, 0.05, BEFORE),
+        ((0, 1, 2, 4, 5), 2.0, 0.05, 0),
     ],
 )
-def test_looks(tmp_path, seeds, gain, noise, text):
+def test_looks(tmp_path, seeds, gain, noise, look, snapshot):
+    """The line, and an interval at the level of the look, once the first is made."""
     runs = read(
         tmp_path, "anchor", seeds=range(8), noise=noise,
         accuracy=lambda dataset, of: 80.0 + gain * (of.method == "principal_components"),
@@ -285,13 +235,9 @@ def test_looks(tmp_path, seeds, gain, noise, text):
         ),
     )  # fmt: skip
     (verdict,) = of(verdicts(runs), "2")
-    assert looks_line(verdict) == text and verdict.n == len(seeds)
+    assert looks_line(verdict) == snapshot and verdict.n == len(seeds)
     (row,) = verdict_rows([verdict])
-    assert row["effect, 95 %"].endswith(" at 97.8 %") == (text != BEFORE)
-
-
-def test_no_look_without_runs():
-    assert looks_line(of(verdicts({}), "2")[0]) == BEFORE
+    assert row["effect, 95 %"].endswith(" at 97.8 %") == (look > 0)
 
 
 # --- Which runs ----------------------------------------------------------------------------------
@@ -330,39 +276,6 @@ def test_runs_outside_the_protocol(tmp_path):
     runs = read(tmp_path, "paper", seeds=range(1), keep=glorot)["paper"]
     line = stage_line(Stage(runs, STUDIES["paper"], "cifar10"))
     assert (line["stage"], line["state"]) == ("none", "not registered, decides nothing")
-
-
-# --- What was found, in a sentence ----------------------------------------------------------------
-
-WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
-PLACE = "CIFAR-10, 10×16, 30 epochs"
-
-
-@pytest.mark.parametrize(
-    ("outcome", "says"),
-    [
-        ("supported", f"It holds ({PLACE})."),
-        ("contradicted", f"It fails ({PLACE})."),
-        ("not supported", f"It fails ({PLACE})."),
-        ("no practical difference", f"No matter ({PLACE})."),
-        ("undecided", f"The runs are all in and cannot tell whether it does ({PLACE})."),
-    ],
-)
-def test_every_outcome_has_its_sentence(outcome, says):
-    judged = [Verdict("9", "cifar10", "B", 30, outcome, "decided")]
-    assert claim_sentence(judged, "9", "whether it does", **WORDS) == says
-
-
-def test_what_is_open_says_how_far_it_is():
-    reading = Reading("a", "pp", None, 1, 4)
-    begun = Verdict("9", "cifar10", "B", 30, "undecided", "interim", (reading,))
-    said = claim_sentence([begun], "9", "whether it does", **WORDS)
-    assert said == f"It is open whether it does: so far we have 1 of 4 pairs ({PLACE})."
-    decided = Verdict("9", "fashion_mnist", "B", 30, "supported", "decided")
-    both = claim_sentence([decided, begun], "9", "whether it does", **WORDS)
-    assert both.startswith("It holds (Fashion-MNIST") and both.endswith(
-        f"Still open: 1 of 4 pairs ({PLACE})."
-    )
 
 
 # --- For machines --------------------------------------------------------------------------------
