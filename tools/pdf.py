@@ -8,6 +8,7 @@ import io
 import sys
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NullObject
@@ -16,7 +17,7 @@ from tools.browser import Browser, BrowserError, Page, ready
 from tools.gates import SITE, documents
 
 TARGET = Path("_build/pdf/filters-from-patches.pdf")
-A4 = {"paperWidth": 8.27, "paperHeight": 11.69}  # inches
+A4: dict[str, Any] = {"paperWidth": 8.27, "paperHeight": 11.69}  # inches
 FOOT = (
     '<div style="width: 100%; font: 8px sans-serif; text-align: center; color: #555">'
     '<span class="title"></span> · <span class="pageNumber"></span></div>'

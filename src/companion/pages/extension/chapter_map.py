@@ -1,7 +1,4 @@
-"""The directive `chapter-map`: a card for each chapter, with a picture and what it costs to read.
-
-Each line of its content is `NAME FIGURE: one sentence`.
-"""
+"""The directive `chapter-map`: a card for each chapter, by lines `NAME FIGURE: one sentence`."""
 
 import json
 import re
@@ -63,7 +60,7 @@ class ChapterMap(SphinxDirective):
             self.env.note_dependency(str(path))
             notebook = json.loads(path.read_text(encoding="utf-8"))
             seconds, _ = taken.get(match[1], (None, None))
-            cards.append(card(*match.groups(), notebook, seconds))
+            cards.append(card(match[1], match[2], match[3], notebook, seconds))
         grid = "::::{grid} 1 2 2 3\n:gutter: 3\n:class-container: chapters\n\n"
         return self.parse_text_to_nodes(grid + "".join(cards) + "::::\n")
 
