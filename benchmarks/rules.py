@@ -15,10 +15,11 @@ import argparse
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
-from companion.claims import OUTCOMES, UNDECIDED
+from companion.claims import FROZEN_MARGIN, OUTCOMES, SPEED_MARGIN, UNDECIDED
 from companion.evidence.estimates import (
     MeanSquares,
     accuracy_estimate,
@@ -26,15 +27,13 @@ from companion.evidence.estimates import (
     pooled_residual,
 )
 from companion.evidence.outcomes import (
-    FROZEN_MARGIN,
     LOOKS,
-    SPEED_MARGIN,
-    beyond,
     conjunction,
+    decision_at,
     direction,
     equal_within,
-    gain,
-    part,
+    one_sided,
+    positive,
 )
 from companion.intervals import Estimate, mean_estimate
 
@@ -89,20 +88,24 @@ class Drawn:
 Trial = Callable[[np.random.Generator], tuple[str, bool]]  # outcome, and whether it covers
 
 
+def judged(truth: float, *parts: tuple[Estimate, Callable]) -> tuple[str, bool]:
+    """The verdict on estimates by their rules, and whether the first's interval holds the truth."""
+    first = parts[0][0].interval()
+    return conjunction([decision_at(*part) for part in parts]), first.low <= truth <= first.high
+
+
 def accuracy(stage: str, pairs: list, truths: list[float], n: int, spread: float) -> Trial:
     """Claims 2 (one look), 4, 20, 24, 27: every pair is to have the claimed sign."""
     means = {pair[0]: truth for pair, truth in zip(pairs, truths, strict=True)}
 
     def trial(rng):
         drawn = Drawn(rng, STAGES[stage], spread, means)
-        found = [drawn.estimate({a: 1, b: -1}, n) for a, b, _ in pairs]
         parts = [
-            part(one, lambda interval, sign=sign: direction(interval, sign))
-            for one, (*_, sign) in zip(found, pairs, strict=True)
+            (drawn.estimate({a: 1, b: -1}, n), partial(direction, sign=sign))
+            for a, b, sign in pairs
         ]
-        first = found[0].interval()
         a, b, _ = pairs[0]
-        return conjunction(parts), first.low <= means[a] - means.get(b, 0.0) <= first.high
+        return judged(means[a] - means.get(b, 0.0), *parts)
 
     return trial
 
@@ -132,9 +135,7 @@ def speed(truth: float, spread: float, n: int, stage: str) -> Trial:
         drawn = Drawn(rng, STAGES[stage], spread, {"pc": truth})
         differences = drawn.finals["pc"][:n] - drawn.finals["glorot"][:n]
         one = pooled_mean_estimate(differences, drawn.residual())
-        at = part(one, lambda interval: direction(interval, 1, SPEED_MARGIN))
-        interval = one.interval()
-        return conjunction([at]), interval.low <= truth <= interval.high
+        return judged(truth, (one, partial(direction, sign=1, margin=SPEED_MARGIN)))
 
     return trial
 
@@ -144,9 +145,8 @@ def ratios(truths: list[float], spread: float, n: int, bound: float, sign: int) 
 
     def trial(rng):
         found = [mean_estimate(rng.normal(math.log(t), spread, n), math.exp) for t in truths]
-        parts = [part(one, lambda interval: beyond(interval, bound, sign)) for one in found]
-        interval = found[0].interval()
-        return conjunction(parts), interval.low <= truths[0] <= interval.high
+        rule = partial(one_sided, bound=bound, sign=sign)
+        return judged(truths[0], *((one, rule) for one in found))
 
     return trial
 
@@ -160,12 +160,8 @@ def minimum(gained: float, lost: float, spread: float) -> Trial:
         drawn = Drawn(rng, STAGES["B"], spread, means)
         first = drawn.estimate(weights, 3)
         second = drawn.estimate({"pc frozen": 1, "pc": -1}, 3)
-        parts = [
-            part(first, gain),
-            part(second, lambda interval: equal_within(interval, FROZEN_MARGIN)),
-        ]
-        interval = first.interval()
-        return conjunction(parts), interval.low <= gained <= interval.high
+        none_lost = partial(equal_within, margin=FROZEN_MARGIN)
+        return judged(gained, (first, positive), (second, none_lost))
 
     return trial
 
@@ -176,9 +172,7 @@ def order(rho: float, spread: float, n: int) -> Trial:
     def trial(rng):
         z = rng.normal(math.atanh(rho), spread, n)
         found = [mean_estimate(z + rng.normal(0, 0.05, n), math.tanh) for _ in range(2)]
-        parts = [part(one, lambda interval: beyond(interval, 0.2)) for one in found]
-        interval = found[0].interval()
-        return conjunction(parts), interval.low <= rho <= interval.high
+        return judged(rho, *((one, partial(one_sided, bound=0.2)) for one in found))
 
     return trial
 

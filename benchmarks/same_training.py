@@ -6,7 +6,8 @@ Each tree is a checkout, of whatever age, and makes the runs in a process of its
 machine and with this interpreter's libraries: every method, both precisions, layers that are
 frozen or all from data, other norms, starts and optimisers, augmentation, few labels and redrawn
 ones, on colour and on grey stand-ins. All arrays of the records must agree in every bit but the
-seconds, as must what was learned. With --write an entry of `results/registration.json` then says
+seconds, as must what was learned, and the pixels and labels of the published data sets, where they
+are at hand. With --write an entry of `results/registration.json` then says
 that the two digests train alike; an entry that this script wrote before for the old digest is
 renewed. Ends with status 1 if a run differs. Takes minutes.
 """
@@ -74,6 +75,17 @@ except ImportError:
 runs = {name: Settings(**settings) for name, settings in json.load(sys.stdin).items()}
 for name, settings in runs.items():
     execute(settings, f"{sys.argv[1]}/{name}")
+import hashlib
+from patchinit.data import load_images
+for name in ("cifar10", "fashion_mnist"):
+    for split in ("train", "test"):
+        try:
+            images, labels, _ = load_images(name, split, download=False)
+        except RuntimeError:
+            print(name, split, "absent")
+        else:
+            pixels = hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes())
+            print(name, split, pixels.hexdigest())
 print(code()["digest"])
 """
 
@@ -94,9 +106,11 @@ def cases(methods: list[str]) -> dict[str, dict]:
 
 
 def start(tree: Path, python: str, folder: Path, runs: dict[str, dict]) -> subprocess.Popen:
+    own = {"PYTHONPATH": str((tree / "src").resolve())}
+    own |= {"PATCHINIT_DATA": os.environ.get("PATCHINIT_DATA", str(ROOT / "data"))}
     process = subprocess.Popen(
         [python, "-c", CHILD, str(folder)], cwd=folder, stdin=subprocess.PIPE, text=True,
-        stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str((tree / "src").resolve())},
+        stdout=subprocess.PIPE, env=os.environ | own,
     )  # fmt: skip
     process.stdin.write(json.dumps(runs))
     process.stdin.close()
@@ -157,7 +171,7 @@ def main() -> int:
         ends = [process.stdout.read().split() for process in processes]
         if any(process.wait() for process in processes):
             return 2
-        digests = [end[-1] for end in ends]
+        digests = [end.pop() for end in ends]
         unlike = {
             name: found
             for name in runs
@@ -165,7 +179,12 @@ def main() -> int:
         }
     for name, found in unlike.items():
         print(f"{name} {runs[name]} differs in {', '.join(found)}")
-    alike = f"{len(runs) - len(unlike)} of {len(runs)} runs agree in every bit"
+    if ends[0] != ends[1]:
+        print(f"the published data sets differ: {ends}")
+        return 1
+    absent = ends[0].count("absent")
+    data = f"{4 - absent} of 4 splits of the published data sets"
+    alike = f"{data} and {len(runs) - len(unlike)} of {len(runs)} runs agree in every bit"
     print(f"{alike}: {' and '.join(digests)}")
     if unlike:
         return 1
@@ -175,7 +194,8 @@ def main() -> int:
         write(
             *digests,
             f"{WHY} {len(runs)} short runs of every kind with both on one machine (torch "
-            f"{torch.__version__}), and all arrays but the seconds agree in every bit.",
+            f"{torch.__version__}), and all arrays but the seconds agree in every bit, as do "
+            f"{data} as they are loaded.",
         )
     return 0
 

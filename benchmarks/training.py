@@ -21,8 +21,8 @@ from torchvision.transforms.functional import to_tensor
 from companion.runs.cost import forward_flops
 from companion.runs.process import prepare_process
 from companion.runs.settings import Settings
-from companion.runs.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
+from companion.simpleconv import SimpleConv
 from patchinit.data import Images
 
 SHAPES = {"cifar10": (3, 32), "fashion_mnist": (1, 28)}

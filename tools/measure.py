@@ -69,7 +69,7 @@ def measure(site: Path) -> dict[str, list[dict]]:
 
 
 def main() -> None:
-    site = Path(*sys.argv[1:] or [str(SITE)])
+    site = Path(*(sys.argv[1:] or [str(SITE)]))
     if not (site / "notebooks").is_dir():
         sys.exit(f"SITE={str(site)!r} has no folder notebooks; build the book, or name another")
     if not ready("Nothing is measured"):

@@ -212,7 +212,7 @@ class Claim:
 
     number: int
     statement: str  #: in our words
-    place: str  #: in the paper
+    place: str  #: in the paper; of our own, where it was seen first
     group: str  #: table of the claims page that it stands in
     chapter: int  #: decides it; a cell there keeps claim_NUMBER_verdict and claim_NUMBER_evidence
     rule: str  #: by which it is decided, in a sentence
@@ -523,7 +523,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         31, "A tidy basis is enough: the cosine basis, which has seen no image, ends above Glorot.",
-        place="ours, from stage B", group="own", chapter=9,
+        place="stage B, by accident", group="own", chapter=9,
         rule=("Cosine basis minus Glorot on CIFAR-10 (10×16, 30 epochs), fresh seeds 6 to 9 "
               "alone. ") + _DIRECTION,
         decisions=(
@@ -532,7 +532,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         32, "Components end above Glorot on CIFAR-10.",
-        place="ours, from stage B", group="own", chapter=9,
+        place="stage B, by accident", group="own", chapter=9,
         rule="Components minus Glorot (10×16, 30 epochs), fresh seeds 6 to 9 alone. " + _DIRECTION,
         decisions=(
             Decision((_pair("components", "Glorot"),), (FRESH,)),
@@ -540,7 +540,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         33, "Components end no more than 0.2 pp above the cosine basis on CIFAR-10.",
-        place="ours, from stage B", group="own", chapter=9,
+        place="stage B, by accident", group="own", chapter=9,
         rule=("Components minus cosine basis (10×16, 30 epochs), seeds 4 to 9: the upper end "
               "of the 95 % interval lies below 0.2 pp."),
         decisions=(
@@ -549,7 +549,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         34, "The lead of components over Glorot shrinks as the network grows wider.",
-        place="ours, from stage B", group="own", chapter=9,
+        place="stage B, by accident", group="own", chapter=9,
         rule=("The slope of the lead over log2 of the width (8, 16, 32) on CIFAR-10, 30 "
               "epochs: its 95 % interval lies wholly below zero."),
         decisions=(
@@ -560,7 +560,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         35, "Where training does not overfit, components end above Glorot on Fashion-MNIST.",
-        place="ours, from stage A", group="own", chapter=9,
+        place="stage A, which learns its images by heart", group="own", chapter=9,
         rule="With mirror and shift, 60 epochs (10×16), seeds 0 to 5. " + _DIRECTION,
         decisions=(
             Decision((_pair("components", "Glorot", size=True),), (UNSPOILED,)),

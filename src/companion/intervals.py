@@ -1,9 +1,8 @@
 """Estimates with confidence intervals, from a few paired runs.
 
 An interval at any level comes from one `Estimate`, so a rule that looks at several levels (looks,
-Holm's steps) looks at the same thing. Accuracies
-are in percent and their differences in percentage points (pp); S seeds, N test images, E epochs, F
-filters.
+Holm's steps) looks at the same thing. Accuracies are in percent and their differences in
+percentage points (pp); S seeds, F filters.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ class Interval:
     def shown(self) -> bool:
         """Whether its bounds are worth printing.
 
-        They are not for one or two pairs, for no spread at all, and for a ratio that spans more
-        than a factor of ten.
+        Not for one or two pairs, no spread, or a ratio that spans more than a factor of ten.
         """
         wide = self.ratio and self.high > 10 * self.low
         return self.n > 2 and math.isfinite(self.high) and self.low < self.high and not wide
@@ -66,13 +64,7 @@ def _itself(value: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number whose error follows Student's t, on a scale that may differ from its unit's.
-
-    Examples
-    --------
-    >>> print(f"{Estimate(0.5, error=0.1, freedom=8, n=4).interval():+.2f}")
-    +0.50 [+0.27, +0.73]
-    """
+    """A number whose error follows Student's t, on a scale that may differ from its unit's."""
 
     value: float  #: on the scale where the error is symmetric
     error: float  #: its standard error, 0 or more
@@ -81,10 +73,7 @@ class Estimate:
     back: Callable[[float], float] = _itself  #: from that scale to the unit, such as exp or tanh
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs.
-
-        `level` lies between 0 and 1.
-        """
+        """Confidence interval in the unit; without bounds (infinite) for fewer than two pairs."""
         half = math.inf
         if self.n > 1:
             half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
@@ -93,30 +82,10 @@ class Estimate:
 
 
 def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -> Estimate:
-    """Mean of n independent values with its plain error.
+    """Mean of n >= 1 independent values with its plain error, infinite for n = 1.
 
-    Parameters
-    ----------
-    values : array of shape (n,)
-        On the scale where errors are symmetric: logarithms for ratios (`back` = `math.exp`),
-        Fisher's atanh for correlations (`back` = `math.tanh`).
-    back : function, optional
-        From that scale to the unit. Default: the values are in their unit.
-
-    Returns
-    -------
-    Estimate
-        With n - 1 degrees of freedom; its error is infinite for n = 1.
-
-    Raises
-    ------
-    ValueError
-        No values.
-
-    Examples
-    --------
-    >>> mean_estimate([1.0, 2.0, 3.0]).freedom
-    2
+    The values are on the scale where errors are symmetric, and `back` leads from it to the unit:
+    logarithms and `math.exp` for ratios, Fisher's atanh and `math.tanh` for correlations.
     """
     values = np.asarray(values, dtype=float)
     n = values.size
@@ -127,59 +96,22 @@ def mean_estimate(values: ArrayLike, back: Callable[[float], float] = _itself) -
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Mean of n independent values with Student's t interval, as `mean_estimate` gives it.
-
-    Examples
-    --------
-    >>> print(f"{mean_interval([1, 2, 3]):.2f}")
-    2.00 [−0.48, 4.48]
-    """
+    """Mean of n independent values with Student's t interval, as `mean_estimate` gives it."""
     return mean_estimate(values).interval(level)
 
 
 def geometric_interval(values: ArrayLike) -> Interval:
-    """Geometric mean of positive values with the t interval of the logarithms.
-
-    Examples
-    --------
-    >>> print(f"{geometric_interval([1, 1.5, 2]):.2f}")
-    1.44 [0.61, 3.43]
-    """
+    """Geometric mean of positive values with the t interval of the logarithms."""
     return mean_estimate(np.log(values), math.exp).interval()
 
 
 def rank_correlations(values: ArrayLike, order: ArrayLike | None = None) -> np.ndarray:
-    """Spearman's rank correlation of each seed's values with an order.
-
-    Parameters
-    ----------
-    values : array of shape (S, F)
-        For example each filter's cosine distance.
-    order : array of shape (F,) or (S, F), optional
-        Default: 1 to F, the filter's index.
-
-    Returns
-    -------
-    array of shape (S,)
-
-    Examples
-    --------
-    >>> rank_correlations([[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]).round(3).tolist()
-    [1.0, -1.0]
-    """
+    """(S,), Spearman's correlation of each seed's values, (S, F), with an order or their index."""
     values = np.asarray(values, dtype=float)
     order = np.broadcast_to(np.arange(values.shape[1]) if order is None else order, values.shape)
     return np.array([stats.spearmanr(a, b).statistic for a, b in zip(values, order, strict=True)])
 
 
 def fisher(correlations: ArrayLike) -> np.ndarray:
-    """Fisher's transform, atanh, of correlations cut at +-0.999.
-
-    With few filters a perfect order would be infinite.
-
-    Examples
-    --------
-    >>> fisher([0.0, 1.0]).round(2).tolist()
-    [0.0, 3.8]
-    """
+    """Fisher's transform, atanh, of correlations cut at +-0.999: perfect ones would be infinite."""
     return np.arctanh(np.clip(correlations, -0.999, 0.999))

@@ -22,16 +22,6 @@ def available_processors(mount: Path = _MOUNT, own: Path = _OWN) -> int:
 
     The least of those that it may run on (its affinity) and the time that its control groups give
     it (the quota of cgroup version 1 or 2, rounded up), with all groups above them.
-
-    Parameters
-    ----------
-    mount, own : path, optional
-        Where the control groups lie, and the file that says which the process is in.
-
-    Examples
-    --------
-    >>> 1 <= available_processors() <= os.cpu_count()
-    True
     """
     # joblib.cpu_count sees the affinity too, but of the quotas only that at the mount's root, and
     # none of a group below it (a service of systemd's, say). The Makefile asks before joblib is
@@ -78,22 +68,7 @@ def _quota(group: Path) -> list[float]:
 def limit_threads(most: int | None = None) -> int:
     """Have torch and the libraries under numpy start no more threads than may run at once.
 
-    Fewer are kept where there are fewer (OMP_NUM_THREADS, say).
-
-    Parameters
-    ----------
-    most : int, optional
-        Default: `available_processors`.
-
-    Returns
-    -------
-    int
-        torch's threads from now on.
-
-    Examples
-    --------
-    >>> limit_threads() <= available_processors()
-    True
+    Fewer are kept where there are fewer (OMP_NUM_THREADS, say). Gives torch's threads from now on.
     """
     import torch
     from threadpoolctl import ThreadpoolController

@@ -11,7 +11,7 @@ from companion.runs import check
 from companion.runs.cli import main
 from companion.runs.process import prepare_process
 from companion.runs.settings import Settings
-from companion.runs.simpleconv import SimpleConv
+from companion.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
 from tests.runs.test_trainer import make_set
 

@@ -33,7 +33,7 @@ from companion.runs.record import (
 )
 from companion.runs.run import execute
 from companion.runs.settings import Settings
-from companion.runs.simpleconv import SimpleConv
+from companion.simpleconv import SimpleConv
 from patchinit.filters import cosine_distance
 from tests.conftest import ROOT
 

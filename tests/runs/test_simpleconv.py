@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from companion.runs.simpleconv import SimpleConv
+from companion.simpleconv import SimpleConv
 
 
 def n_parameters(model):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from companion.runs.simpleconv import SimpleConv
-from companion.runs.starts import glorot_uniform_, lsuv_, orthogonal_
+from companion.simpleconv import SimpleConv
+from companion.starts import glorot_uniform_, lsuv_, orthogonal_
 
 
 def seeded(seed=0):

@@ -15,7 +15,7 @@ from companion.runs.batches import MOVE, augment
 from companion.runs.captured_step import undone
 from companion.runs.live import train
 from companion.runs.settings import Settings
-from companion.runs.simpleconv import SimpleConv
+from companion.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
 from patchinit.data import Images
 

@@ -34,8 +34,6 @@ _IN_WORDS = {
 def widths_in_words(widths: tuple[int, ...]) -> str:
     """The blocks behind the first, as many of one width together.
 
-    Examples
-    --------
     >>> widths_in_words((16,) * 10), widths_in_words((32, 32, 64))
     ('10×16', '2×32-1×64')
     """
@@ -46,27 +44,14 @@ def widths_in_words(widths: tuple[int, ...]) -> str:
 class ArmKey:
     """Which arm of a study: its method, and in what else it differs from the study's other arms.
 
-    What is not given is as the study has it in common for all arms, or else the default of
-    `Settings`.
-
-    Parameters
-    ----------
-    method : str
-        One of METHODS.
-    **settings
-        Further fields of `Settings`, such as norm, frozen, layers or label_share.
-
-    Raises
-    ------
-    ValueError
-        A method or a field that there is not.
+    `settings` are further fields of `Settings`, such as norm, frozen or label_share. What is not
+    given is as the study has it in common for all arms, or else the default. ValueError for a
+    method or a field that there is not.
 
     Examples
     --------
     >>> ArmKey("kmeans", norm="glorot").label
     "k-means at Glorot's norm"
-    >>> ArmKey("kmeans", frozen=True) == ArmKey(frozen=True, method="kmeans")
-    True
     """
 
     method: str
@@ -114,12 +99,10 @@ def _to_the_end(rows: np.ndarray, n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Arm:
-    """The finished runs of one arm on one data set, a line a seed.
+    """The finished runs of one arm on one data set: S seeds, E epochs, F filters, N test images.
 
     A run that diverged stays as it ended: its last accuracy and its last finite filters stand for
     all epochs that it did not make, as registered.
-
-    S seeds, E epochs, F filters, N test images.
     """
 
     key: ArmKey
@@ -170,10 +153,7 @@ class Arm:
 
     @functools.cached_property
     def final_distances(self) -> np.ndarray:
-        """(S, F), at the end, from the filters themselves.
-
-        The course over epochs is kept in half precision.
-        """
+        """(S, F), at the end, from the filters themselves: the course is kept in half precision."""
         ends = [(torch.from_numpy(start), torch.from_numpy(end)) for start, end in self.ends]
         return np.stack([cosine_distance(start, end).numpy() for start, end in ends])
 
@@ -184,10 +164,7 @@ class Arm:
 
     @property
     def squared_rates(self) -> np.ndarray:
-        """(E + 1,), sum of the squared learning rates of all steps until after each epoch.
-
-        Noise feeds on it.
-        """
+        """(E + 1,), sum of the squared learning rates until after each epoch; noise feeds on it."""
         settings = self.settings
         n_images = settings.n_train or DATASETS[settings.dataset].n_train - settings.n_held_out
         steps = -(-n_images // settings.batch_size)
@@ -195,9 +172,9 @@ class Arm:
         return np.concatenate([[0.0], np.cumsum(np.square(rates)) * steps])
 
     def noise(self, norm: float | None = None) -> np.ndarray:
-        """(E + 1,), expected distance if only noise had moved a filter under Adam.
+        """(E + 1,), expected distance if Adam's noise alone moved a filter of this norm.
 
-        Computed from the mean norm at the start.
+        Default: of the mean norm at the start.
         """
         norm = float(self.norms[:, 0].mean()) if norm is None else norm
         size = self.results[0].filters[0, 0].size

@@ -17,14 +17,7 @@ from torch import Tensor
 from patchinit.filters.measures import response_correlation
 
 from ..claims import ARMS
-from ..intervals import (
-    Estimate,
-    Interval,
-    fisher,
-    mean_estimate,
-    mean_interval,
-    rank_correlations,
-)
+from ..intervals import Estimate, Interval, fisher, mean_estimate, mean_interval, rank_correlations
 from .arms import Arm, ArmKey
 from .curves import first_epoch, mean_over_epochs
 from .estimates import (
@@ -44,8 +37,6 @@ GLOROT, COMPONENTS, KMEANS, PATCHES, RANDOM, COSINE = (
     )
 )  # fmt: skip
 GLOROT_AT_1 = ArmKey(**ARMS["Glorot at norm 1"])
-FROZEN_COMPONENTS = ArmKey(**ARMS["frozen components"])
-FROZEN_RANDOM = ArmKey(**ARMS["frozen random filters"])
 
 HORIZON = 50  #: epochs that speed is averaged over
 THRESHOLD = 0.9  #: share of Glorot's final accuracy that the epochs saved are counted to
@@ -73,24 +64,12 @@ class Accuracy:
 
 
 def accuracy(
-    on: Stage,
-    weights: Mapping[ArmKey, float],
-    below: int | None = None,
+    on: Stage, weights: Mapping[ArmKey, float], below: int | None = None
 ) -> Accuracy | None:
-    """A weighted sum of final accuracies, in percentage points.
+    """A weighted sum of final accuracies in percentage points, +1 and -1 for a pair of arms.
 
-    Parameters
-    ----------
-    on : Stage
-    weights : mapping of ArmKey to float
-        +1 and -1 for a pair.
-    below : int, optional
-        Only seeds below this, of all runs: a look at claim 2.
-
-    Returns
-    -------
-    Accuracy or None
-        None without runs, or from too few of them to judge the spread by.
+    With `below`, from all runs of the seeds below it: a look at claim 2. None without runs, or from
+    too few of them to judge the spread by.
     """
     arms = on.paired(*weights, below=below)
     if arms is None:
@@ -113,19 +92,9 @@ def _one_seed(arm: Arm) -> Residual | None:
 def speed(
     on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT, horizon: int = HORIZON
 ) -> Estimate | None:
-    """Difference of the accuracies averaged over the first epochs (a restricted mean).
+    """Difference of accuracies averaged over the first `horizon` epochs (a restricted mean), pp.
 
-    Parameters
-    ----------
-    on : Stage
-    one, other : ArmKey
-    horizon : int
-        >= 1, epochs; all of them where a run has fewer.
-
-    Returns
-    -------
-    Estimate or None
-        In percentage points; None without runs, or from too few to judge the spread by.
+    None without runs, or from too few to judge the spread by.
     """
 
     def area(arm: Arm) -> np.ndarray:
@@ -151,19 +120,9 @@ class Saved:
 def epochs_saved(
     on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT, share: float = THRESHOLD
 ) -> Saved | None:
-    """How many epochs earlier the first arm reaches a share of the second's final accuracy.
+    """Epochs of the first arm minus the second's to a share of the second's mean final accuracy.
 
-    Parameters
-    ----------
-    on : Stage
-    one, other : ArmKey
-    share : float
-        0 to 1, of the second arm's mean final accuracy; curves are smoothed (`first_epoch`).
-
-    Returns
-    -------
-    Saved or None
-        Epochs of the first arm minus the second's, so below 0 if it is earlier. None without runs.
+    Below 0 if the first is earlier; curves are smoothed (`first_epoch`). None without runs.
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -183,17 +142,9 @@ def cosine(arm: Arm) -> np.ndarray:
 
 
 def response(covariance: Tensor) -> Measure:
-    """The response distance, 1 minus the correlation of a filter's responses at start and end.
+    """Response distance: 1 minus the correlation of responses at start and end, 0 to 2.
 
-    Parameters
-    ----------
-    covariance : Tensor of shape (d, d)
-        Of raw patches.
-
-    Returns
-    -------
-    function of an Arm, to an array of shape (S, F)
-        0 to 2.
+    The covariance, (d, d), is that of raw patches.
     """
 
     def measure(arm: Arm) -> np.ndarray:
@@ -212,21 +163,8 @@ def ratio(
 ) -> Estimate | None:
     """How much further one arm's filters turn than another's: ratio of the mean distances.
 
-    The geometric mean over seeds.
-
-    Parameters
-    ----------
-    on : Stage
-    one, other : ArmKey
-    measure : function of an Arm, to an array of shape (S, F)
-        A distance > 0 of each filter.
-    over_filters : function with the argument `axis`
-        What becomes of a run's filters, `numpy.median` for one.
-
-    Returns
-    -------
-    Estimate or None
-        Of the logarithm; its interval is of the ratio, > 0. None without runs.
+    The geometric mean over seeds: an estimate of the logarithm, whose interval is of the ratio,
+    > 0. None without runs.
     """
     arms = on.paired(one, other)
     if arms is None:
@@ -240,21 +178,7 @@ def order(
 ) -> Estimate | None:
     """Rank correlation of a filter's distance with its index, averaged after Fisher's transform.
 
-    Correlations beyond +-0.999 count as that: with few filters a perfect order would be infinite.
-
-    Parameters
-    ----------
-    on : Stage
-    key : ArmKey
-        Its filters have an order: components, by falling variance.
-    with_last : bool
-        Whether the last filter counts.
-    measure : function of an Arm, to an array of shape (S, F)
-
-    Returns
-    -------
-    Estimate or None
-        ArmKey Fisher's transform; its interval is of the correlation, -1 to 1. None without runs.
+    The estimate is on Fisher's scale, its interval of the correlation, -1 to 1. None without runs.
     """
     arms = on.paired(key)
     if arms is None:
@@ -264,13 +188,7 @@ def order(
 
 
 def rank_of_last(on: Stage, key: ArmKey = COMPONENTS) -> list[int]:
-    """The rank of the last filter's distance among all, of each seed; F if it turned furthest.
-
-    Returns
-    -------
-    list of int
-        1 to F, one a seed; empty without runs.
-    """
+    """Rank of the last filter's distance in each seed, 1 to F (furthest); empty without runs."""
     arms = on.paired(key)
     if arms is None:
         return []
@@ -278,14 +196,9 @@ def rank_of_last(on: Stage, key: ArmKey = COMPONENTS) -> list[int]:
 
 
 def gradient_at_the_end(on: Stage, key: ArmKey) -> float | None:
-    """Norm on the sphere of the gradient at the end over that at the start.
+    """Norm of the gradient on the sphere, end over start: geometric mean over filters and seeds.
 
-    Geometric mean over filters and seeds.
-
-    Returns
-    -------
-    float or None
-        > 0; None without runs, or where the records have no gradients.
+    None without runs, or where the records have no gradients.
     """
     arms = on.paired(key)
     if arms is None or any(not result.gradient_norms.size for result in arms[0].results):
@@ -295,23 +208,9 @@ def gradient_at_the_end(on: Stage, key: ArmKey) -> float | None:
 
 
 def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
-    """Mean distance of trained filters over that without information, after the null's epochs.
+    """Mean distance of trained filters over that with noise for labels, after the null's epochs.
 
-    Both after the same steps at the same rate.
-
-    Parameters
-    ----------
-    null : Stage
-        Of runs whose labels are noise.
-    trained : Stage
-        Of the same data set, for at least as many epochs.
-    key : ArmKey
-
-    Returns
-    -------
-    list of float
-        > 0, one for each seed that both stages have, made under like conditions; empty without
-        runs.
+    > 0, one for each seed that both stages have, made under like conditions; empty without runs.
     """
     found = []
     for on in (null, trained):

@@ -60,15 +60,7 @@ DECIDED, INTERIM, NO_RUNS, DECLARED = "decided", "interim", "no runs", "declared
 
 @dataclass(frozen=True)
 class Reading:
-    """One part of a claim on one data set, as the runs at hand show it.
-
-    Examples
-    --------
-    >>> found = Estimate(1.0, error=0.3, freedom=5, n=6)
-    >>> reading = Reading("components - Glorot", "pp", found, n=6, n_registered=6)
-    >>> print(f"{reading.interval:+.2f} {reading.unit}, {reading.outcome}")
-    +1.00 [+0.23, +1.77] pp, undecided
-    """
+    """One part of a claim on one data set, as the runs at hand show it."""
 
     what: str  #: "components - Glorot"
     unit: str  #: "pp", "ratio", "rank correlation"
@@ -96,15 +88,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one stage says of one claim on one data set, or on both together.
-
-    Examples
-    --------
-    >>> readings = (Reading("a", "pp", None, 3, 6), Reading("b", "pp", None, 2, 4))
-    >>> verdict = Verdict("9", "cifar10", "B", 30, "undecided", "interim", readings)
-    >>> verdict.n, verdict.n_registered
-    (2, 4)
-    """
+    """What one stage says of one claim on one data set, or on both together."""
 
     claim: str  #: number, and a letter where it has two halves, as in "7a"
     dataset: str  #: or "both"
@@ -204,9 +188,8 @@ def _reading(rule: _Rule, on: Stage, level: float) -> tuple[Reading, DecisionAt]
     found = rule.measure(on)
     estimate = found.estimate if isinstance(found, Accuracy) else found
     at = decision_at(estimate, rule.read)
-    arms = on.paired(*rule.keys)
     return Reading(
-        rule.what, rule.unit, estimate, len(arms[0].seeds) if arms else 0,
+        rule.what, rule.unit, estimate, on.n(*rule.keys),
         on.registered(*rule.keys), at(level), level, rule.paper, *_size(rule, found),
     ), at  # fmt: skip
 
@@ -261,16 +244,8 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
 def overall(verdicts: Sequence[Verdict]) -> str:
     """One word for all verdicts on a claim; the places that it holds for belong beside it.
 
-    Returns
-    -------
-    str
-        The outcome that all decided verdicts on single data sets share, "mixed" if they differ,
-        "undecided" if there is none. A decided "undecided" beside others does not count.
-
-    Examples
-    --------
-    >>> overall([]), overall([Verdict("8", "cifar10", "B", 30, "supported", "decided")])
-    ('undecided', 'supported')
+    The outcome that all decided ones on single data sets share, "mixed" if they differ. A decided
+    "undecided" beside others does not count.
     """
     found = {v.outcome for v in verdicts if v.state == DECIDED and v.dataset != "both"}
     found -= {UNDECIDED}
@@ -280,29 +255,11 @@ def overall(verdicts: Sequence[Verdict]) -> str:
 def verdicts(
     runs: Mapping[str, Runs | None], covariances: Mapping[str, Tensor] | None = None
 ) -> list[Verdict]:
-    """Every verdict that the protocol names, in the order of the claims.
+    """Every verdict that the protocol names, in the order of the claims, with runs or without.
 
-    Parameters
-    ----------
-    runs : mapping of str to Runs or None
-        Of the stages' studies by name, as `companion.evidence.stages.read_stages` gives them. What
-        is not in may be missing.
-    covariances : mapping of str to Tensor of shape (d, d), optional
-        Of the raw patches, by data set. Given, the verdicts on 7 and 8 have the readings of the
-        response distance beside them.
-
-    Returns
-    -------
-    list of Verdict
-        One for each stage and data set that a claim is decided on, with runs or without, and where
-        both data sets have theirs one for both. A second look is among them where the first left
-        the claim undecided.
-
-    Examples
-    --------
-    >>> first = verdicts({})[0]
-    >>> first.claim, first.stage, first.state
-    ('1', 'B', 'declared undecidable')
+    Of `runs` by study, as `read_stages` gives them. Where both data sets have theirs there is one
+    for both; a second look is there where the first left the claim undecided. With `covariances`,
+    (d, d) of raw patches by data set, 7 and 8 have readings of the response distance beside them.
     """
     found = []
     commit = next((one.registration.runs_commit for one in runs.values() if one), None)
@@ -361,18 +318,10 @@ def looks_at_claim_2(on: Stage) -> Verdict:
 
 
 def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Estimate]]:
-    """Claim 11: the difference of each effect, CIFAR-10 minus Fashion-MNIST, at one length.
+    """Claim 11: stages, effect and its difference, CIFAR-10 minus Fashion-MNIST at one length.
 
-    Parameters
-    ----------
-    runs : mapping of str to Runs or None
-        As for `verdicts`. Effects that one of the data sets has no runs for are left out.
-
-    Returns
-    -------
-    list of (stages, what, Estimate)
-        Differences of logarithms for ratios (turned back they are ratios of ratios), of
-        correlations after Fisher's transformation, of percentage points for claim 9.
+    Differences of logarithms for ratios (turned back they are ratios of ratios), of correlations
+    after Fisher's transform, of pp for claim 9. An effect without runs on both is left out.
     """
     found = []
     for fashion, cifar, claims in (

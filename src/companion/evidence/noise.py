@@ -25,38 +25,14 @@ def noise_distance(
         distance = 1 - (1 + d sum(lr^2) / norm^2)^(-(d - 1) / 2d).
 
     Under SGD the step is the gradient, which has d - 1 coordinates at right angles to the filter
-    and falls with the norm, as s / norm in each of them:
+    and falls with the norm, as s / norm in each of them; with momentum m, lr is rate / (1 - m):
 
         distance = 1 - (1 + 2 (d - 1) s^2 sum(lr^2) / norm^4)^(-1/4).
-
-    Parameters
-    ----------
-    norm : float
-        Of the filter at the start, > 0.
-    squared_rates : float or array
-        Sum over all steps of the squared learning rate; for SGD with momentum m, of
-        (rate / (1 - m))^2.
-    n_weights : int
-        d, weights of the filter, >= 2.
-    optimizer : str
-        "adam" or "sgd".
-    gradient_noise : float
-        s, standard deviation of the gradient in each coordinate at norm 1; of SGD only.
-
-    Returns
-    -------
-    float or array
-        0 to 1.
 
     References
     ----------
     The step behind normalisation: van Laarhoven (2017), "L2 regularization versus batch and weight
-    normalization". `tests/patchinit/test_measures.py` holds both formulas against simulated noise.
-
-    Examples
-    --------
-    >>> [round(noise_distance(norm, 0.01, 27), 3) for norm in (0.5, 1, 2)]
-    [0.297, 0.109, 0.031]
+    normalization". `tests/evidence/test_noise.py` holds both formulas against simulated noise.
     """
     if not norm > 0 or n_weights < 2:
         raise ValueError(f"norm={norm} should be > 0 and n_weights={n_weights} at least 2")
@@ -77,12 +53,7 @@ def noise_quantile(
     For a diffusion on the sphere in d dimensions both moments of the cosine are known:
     E cos = g^(-(d-1)/2d) and E cos^2 = 1/d + (1 - 1/d) / g, with g = 1 + d sum(lr^2) / norm^2.
     The distance is taken to have a gamma distribution with these moments: exact (a chi-squared) for
-    small angles. Parameters as for `noise_distance`; `share` from 0 to 1.
-
-    Examples
-    --------
-    >>> [round(float(noise_quantile(1, 0.001, 27, share)), 4) for share in (0.025, 0.975)]
-    [0.0068, 0.0205]
+    small angles.
     """
     rest = 1 - 1 / n_weights
     growth = np.log1p(n_weights * np.asarray(squared_rates, dtype=float) / norm**2)

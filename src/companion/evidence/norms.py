@@ -11,7 +11,7 @@ from .arms import Arm
 
 
 def over_noise(arm: Arm) -> Interval:
-    """Mean distance at the end over what noise alone would do to the arm's mean norm.
+    """Mean distance at the end over what noise alone does at the mean norm, > 0.
 
     The geometric mean over seeds; 1 is noise alone.
     """
@@ -19,10 +19,9 @@ def over_noise(arm: Arm) -> Interval:
 
 
 def norm_slope(arms: Sequence[Arm]) -> float | None:
-    """Slope of the logarithm of the median distance over that of the norm at the start.
+    """Least-squares slope of log median distance over log norm at the start, over all runs.
 
-    By least squares over all runs of the arms; None where their norms differ by less than a
-    factor of exp(0.5) = 1.65, which leaves no slope to speak of.
+    None where norms differ by less than exp(0.5) = 1.65, which leaves no slope to speak of.
     """
     if not arms:
         return None
@@ -31,15 +30,9 @@ def norm_slope(arms: Sequence[Arm]) -> float | None:
 
 
 def norm_share(arms: Sequence[Arm], *, by_method: bool = False) -> float:
-    """Share of the variance of the logarithm of the distance that the norm explains, 0 to 1.
+    """Share of the variance of log distance that a parabola in log norm explains, 0 to 1.
 
-    By a parabola in the logarithm of the norm.
-
-    Parameters
-    ----------
-    arms : sequence of Arm
-    by_method : bool
-        Explained by the norm and the method together: the parabola has a level for each method.
+    By method the parabola has a level for each method.
     """
     norms, turned, methods = _by_run(arms)
     levels = (

@@ -26,28 +26,7 @@ DecisionAt = Callable[[float], str]  #: from the level of the interval to an out
 
 
 def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) -> str:
-    """Whether a difference has the claimed sign.
-
-    Parameters
-    ----------
-    interval : Interval
-    sign : {+1, -1}
-        That is claimed.
-    margin : float
-        Half the width of what counts as no practical difference, in the interval's unit.
-
-    Returns
-    -------
-    str
-        "supported", "contradicted", "no practical difference" or "undecided".
-
-    Examples
-    --------
-    >>> direction(Interval(0.8, 0.5, 1.1, 6), +1)
-    'supported'
-    >>> direction(Interval(0.09, 0.02, 0.16, 90), +1)
-    'no practical difference'
-    """
+    """Whether a difference has the claimed sign, +1 or -1, or is wholly within the margin: none."""
     if -margin < interval.low and interval.high < margin:
         return NO_DIFFERENCE
     if interval.side() == sign:
@@ -56,59 +35,18 @@ def direction(interval: Interval, sign: int, margin: float = ACCURACY_MARGIN) ->
 
 
 def one_sided(interval: Interval, bound: float, sign: int = 1) -> str:
-    """Whether a number lies on the claimed side of a bound: above for +1, below for -1.
-
-    Returns
-    -------
-    str
-        "supported", "not supported" or "undecided".
-
-    Examples
-    --------
-    >>> one_sided(Interval(3.0, 2.0, 4.5, 6), 1.25)
-    'supported'
-    >>> one_sided(Interval(1.1, 1.0, 1.2, 6), 1.25)
-    'not supported'
-    """
+    """Whether a number lies on the claimed side of a bound: above for +1, below for -1."""
     side = interval.side(bound)
     return {sign: SUPPORTED, -sign: NOT_SUPPORTED, 0: UNDECIDED}[side]
 
 
 def no_more_than(interval: Interval, margin: float) -> str:
-    """Whether a difference is at most so large: wholly below the margin supported, above it not.
-
-    Returns
-    -------
-    str
-        "supported", "contradicted" or "undecided".
-
-    Examples
-    --------
-    >>> no_more_than(Interval(-0.6, -1.2, 0.1, 6), 0.2), no_more_than(Interval(1, 0.3, 1.7, 6), 0.2)
-    ('supported', 'contradicted')
-    """
+    """Whether a difference is at most so large: wholly below the margin supported, above it not."""
     return {-1: SUPPORTED, 1: CONTRADICTED, 0: UNDECIDED}[interval.side(margin)]
 
 
 def equal_within(interval: Interval, margin: float) -> str:
-    """Whether a difference is none: wholly inside the margins supported, wholly outside not.
-
-    Parameters
-    ----------
-    interval : Interval
-    margin : float
-        > 0, in the interval's unit.
-
-    Returns
-    -------
-    str
-        "supported", "not supported" or "undecided".
-
-    Examples
-    --------
-    >>> equal_within(Interval(0.1, -0.2, 0.4, 6), 0.5), equal_within(Interval(1, 0.2, 1.8, 6), 0.5)
-    ('supported', 'undecided')
-    """
+    """Whether a difference is none: wholly inside the margins supported, wholly outside not."""
     if -margin < interval.low and interval.high < margin:
         return SUPPORTED
     outside = interval.low > margin or interval.high < -margin
@@ -116,43 +54,13 @@ def equal_within(interval: Interval, margin: float) -> str:
 
 
 def positive(interval: Interval) -> str:
-    """Whether a difference lies above zero, where none, or one below, is just not what is claimed.
-
-    Returns
-    -------
-    str
-        "supported", "not supported" or "undecided".
-
-    Examples
-    --------
-    >>> positive(Interval(0.8, 0.5, 1.1, 6)), positive(Interval(0.0, -0.1, 0.1, 6))
-    ('supported', 'not supported')
-    """
+    """Whether a difference lies above zero; none, or one below, is just not what is claimed."""
     outcome = direction(interval, +1)
     return NOT_SUPPORTED if outcome in (CONTRADICTED, NO_DIFFERENCE) else outcome
 
 
 def decision_at(estimate: Estimate | None, look: Callable[[Interval], str]) -> DecisionAt:
-    """A look at an estimate at any level; undecided without runs or from fewer than three pairs.
-
-    Parameters
-    ----------
-    estimate : Estimate or None
-        None without runs.
-    look : function of an Interval
-        Names the outcome.
-
-    Returns
-    -------
-    function of the interval's level, to an outcome
-
-    Examples
-    --------
-    >>> estimate = Estimate(1.0, error=0.3, freedom=5, n=6)
-    >>> at = decision_at(estimate, lambda interval: direction(interval, +1))
-    >>> at(0.95), at(0.999)
-    ('supported', 'undecided')
-    """
+    """A look at an estimate at any level; undecided without runs or from fewer than three pairs."""
 
     def at(level: float) -> str:
         if estimate is None or estimate.n < LEAST_PAIRS:
@@ -168,18 +76,6 @@ def conjunction(parts: Sequence[DecisionAt], level: float = 0.95) -> str:
     Supported needs every part at 95 %. One adverse part is enough against it, but of many one may
     look adverse by chance: it counts if it is adverse at the level 1 - 0.05 / k too, the first step
     of Holm's procedure. A second look has another level.
-
-    Returns
-    -------
-    str
-        One of OUTCOMES; "undecided" without parts.
-
-    Examples
-    --------
-    >>> conjunction([lambda level: "supported", lambda level: "undecided"])
-    'undecided'
-    >>> conjunction([lambda level: "supported", lambda level: "contradicted"])
-    'contradicted'
     """
     if parts and all(at(level) == SUPPORTED for at in parts):
         return SUPPORTED

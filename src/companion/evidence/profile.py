@@ -14,31 +14,15 @@ from .arms import Arm
 
 
 def energy_profile(filters: Tensor, covariance: Tensor) -> Tensor:
-    """Share of a bank's energy along each principal component of the patches.
+    """Share of a bank's energy along each principal component of the patches, (d,) float64.
 
-    Filters count alike, whatever their norm.
-
-    Parameters
-    ----------
-    filters : Tensor of shape (F, C, kh, kw)
-    covariance : Tensor of shape (d, d)
-        Of raw patches, d = C * kh * kw; order as in ``filter.flatten()``.
-
-    Returns
-    -------
-    Tensor of shape (d,)
-        Float64, largest variance first, sums to 1. Filters of independent weights have 1 / d
-        everywhere, and so has every complete orthonormal bank.
+    From filters (F, C, kh, kw), which count alike whatever their norm, and the covariance (d, d) of
+    raw patches; largest variance first, sums to 1. Filters of independent weights have 1 / d
+    everywhere, and so has every complete orthonormal bank.
 
     References
     ----------
     Chowers and Weiss (2023), "What do CNNs learn in the first layer and why?".
-
-    Examples
-    --------
-    >>> covariance = torch.diag(torch.arange(9.0, 0.0, -1.0))
-    >>> energy_profile(torch.eye(9).reshape(9, 1, 3, 3), covariance)[0].item()
-    0.1111111111111111
     """
     flat = torch.nn.functional.normalize(filters.flatten(1).double(), dim=1)
     if covariance.shape != (flat.shape[1],) * 2:
@@ -51,18 +35,7 @@ def energy_profile(filters: Tensor, covariance: Tensor) -> Tensor:
 
 
 def apart(profiles: Sequence[np.ndarray | Tensor]) -> float:
-    """How far profiles lie apart: the mean over all pairs of half the summed differences.
-
-    Returns
-    -------
-    float
-        From 0 (all the same) to 1 (no component in common).
-
-    Examples
-    --------
-    >>> apart([np.array([1.0, 0.0]), np.array([0.5, 0.5])])
-    0.5
-    """
+    """Mean over all pairs of profiles of half the summed differences, 0 (all the same) to 1."""
     table = np.stack([np.asarray(profile) for profile in profiles])
     if len(table) < 2:
         raise ValueError(f"profiles={len(table)} should be at least 2, to lie apart")
@@ -71,15 +44,7 @@ def apart(profiles: Sequence[np.ndarray | Tensor]) -> float:
 
 
 def mean_terms(arm: Arm, index: int) -> np.ndarray:
-    """(S,), mean `cosine_terms` of the first layer at the start (index 0) or the end (-1).
-
-    Examples
-    --------
-    >>> from companion.evidence.results import read_runs
-    >>> arm = read_runs("paper-small").arm("cifar10", "glorot_uniform")
-    >>> mean_terms(arm, -1).round(1).tolist()
-    [12.8, 13.9, 14.1]
-    """
+    """(S,), mean `cosine_terms` of the first layer at the start (index 0) or the end (-1)."""
     return np.array(
         [cosine_terms(torch.from_numpy(r.filters[index])).mean().item() for r in arm.results]
     )

@@ -50,11 +50,7 @@ class Runs:
     def find(self, dataset: str, key: ArmKey | str) -> Arm | None:
         """The arm on a data set; None without runs.
 
-        Raises
-        ------
-        ValueError
-            Arms of several studies fit, which differ in what `key` leaves open; or `key` names a
-            setting that can't be.
+        ValueError if arms of several studies fit, which differ in what `key` leaves open.
         """
         key = ArmKey(key) if isinstance(key, str) else key
         wanted = {
@@ -74,13 +70,8 @@ class Runs:
         """The arms, each with the seeds that all of them have, made under like conditions.
 
         Pairs are compared to the last image, so both runs must have been made on the same kind of
-        device, in the same precision, and by code that trains alike; other seeds are left out.
-        Arms of several studies must agree in all settings but those that name them.
-
-        Returns
-        -------
-        tuple of Arm, or None
-            None if an arm has no runs, or if there is no such seed.
+        device, in the same precision, and by code that trains alike. Arms of several studies must
+        agree in all settings but those that name them. None if nothing is left.
         """
         arms = [arm for key in keys if (arm := self.find(dataset, key))]
         if len(arms) < len(keys):
@@ -112,17 +103,7 @@ class Runs:
 def find_results(folder: str | os.PathLike | None = None) -> Path:
     """The folder of collected results: the one given, or ``results/`` here or in a folder above.
 
-    Raises
-    ------
-    NoResults
-        There is none.
-
-    Examples
-    --------
-    >>> find_results("nowhere")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    companion.evidence.results.NoResults: results='nowhere' is no folder; name the one that ...
+    `NoResults` if there is none.
     """
     if folder is not None:
         if not Path(folder).is_dir():
@@ -144,21 +125,8 @@ def find_results(folder: str | os.PathLike | None = None) -> Path:
 def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | None:
     """All finished runs of the studies named; None if nothing of them was collected.
 
-    Raises
-    ------
-    NoResults
-        There is no folder of results at all.
-    RunRefused
-        A record is damaged, or of settings that no arm of its study has (any more).
-    StorageError
-        A file that a manifest lists is missing or another one.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as empty:
-    ...     print(read_runs("paper", folder=empty))
-    None
+    `NoResults` without a folder of results, `RunRefused` for a record that is damaged or of no arm
+    of its study, `StorageError` for a file that is missing or not the one that its manifest lists.
     """
     root = find_results(folder)
     present = [name for name in studies if (root / name / "manifest.json").exists()]
@@ -195,18 +163,7 @@ def read_runs(*studies: str, folder: str | os.PathLike | None = None) -> Runs | 
 
 
 def arm_key(study: Study, name: str) -> ArmKey:
-    """What tells an arm from the study's others, without what all arms have as well.
-
-    Raises
-    ------
-    KeyError
-        The study has no arm of this name.
-
-    Examples
-    --------
-    >>> arm_key(STUDIES["grid"], "principal_components, frozen").label
-    'principal components, never trained'
-    """
+    """What tells an arm from the study's others, without what all arms have as well."""
     common = Settings(**study.common)
     arm = {"method": common.method, **study.arms[name]}
     return ArmKey(**{k: v for k, v in arm.items() if k == "method" or v != getattr(common, k)})
@@ -253,18 +210,6 @@ def full_or_reduced_runs(*studies: str, folder: str | os.PathLike | None = None)
     """Of each study the full runs or, where there are none, its reduced ones; read together.
 
     The reduced runs of `norms` come with those of `paper-small`, which stand beside them.
-
-    Raises
-    ------
-    NoResults, RunRefused, StorageError
-        As for `read_runs`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as empty:
-    ...     print(full_or_reduced_runs("paper", "frozen", folder=empty))
-    None
     """
     root = find_results(folder)
     chosen = []

@@ -60,23 +60,14 @@ _OVER_FILTERS: dict[str, Callable[..., np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Specification:
-    """An effect by one set of choices.
-
-    Examples
-    --------
-    >>> one = Specification({"filters": "mean"}, Interval(1.5, 1.2, 1.9, 3), registered=True)
-    >>> one.interval.side(of=1)
-    1
-    """
+    """An effect by one set of choices."""
 
     choices: Mapping[str, str]  #: what was chosen, by what there was to choose
     interval: Interval  #: 95 %
     registered: bool  #: whether a rule of the protocol is applied to it
 
 
-def _kept(
-    found: Iterable[tuple[dict[str, str], Estimate | None, bool]],
-) -> list[Specification]:
+def _kept(found: Iterable[tuple[dict[str, str], Estimate | None, bool]]) -> list[Specification]:
     return [
         Specification(choices, estimate.interval(), registered)
         for choices, estimate, registered in found
@@ -96,22 +87,9 @@ def without_last(measure: Measure) -> Measure:
 def turning_specifications(
     on: Stage, covariance: Tensor, pairs: Mapping[str, tuple[ArmKey, ArmKey]] = TURNING
 ) -> list[Specification]:
-    """How much further one arm's filters turn than another's, as a ratio.
+    """How much further one arm's filters turn than another's: ratio of the first to the second.
 
-    Parameters
-    ----------
-    on : Stage
-    covariance : Tensor of shape (d, d)
-        Of raw patches, for `response`.
-    pairs : mapping of str to two ArmKey
-        By what tells them apart; the ratio is the first over the second. Default: over components
-        Glorot's filters, as they are and at norm 1, and random orthonormal ones.
-
-    Returns
-    -------
-    list of Specification
-        Intervals of the ratio, > 0. A pair without runs is left out. Registered are the means of
-        the cosine distance over all filters.
+    Pairs without runs are left out. Registered are means of the cosine distance over all filters.
     """
     measures = _measures(covariance)
     return _kept(
@@ -134,21 +112,9 @@ def turning_specifications(
 def order_specifications(
     on: Stage, covariance: Tensor, key: ArmKey = COMPONENTS
 ) -> list[Specification]:
-    """Rank correlation of a filter's distance with its index.
+    """Rank correlation of a filter's distance with its index; empty without runs.
 
-    Parameters
-    ----------
-    on : Stage
-    covariance : Tensor of shape (d, d)
-        Of raw patches, for `response`.
-    key : ArmKey
-        Its filters have an order.
-
-    Returns
-    -------
-    list of Specification
-        Intervals of the correlation, -1 to 1; empty without runs. Registered is the cosine
-        distance, both with and without the last filter.
+    Registered is the cosine distance, both with and without the last filter.
     """
     measures = _measures(covariance)
     return _kept(
@@ -164,13 +130,9 @@ def order_specifications(
 def speed_specifications(
     on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT
 ) -> list[Specification]:
-    """Difference of the accuracies averaged over the first epochs, by how many these are.
+    """Difference of the accuracies averaged over the first epochs, pp, by how many these are.
 
-    Returns
-    -------
-    list of Specification
-        Intervals in percentage points; empty without runs. Registered are 50 epochs, or all of
-        them where a run has fewer.
+    Registered are 50, or all of them where a run has fewer.
     """
     horizons = [n for n in HORIZONS if n < on.epochs]
     return _kept(
@@ -186,14 +148,7 @@ def speed_specifications(
 def saving_specifications(
     on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT
 ) -> list[Specification]:
-    """Epochs to a share of the second arm's final accuracy, by the share.
-
-    Returns
-    -------
-    list of Specification
-        Intervals of the difference in epochs, below 0 if the first arm is earlier; empty without
-        runs. Registered is 0.9.
-    """
+    """Epochs to a share of the second arm's final accuracy, by the share; 0.9 is registered."""
     found = {share: epochs_saved(on, one, other, share) for share in THRESHOLDS}
     return _kept(
         (
@@ -208,23 +163,10 @@ def saving_specifications(
 def accuracy_specifications(
     on: Stage, sums: Mapping[str, Mapping[ArmKey, float]] = FINAL
 ) -> list[Specification]:
-    """Differences of final accuracies, of the last epoch and of the mean of the last ten.
+    """Differences of final accuracies, pp: the last epoch's (registered) and the last ten's mean.
 
     The interval of the latter counts no other test images in: its spread is the pooled residual of
-    that mean.
-
-    Parameters
-    ----------
-    on : Stage
-    sums : mapping of str to mapping of ArmKey to float
-        The weights of the arms, by what tells the sums apart. Default: components, k-means and
-        random patches, each minus Glorot.
-
-    Returns
-    -------
-    list of Specification
-        Intervals in percentage points. A sum that an arm has no runs for is left out. Registered
-        is the last epoch.
+    that mean. A sum that an arm has no runs for is left out.
     """
     rows = []
     for arm, weights in sums.items():
@@ -252,13 +194,7 @@ def _late(on: Stage, weights: Mapping[ArmKey, float]) -> Estimate | None:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the specifications of an effect agree.
-
-    Examples
-    --------
-    >>> Reach(n=3, above=3, told_above=2, told_below=0, least=1.1, most=2.4).above
-    3
-    """
+    """How far the specifications of an effect agree."""
 
     n: int  #: specifications
     above: int  #: with an estimate above what is no effect
@@ -269,33 +205,10 @@ class Reach:
 
 
 def reach(rows: Sequence[Specification], unchanged: float = 0.0) -> Reach:
-    """Count on which side of no effect the specifications lie.
+    """Count on which side of no effect (1 for a ratio) the specifications lie, one or more.
 
     An interval of no width counts on neither side: whole epochs that happen to be equal in every
     pair say nothing of other seeds.
-
-    Parameters
-    ----------
-    rows : sequence of Specification
-        At least one.
-    unchanged : float
-        What is no effect, 1 for a ratio.
-
-    Returns
-    -------
-    Reach
-
-    Raises
-    ------
-    ValueError
-        No specifications.
-
-    Examples
-    --------
-    >>> rows = [Specification({}, Interval(e, e - 1, e + 1, 3), False) for e in (-0.5, 0.5, 1.5)]
-    >>> found = reach(rows)
-    >>> found.n, found.above, found.told_above, found.told_below
-    (3, 2, 1, 0)
     """
     if not rows:
         raise ValueError("rows are empty; at least one specification is needed")

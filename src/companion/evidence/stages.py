@@ -17,15 +17,7 @@ from ..runs.studies import STUDIES
 from .arms import Arm, ArmKey, widths_in_words
 from .estimates import Residual, pooled_residual
 from .outcomes import LEAST_PAIRS
-from .results import (
-    NoResults,
-    Runs,
-    arm_key,
-    find_results,
-    full_or_reduced_runs,
-    merged,
-    read_runs,
-)
+from .results import NoResults, Runs, arm_key, find_results, full_or_reduced_runs, merged, read_runs
 
 _MAIN = ArmKey("principal_components"), ArmKey("glorot_uniform")
 
@@ -144,17 +136,10 @@ class Stage:
     def residual(
         self, value: Callable[[Arm], np.ndarray], below: int | None = None
     ) -> Residual | None:
-        """Pooled residual of a value of every run; None if it has no freedom.
+        """Pooled residual of a value (S,) of every arm; None if it has no freedom.
 
         Arm plus seed, in one fit for each network: only there do runs of one seed share weights.
-        Arms that repeat others in another precision are left out.
-
-        Parameters
-        ----------
-        value : function of an Arm, to an array of shape (S,)
-            A number of each run.
-        below : int, optional
-            Only seeds below this. Default: all that are registered.
+        Arms that repeat others in another precision are left out. `below` is as for `paired`.
         """
         networks: dict[tuple[int, ...], dict[tuple[str, int], float]] = {}
         for stage in (self, *self.beside):
@@ -196,21 +181,9 @@ class Stage:
 
 
 def stage_by_letter(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
-    """A stage of the protocol.
+    """A stage of the protocol, "A" to "E", or of the second registration, "F1", say.
 
-    Parameters
-    ----------
-    letter : str
-        "A" to "E", or one of the second registration: "F1", say.
-    runs : mapping of str to Runs or None
-        By the study's name, as far as they are in.
-    dataset : str
-
-    Examples
-    --------
-    >>> null = stage_by_letter("C", {}, "cifar10")
-    >>> null.study.name, null.epochs, null.registered(ArmKey("glorot_uniform"))
-    ('null', 3, 2)
+    `runs` are those that are in, by the study's name.
     """
     stages = {study.stage: study for study in STUDIES.values() if study.stage}
     if letter not in stages:
@@ -248,13 +221,7 @@ def is_due(place: Place, runs: Mapping[str, Runs | None]) -> bool:
 
 
 def read_stages(folder: str | os.PathLike | None = None) -> dict[str, Runs | None]:
-    """What is in of every stage of the protocol, by the study's name.
-
-    Raises
-    ------
-    NoResults, RunRefused, StorageError
-        As for `companion.evidence.results.read_runs`.
-    """
+    """What is in of every stage of the protocol, by the study's name; errors of `read_runs`."""
     return {name: read_runs(name, folder=folder) for name, study in STUDIES.items() if study.stage}
 
 
@@ -264,19 +231,7 @@ def stages_to_show(
     """Where components and Glorot can be compared: CIFAR-10 first, the longest runs first.
 
     Where no stage has three pairs yet, the exploratory study `paper` (or its reduced runs) stands
-    behind.
-
-    Parameters
-    ----------
-    runs : mapping of str to Runs or None
-        As `read_stages` gives them.
-    folder : path, optional
-        Of the results.
-
-    Raises
-    ------
-    NoResults
-        No runs of both, registered or not.
+    behind. `NoResults` if no runs of both are there.
     """
     explored = full_or_reduced_runs("paper", folder=folder)
     found = []

@@ -40,12 +40,7 @@ def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
     """Keep what the training runs say of the claims that a chapter decides or shows.
 
     As ``claim_N_verdict`` (one word), ``_where``, ``_evidence``, ``_needed`` and ``_record``, which
-    is JSON.
-
-    Raises
-    ------
-    ValueError
-        A claim of the chapter without a verdict.
+    is JSON. ValueError for a claim of the chapter without a verdict.
     """
     own = {n for n, claim in CLAIMS.items() if claim.runs and chapter in claim.chapters}
     if missing := own - {number_of(verdict.claim) for verdict in found}:
@@ -61,16 +56,7 @@ def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
 
 
 def glue_described(number: int, evidence: str) -> None:
-    """Keep the evidence on a claim that has no verdict, as `tell` does for those that have one.
-
-    Examples
-    --------
-    >>> from unittest.mock import patch
-    >>> with patch("companion.pages.glue._glue") as kept:
-    ...     glue_described(26, "3.1 waves per filter")
-    >>> kept.call_args_list[0].args
-    ('claim_26_verdict', 'described')
-    """
+    """Keep the evidence on a claim that has no verdict, as `glue_claims` does for the others."""
     _keep(number, verdict=DESCRIBED, evidence=evidence)
 
 
@@ -79,19 +65,7 @@ def _keep(number: int, **parts: str) -> None:
 
 
 def prediction_result(right: bool, known: object = True) -> str:
-    """How a prediction fared: behind "We expected ... That".
-
-    Parameters
-    ----------
-    right : bool
-    known : object
-        Whether there are runs that tell: a truth value, or a list of what they say.
-
-    Examples
-    --------
-    >>> prediction_result(True), prediction_result(False), prediction_result(True, known=[])
-    ('was right', 'was wrong', 'waits for more runs')
-    """
+    """How a prediction fared, behind "We expected ... That"; `known` is true if there are runs."""
     if not known:
         return "waits for more runs"
     return "was right" if right else "was wrong"
@@ -107,23 +81,12 @@ def numbered_table(
 ) -> Markdown:
     """A table with a number and a caption, to which the text can link.
 
-    The cell that shows it says ``"markdown_format": "myst"`` in its `mystnb` metadata. Without
-    lines the table says that there are no such runs yet, so a link to it never breaks.
+    The cell that shows it says ``"markdown_format": "myst"`` in its `mystnb` metadata. The columns
+    are those of the first line. Without lines the table says that there are no such runs yet, so a
+    link to its `name` never breaks. In the `once` first columns what repeats the line above is left
+    out.
 
-    Parameters
-    ----------
-    lines : sequence of mappings
-        The columns are those of the first line, in its order; a column may be missing elsewhere.
-    caption : str
-    name : str
-        What `numref` links to.
-    once : int
-        Of so many columns from the left, what repeats the line above is left out.
-
-    Examples
-    --------
-    >>> table = numbered_table([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n")
-    >>> print(table.data)
+    >>> print(numbered_table([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n").data)
     :::{table} How much.
     :name: tab-n
     <BLANKLINE>
@@ -150,27 +113,7 @@ def _cell(value: object) -> str:
 
 
 def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:
-    """The verdicts on some claims that have runs, a line for each comparison (`numbered`).
-
-    Parameters
-    ----------
-    found : sequence of Verdict
-    *claims : str
-        Numbers, with the letter of a half: "7a".
-    caption, name : str
-
-    Examples
-    --------
-    >>> from companion.evidence.judge import verdicts
-    >>> print(verdict_table(verdicts({}), "2", caption="Claim 2.", name="tab-2").data)
-    :::{table} Claim 2.
-    :name: tab-2
-    <BLANKLINE>
-    | runs |
-    | :-- |
-    | none yet |
-    :::
-    """
+    """The verdicts on claims ("7a") that have runs, a line a comparison, as `numbered_table`."""
     lines = verdict_rows([v for claim in claims for v in found if v.claim == claim])
     if not any(line["paper"] for line in lines):
         lines = [{key: text for key, text in line.items() if key != "paper"} for line in lines]

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 from patchinit.data.catalogue import DATASETS, PUBLISHED
 
 from ..claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from ..evidence.judge import (
-    DECIDED,
-    DECLARED,
-    INTERIM,
-    Reading,
-    Verdict,
-)
+from ..evidence.judge import DECIDED, DECLARED, INTERIM, Reading, Verdict
 from ..evidence.outcomes import LOOKS
 from ..evidence.stages import Stage
 from .typography import proper_minus
@@ -26,8 +20,6 @@ if TYPE_CHECKING:
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign, and a proper minus.
 
-    Examples
-    --------
     >>> signed(-0.5), signed(0.25, 1)
     ('−0.50', '+0.2')
     """
@@ -35,13 +27,7 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def number_of(claim: str) -> int:
-    """The claim's number, without the letter of its half.
-
-    Examples
-    --------
-    >>> number_of("7a")
-    7
-    """
+    """The claim's number, without the letter of its half: 7 of "7a"."""
     return int(claim.rstrip("ab"))
 
 
@@ -78,8 +64,6 @@ def stage_line(on: Stage) -> dict[str, str]:
 def setting_label(verdict: Verdict) -> str:
     """Data set, width, length and stage of a verdict.
 
-    Examples
-    --------
     >>> setting_label(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
     'CIFAR-10, 10×16, 30 epochs'
     """
@@ -94,13 +78,7 @@ def _doubt(verdict: Verdict) -> str:
 
 
 def verdict_phrase(verdict: Verdict) -> str:
-    """The outcome where it is decided, else how far the runs are.
-
-    Examples
-    --------
-    >>> verdict_phrase(Verdict("9", "cifar10", "B", 30, "undecided", "no runs"))
-    'no runs yet'
-    """
+    """The outcome where it is decided, else how far the runs are."""
     if verdict.state == DECIDED:
         return verdict.outcome + _doubt(verdict)
     if verdict.state == DECLARED:
@@ -111,13 +89,7 @@ def verdict_phrase(verdict: Verdict) -> str:
 
 
 def effect(reading: Reading) -> str:
-    """The number of a reading with its interval and unit, and the level if that is not 95 %.
-
-    Examples
-    --------
-    >>> effect(Reading("a − b", "pp", None, 0, 6))
-    'no runs'
-    """
+    """The number of a reading with its interval and unit, and the level if that is not 95 %."""
     interval = reading.interval
     if interval is None:
         return "no runs"
@@ -136,20 +108,7 @@ def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dic
     """A table of verdicts, a line for each part: what was compared, and what it says.
 
     What a part reads is told only where its verdict is decided, or was declared undecidable;
-    between looks nothing is.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-    shown : bool
-        Leave out those without any runs.
-
-    Examples
-    --------
-    >>> from companion.evidence.judge import verdicts
-    >>> first = verdict_rows(verdicts({}), shown=False)[0]
-    >>> first["claim"], first["effect, 95 %"], first["verdict"]
-    ('1', 'no runs', 'undecided, as declared')
+    between looks nothing is. `shown` leaves out verdicts without any runs.
     """
     table = []
     for verdict in verdicts:
@@ -157,11 +116,8 @@ def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dic
             continue
         for reading in verdict.readings:
             open_to_read = verdict.state in (DECIDED, DECLARED) and reading.n
-            size = ""
-            if reading.paper is not None:
-                size = signed(reading.paper)
-                if reading.compatible is not None:
-                    size += "" if reading.compatible else ", not compatible"
+            size = "" if reading.paper is None else signed(reading.paper)
+            size += ", not compatible" if reading.compatible is False else ""
             table.append(
                 {
                     "claim": verdict.claim,
@@ -188,26 +144,14 @@ def claim_sentence(
 ) -> str:
     """What the runs say of one claim, in sentences: where it is decided, or how far they are.
 
-    Parameters
-    ----------
-    found : sequence of Verdict
-        On any claims.
-    claim : str
-        Its number, with the letter of its half if it has two.
-    question : str
-        "whether it holds", as it follows "cannot tell" and "it is open".
-    supported, against : str
-        What was seen if the claim is supported, and if it is contradicted or not supported.
-    same : str, optional
-        What was seen if there is no practical difference. Default: as `against`.
+    The question follows "cannot tell" and "it is open". `same`, for no practical difference, is by
+    default as `against`.
 
-    Examples
-    --------
-    >>> words = {"supported": "It holds", "against": "It fails"}
     >>> decided = Verdict("9", "cifar10", "B", 30, "supported", "decided")
-    >>> claim_sentence([decided], "9", "whether it holds", **words)
+    >>> words = {"question": "whether it holds", "supported": "It holds", "against": "It fails"}
+    >>> claim_sentence([decided], "9", **words)
     'It holds (CIFAR-10, 10×16, 30 epochs).'
-    >>> claim_sentence([], "9", "whether it holds", **words)
+    >>> claim_sentence([], "9", **words)
     'It is open whether it holds: no registered run that could tell is in yet.'
     """
     texts = {
@@ -237,13 +181,7 @@ def claim_sentence(
 
 
 def evidence_line(verdicts: Sequence[Verdict]) -> str:
-    """What all verdicts on a claim say, in one line.
-
-    Examples
-    --------
-    >>> evidence_line([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
-    'no registered runs yet'
-    """
+    """What all verdicts on a claim say, in one line."""
     texts = []
     for verdict in verdicts:
         if verdict.n and verdict.dataset != "both":
@@ -258,13 +196,7 @@ def evidence_line(verdicts: Sequence[Verdict]) -> str:
 
 
 def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
-    """The places where a claim has this outcome, in brackets; empty where nothing is decided.
-
-    Examples
-    --------
-    >>> decided_where([Verdict("9", "cifar10", "B", 30, "supported", "decided")], "supported")
-    '(CIFAR-10, 10×16, 30 epochs)'
-    """
+    """The places where a claim has this outcome, in brackets; empty where nothing is decided."""
     decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
     if outcome == UNDECIDED or not decided:
         return ""
@@ -281,9 +213,7 @@ def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
 def what_would_decide(verdicts: Sequence[Verdict]) -> str:
     """What would decide a claim, with the command that makes it.
 
-    Examples
-    --------
-    >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])
+    >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "", "no runs", studies=("grid",))])
     'stage B (python -m companion run grid)'
     """
     texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
@@ -309,33 +239,19 @@ def what_would_decide(verdicts: Sequence[Verdict]) -> str:
 
 
 def looks_line(verdict: Verdict) -> str:
-    """How far the looks at claim 2 are.
-
-    Examples
-    --------
-    >>> looks_line(Verdict("2", "fashion_mnist", "A", 250, "undecided", "no runs"))
-    'The first look is due with 4 pairs; none has been made.'
-    """
+    """How far the looks at claim 2 are."""
     if verdict.state == DECIDED:
         return f"Decided at the look with {verdict.n_registered} pairs."
     # A later seed may be in before an earlier one, so the pairs at hand do not tell.
     made = [n for n in LOOKS if n < verdict.n_registered]
     if not made:
-        n = min(LOOKS)
-        return f"The first look is due with {n} pairs; none has been made."
-    return (
-        f"Open after the look with {made[-1]} pairs; the next is due with {verdict.n_registered}."
-    )
+        return f"The first look is due with {min(LOOKS)} pairs; none has been made."
+    n = verdict.n_registered
+    return f"Open after the look with {made[-1]} pairs; the next is due with {n}."
 
 
 def verdict_record(verdicts: Sequence[Verdict]) -> list[dict]:
-    """All of it as plain values, for a file that machines read.
-
-    Examples
-    --------
-    >>> verdict_record([Verdict("9", "cifar10", "B", 30, "undecided", "no runs")])[0]["state"]
-    'no runs'
-    """
+    """All of it as plain values, for a file that machines read."""
     return [
         {
             "claim": verdict.claim,

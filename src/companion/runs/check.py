@@ -11,7 +11,7 @@ from patchinit.data.images import Images
 
 from .process import prepare_process
 from .settings import Settings
-from .simpleconv import SimpleConv
+from ..simpleconv import SimpleConv
 from .trainer import Trainer
 
 EPOCHS, STOP = 4, 2  # of each small run, and after which of them one is stopped

@@ -128,13 +128,7 @@ def collect(
 
 
 def read_manifest(folder: Path) -> dict | None:
-    """The manifest of a collected study, None without one. StorageError if it can't be read.
-
-    Examples
-    --------
-    >>> read_manifest(Path("nothing here")) is None
-    True
-    """
+    """The manifest of a collected study, None without one. StorageError if it can't be read."""
     path = StudyFolder(folder).manifest
     try:
         return json.loads(path.read_text(encoding="utf-8"))

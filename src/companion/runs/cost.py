@@ -15,7 +15,7 @@ from patchinit.data.images import Images
 from .plan import PlannedRun
 from .process import prepare_process
 from .settings import Settings
-from .simpleconv import SimpleConv
+from ..simpleconv import SimpleConv
 from .trainer import Trainer
 
 
@@ -61,11 +61,6 @@ def computes_in_bf16() -> bool:
 
     It is the question by which `SimpleConv.fits_onednn` chooses how bf16 is computed. It is private
     to torch; where it is gone, the answer is no.
-
-    Examples
-    --------
-    >>> computes_in_bf16() in (True, False)
-    True
     """
     ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return torch.backends.mkldnn.is_available() and ask is not None and ask()
@@ -74,25 +69,8 @@ def computes_in_bf16() -> bool:
 def slow_bf16(runs: Iterable[PlannedRun], device: str) -> str:
     """What a person should know before runs in bf16 begin on a CPU that lacks its arithmetic.
 
-    Parameters
-    ----------
-    runs : iterable of PlannedRun
-        To be made.
-    device : str
-        "cpu", "cuda" or "cuda:1".
-
-    Returns
-    -------
-    str
-        A line that says how much slower they are than in fp32, from a few steps of the first of
-        them; empty if no run is in bf16, on a GPU, or if the CPU has the arithmetic.
-
-    Examples
-    --------
-    >>> from companion.runs.plan import plan
-    >>> from companion.runs.studies import STUDIES
-    >>> slow_bf16(plan(STUDIES["paper-small"]), "cpu")  # in fp32
-    ''
+    A line that says how much slower they are than in fp32, from a few steps of the first of them;
+    empty if no run is in bf16, on a GPU, or if the CPU has the arithmetic.
     """
     ours = [run.settings for run in runs if run.settings.precision == "bf16"]
     if not ours or device != "cpu" or computes_in_bf16():

@@ -100,19 +100,10 @@ class Course:
 def on_the_sphere(filters: Tensor, gradients: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """How steep the loss is along the directions of filters, whatever their norms.
 
-    Parameters
-    ----------
-    filters, gradients : Tensor of shape (S, F, C, kh, kw)
-        Gradients with respect to the filters.
-
-    Returns
-    -------
-    norms : array of shape (S, F), float32
-        Of the gradient with respect to the filter's direction, that is its part at right angles
-        to w times the norm of w.
-    cosines : array of shape (S, F), float32
-        Of gradient and filter: 0 behind batch normalisation but for its epsilon. NaN without a
-        gradient.
+    From filters and gradients (S, F, C, kh, kw): the norm (S, F) of the gradient with respect to
+    each filter's direction, that is of its part at right angles to w times the norm of w; and the
+    cosine (S, F) of gradient and filter, which is 0 behind batch normalisation but for its epsilon,
+    and NaN without a gradient.
     """
     w, g = filters.flatten(2).double(), gradients.flatten(2).double()
     size = w.norm(dim=2)

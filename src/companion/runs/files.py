@@ -21,18 +21,7 @@ class FolderBusy(RuntimeError):
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that no reader and no crash ever sees half of it.
 
-    Raises
-    ------
-    StorageError
-        A full disk or a read-only folder, say. What stood at path before is still there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "new" / "file", b"all of it")
-    ...     (Path(folder) / "new" / "file").read_bytes()
-    b'all of it'
+    StorageError for a full disk or a read-only folder, say: what stood there before still does.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -57,30 +46,8 @@ def exclusive_lock(lock: Path) -> Iterator[None]:
 
     The operating system releases the lock when the process ends, however it ends, so nothing
     has to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file
-    instead, and says so in a warning.)
-
-    Parameters
-    ----------
-    lock : path
-        The file that is locked; it stays there, empty.
-
-    Raises
-    ------
-    FolderBusy
-        Another process holds the folder; known at once.
-    StorageError
-        The folder can't be written, or its file system can't lock.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, exclusive_lock(Path(folder) / "lock"):
-    ...     try:
-    ...         with exclusive_lock(Path(folder) / "lock"):
-    ...             print("held twice")
-    ...     except FolderBusy:
-    ...         print("held once")
-    held once
+    instead, and says so in a warning.) The file stays there, empty. FolderBusy at once if another
+    process holds it; StorageError if the folder can't be written, or its file system can't lock.
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -101,28 +68,13 @@ def exclusive_lock(lock: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what killed writers left aside; call it while the folder is held.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / ".result.npz.1234").write_bytes(b"half of")
-    ...     remove_leftovers(Path(folder))
-    ...     list(Path(folder).iterdir())
-    []
-    """
+    """Delete what killed writers left aside; call it while the folder is held."""
     for path in folder.glob(".*.[0-9]*"):
         path.unlink(missing_ok=True)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Have a folder's names on the disk: a power cut can't lose these and keep later writes.
-
-    Examples
-    --------
-    >>> fsync_folder(Path("."))
-    """
+    """Have a folder's names on the disk: a power cut can't lose these and keep later writes."""
     with contextlib.suppress(
         OSError
     ):  # Windows opens no folders, and some file systems can't do this

@@ -45,35 +45,11 @@ def run_here(
     on_epoch: Callable[[str, Epoch], None] = lambda place, epoch: None,
     on_end: Callable[[PlannedRun], None] = lambda run: None,
 ) -> None:
-    """Make runs one after another in this process.
+    """Make runs one after another in this process, each in a folder of its own below `folder`.
 
     Runs that another process is making are passed over, and come back to until they are finished:
-    when this returns, all are.
-
-    Parameters
-    ----------
-    runs : iterable of PlannedRun
-    folder : path
-        Holds a folder for each run.
-    device : str
-        As for `companion.runs.run.execute`.
-    on_epoch, on_end : functions, optional
-        Told of every epoch made here, with the run's place, and of every end.
-
-    Raises
-    ------
-    RunRefused, StorageError
-        As `execute`; runs that are finished are not touched.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from companion.runs.plan import Study, plan
-    >>> few = {"n_train": 64, "n_evaluate": 32, "epochs": 1, "widths": (4,)}
-    >>> study = Study("mine", "", {"k-means": {"method": "kmeans"}}, few, ("digits",), n_seeds=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run_here(plan(study), Path(folder), on_end=lambda run: print(run.place))
-    mine/digits--k-means--seed-0
+    when this returns, all are. Every epoch made here is told, with the run's place, and every end.
+    Raises what `companion.runs.run.execute` raises; runs that are finished are not touched.
     """
     left = list(runs)
     while left:
@@ -103,22 +79,8 @@ def run_side_by_side(
 
     Every process walks the same list; the locks of the folders see to it that each takes the first
     run that nobody has. A run whose process is killed is taken up by the others. All end with this
-    process, however it ends.
-
-    Raises
-    ------
-    RunRefused, StorageError, DatasetDamaged, DatasetUnavailable
-        As a process met it. The others are stopped, which loses the epoch under way and no more.
-        So they are by an error of ours, whose cause is the traceback in the process.
-    WorkerFailed
-        All processes were killed.
-
-    Examples
-    --------
-    >>> from companion.runs.plan import plan
-    >>> from companion.runs.studies import STUDIES
-    >>> runs = plan(STUDIES["paper-small"])
-    >>> run_side_by_side(runs, Path("runs"), jobs=2)  # doctest: +SKIP
+    process, however it ends. An error of a process is raised here; the others are stopped, which
+    loses the epoch under way and no more. WorkerFailed if all were killed.
     """
     progress = progress or Progress(runs, show=False)
     context = multiprocessing.get_context("spawn")  # a forked process can't use a GPU

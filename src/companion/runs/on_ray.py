@@ -21,35 +21,13 @@ def run_on_ray(
     gpus_per_run: float | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Make runs on a Ray cluster.
+    """Make runs on a Ray cluster, each as a task of its own with one CPU.
 
-    Each run is a task of its own, with one CPU. A run whose node dies is gone on with by another
-    node from its checkpoint; if this process is killed, the same command goes on.
-
-    Parameters
-    ----------
-    runs : list of PlannedRun
-    folder : path
-        Of the runs' folders, under this path on all nodes, on a file system that they share and
-        that locks files. Data sets are found by every node as elsewhere.
-    address : str
-        "local" starts Ray on this machine, "auto" finds the running cluster, else HOST:PORT.
-    gpus_per_run : float, optional
-        Share of a GPU for each run; 0: none. Default: 1 where the cluster has GPUs.
-    progress : Progress, optional
-
-    Raises
-    ------
-    UsageError
-        Ray is not installed.
-    WorkerFailed
-        Runs failed; the others are made nevertheless.
-
-    Examples
-    --------
-    >>> from companion.runs.plan import plan
-    >>> from companion.runs.studies import STUDIES
-    >>> run_on_ray(plan(STUDIES["paper"]), Path("runs"), "auto")  # doctest: +SKIP
+    A run whose node dies is gone on with by another from its checkpoint; if this process is killed,
+    the same command goes on. All nodes share the folder, under this path, on a file system that
+    locks files. The address is "local", which starts Ray on this machine, "auto" or HOST:PORT.
+    Without a share of a GPU for each run it is 1 where the cluster has GPUs. UsageError without
+    Ray; WorkerFailed if runs failed, once the others are made.
     """
     try:
         import ray

@@ -21,15 +21,8 @@ class Pairing:
     """Of one study, from what is registered and what is on record.
 
     The runs of a registered stage are made by the registered code. In any other study the run of
-    a data set and seed that was begun first says by which.
-
-    Parameters
-    ----------
-    study : Study
-    results : path
-        Collected runs of this study, and of those beside it, come first.
-    folder : path, optional
-        Of all runs: finished ones are asked where nothing is collected.
+    a data set and seed that was begun first says by which: of those collected, its own and those of
+    the studies beside it, else of those finished in `folder`.
     """
 
     def __init__(self, study: Study, results: Path, folder: Path | None = None):

@@ -58,15 +58,7 @@ class Study:
         return seeds if isinstance(seeds, range) else range(seeds)
 
     def allowed(self, arm: str, seeds: range) -> range:
-        """Those of some seeds that an arm may have: of a registered stage, what it names.
-
-        Examples
-        --------
-        >>> arms = {"Glorot": {"method": "glorot_uniform"}}
-        >>> study = Study("mine", "", arms, seeds={"Glorot": range(6, 10)}, stage="F1")
-        >>> study.allowed("Glorot", range(8)), study.allowed("Glorot", range(2))
-        (range(6, 8), range(6, 2))
-        """
+        """Those of some seeds that an arm may have: of a registered stage, what it names."""
         if not self.stage:
             return seeds
         own = self.on_request.get(arm, self.seeds_of(arm))
@@ -97,15 +89,7 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study.
-
-    Examples
-    --------
-    >>> from companion.runs.studies import STUDIES
-    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
-    >>> run.record(Path("runs")).as_posix()
-    'runs/paper/cifar10--kmeans--seed-0/result.npz'
-    """
+    """One run of a study."""
 
     name: str  #: unique in the study
     study: str
@@ -131,13 +115,7 @@ class PlannedRun:
 
 
 class RunFolder:
-    """The files of one run, in a folder of its own.
-
-    Examples
-    --------
-    >>> RunFolder("runs/one").checkpoint.as_posix()
-    'runs/one/checkpoint'
-    """
+    """The files of one run, in a folder of its own."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -147,13 +125,7 @@ class RunFolder:
 
 
 class StudyFolder:
-    """The files of a collected study, in a folder below ``results/``.
-
-    Examples
-    --------
-    >>> StudyFolder("results/paper").manifest.as_posix()
-    'results/paper/manifest.json'
-    """
+    """The files of a collected study, in a folder below ``results/``."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -221,13 +193,6 @@ def part_of_plan(runs: list[PlannedRun], number: int, total: int) -> list[Planne
 
     All arms of one seed on one data set are in one part: they are compared with each other, so one
     machine makes them.
-
-    Examples
-    --------
-    >>> from companion.runs.studies import STUDIES
-    >>> runs = plan(STUDIES["paper"])  # five arms, three seeds, two data sets
-    >>> [len(part_of_plan(runs, number, 4)) for number in (1, 2, 3, 4)]
-    [10, 10, 5, 5]
     """
     blocks: dict[tuple[str, int], int] = {}  # in the order in which they are made
     for run in runs:

@@ -17,33 +17,20 @@ from patchinit.filters.bank import FilterBank
 from patchinit.init import initialize_all_layers_, initialize_first_layer_
 
 from .settings import Settings
-from .simpleconv import SimpleConv
-from .starts import glorot_uniform_, lsuv_, orthogonal_
+from ..simpleconv import SimpleConv
+from ..starts import glorot_uniform_, lsuv_, orthogonal_
 
 Load = Callable[[str, str], Images]  # (data set, split) -> images
 
 
 @functools.lru_cache(maxsize=4)
 def load(dataset: str, split: str) -> Images:
-    """A data set, kept for the next run of this process.
-
-    Examples
-    --------
-    >>> load("digits", "train").images.shape
-    torch.Size([1437, 1, 28, 28])
-    """
+    """A data set, kept for the next run of this process."""
     return load_images(dataset, split)
 
 
 class Prepared(NamedTuple):
-    """What a run starts from.
-
-    Examples
-    --------
-    >>> start = prepare(Settings(dataset="digits", method="random_patches", n_images=100))
-    >>> len(start.train_set), len(start.test_set), len(start.filter_images)
-    (1437, 360, 100)
-    """
+    """What a run starts from."""
 
     model: SimpleConv
     train_set: Images

@@ -17,13 +17,7 @@ from .trainer import Epoch
 
 @dataclass(frozen=True)
 class State:
-    """How far a planned run is.
-
-    Examples
-    --------
-    >>> State("under way", epochs=7).ended, State("diverged", epochs=7).ended
-    (False, True)
-    """
+    """How far a planned run is."""
 
     #: "finished", "diverged", "under way" (a checkpoint is there), "waiting" or "refused"
     kind: str
@@ -38,15 +32,7 @@ class State:
 
 
 def state(run: PlannedRun, folder: Path, results: Path) -> State:
-    """How far a run is, from what lies in its folder or was collected before.
-
-    Examples
-    --------
-    >>> from companion.runs.studies import STUDIES
-    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
-    >>> state(run, Path("nothing here"), Path("nor here")).kind
-    'waiting'
-    """
+    """How far a run is, from what lies in its folder or was collected before."""
     try:
         for path in (run.record(folder), run.collected(results)):
             if path.exists():
@@ -66,26 +52,10 @@ def state(run: PlannedRun, folder: Path, results: Path) -> State:
 
 
 class Progress:
-    """One bar over the work of all runs.
+    """One bar over the work of all runs, of which some epochs are made already, by the run's place.
 
     Work is counted in operations, since an epoch of one study may take ten times as long as one of
     another; the time left is at the speed of the epochs seen lately.
-
-    Parameters
-    ----------
-    runs : list of PlannedRun
-    done : dict, optional
-        Epochs made already, by the run's place.
-    show : bool
-
-    Examples
-    --------
-    >>> from companion.runs.studies import STUDIES
-    >>> run = STUDIES["paper"].run("kmeans", "cifar10", seed=0)
-    >>> progress = Progress([run], show=False)
-    >>> progress.epoch(run.place, Epoch(1, 2.1, 2.0, 0.25, 1e-3, 9.0))
-    >>> progress.left
-    {'paper/cifar10--kmeans--seed-0': 249}
     """
 
     def __init__(

@@ -43,8 +43,8 @@ MAKES_NUMBERS = (
     "companion/runs/prepare.py",
     "companion/runs/process.py",
     "companion/runs/settings.py",
-    "companion/runs/simpleconv.py",
-    "companion/runs/starts.py",
+    "companion/simpleconv.py",
+    "companion/starts.py",
     "companion/runs/trainer.py",
 )
 # These find the files of a data set, or keep what was measured.
@@ -62,30 +62,14 @@ _WORTH_NAMING = ("avx512_bf16", "amx_bf16")  # instructions that decide how bflo
 
 
 def now() -> str:
-    """The time as a record has it.
-
-    Examples
-    --------
-    >>> len(now()), now()[-1]
-    (20, 'Z')
-    """
+    """The time as a record has it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def about(device: torch.device) -> dict:
     """What a record says of the machine, the versions and the code that make the run.
 
-    Returns
-    -------
-    dict
-        "begun" (UTC); "device" ("cpu" or "cuda"); "hardware" in words; "processor",
-        "instruction_set" and "threads"; versions; "code" as `code` has it; on a GPU "flags" too.
-
-    Examples
-    --------
-    >>> found = about(torch.device("cpu"))
-    >>> found["device"], found["torch"] == torch.__version__
-    ('cpu', True)
+    On a GPU of its flags too.
     """
     processor, threads = _processor(), torch.get_num_threads()
     found = {
@@ -121,11 +105,6 @@ def code() -> dict:
 
     The first two are None outside git. The digest is that of the modules that make a run's
     numbers, as `meaning` has them.
-
-    Examples
-    --------
-    >>> sorted(code()), len(code()["digest"])
-    (['commit', 'digest', 'dirty'], 16)
     """
     here = Path(__file__).parents[2]
     digest = hashlib.sha256()

@@ -37,16 +37,6 @@ class Result:
     E epochs, F filters, S epochs after which the first layer was kept, N test images. Arrays of
     "half precision" have a relative error of up to 5e-4. The fields below `about` are empty in
     records of the reduced studies, which were made before these were measured.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from companion.runs.run import execute
-    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     result = execute(settings, folder)
-    >>> result.norms.shape, result.filter_epochs.tolist(), len(result.correct)
-    ((3, 9), [0, 1, 2], 360)
     """
 
     settings: Settings
@@ -99,19 +89,7 @@ _FIRST_WEIGHT = "features.0.weight"
 
 
 def pack_result(result: Result) -> bytes:
-    """A record as the bytes of an .npz without objects, which `unpack_result` reads.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from companion.runs.run import execute
-    >>> settings = Settings(dataset="digits", n_train=64, n_evaluate=32, epochs=2, widths=(4,))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     result = execute(settings, folder)
-    >>> again = unpack_result(pack_result(result))
-    >>> np.array_equal(again.filters, result.filters), again.settings == result.settings
-    (True, True)
-    """
+    """A record as the bytes of an .npz without objects, which `unpack_result` reads."""
     with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverged
         return _packed(result)
 
@@ -152,14 +130,6 @@ def unpack_result(content: bytes, source: object = "result") -> Result:
     """The inverse of `pack_result`.
 
     RunRefused if it is no record of a run.
-
-    Examples
-    --------
-    >>> try:
-    ...     unpack_result(b"something else", "a.npz")
-    ... except RunRefused as error:
-    ...     print(str(error)[:38])
-    a.npz is damaged, or no record of a ru
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

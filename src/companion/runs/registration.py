@@ -12,14 +12,7 @@ from .files import StorageError
 
 @dataclass(frozen=True)
 class Registration:
-    """What the file says; without one, nothing is registered and only equal code is alike.
-
-    Examples
-    --------
-    >>> registration = Registration(date="2026-03-01T12:00:00Z")
-    >>> registration.precedes("2026-03-02T00:00:00Z"), registration.precedes("2026-02-28T00:00:00Z")
-    (True, False)
-    """
+    """What the file says; without one, nothing is registered and only equal code is alike."""
 
     commit: str | None = None  #: that has the registered page
     date: str | None = None  #: ISO time of the registration
@@ -39,14 +32,7 @@ class Registration:
         return wanted is None or self.training(wanted["digest"]) == self.training(code["digest"])
 
     def training(self, digest: str) -> str:
-        """One digest for all versions of the code that train alike.
-
-        Examples
-        --------
-        >>> alike = frozenset({"07ca384401816c87", "93010fcdc2bcc136"})
-        >>> Registration(same_training=(alike,)).training("93010fcdc2bcc136")
-        '07ca384401816c87'
-        """
+        """One digest for all versions of the code that train alike."""
         return next((min(alike) for alike in self.same_training if digest in alike), digest)
 
 
@@ -56,13 +42,7 @@ def _time(text: str) -> datetime:
 
 
 def read_registration(results: Path) -> Registration:
-    """What is registered in a folder of results. StorageError if the file is not one of ours.
-
-    Examples
-    --------
-    >>> read_registration(Path("nothing here")) == Registration()
-    True
-    """
+    """What is registered in a folder of results. StorageError if the file is not one of ours."""
     path = results / "registration.json"
     if not path.exists():
         return Registration()

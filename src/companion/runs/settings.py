@@ -137,13 +137,6 @@ class Settings:
 
         That no state runs on from one draw to the next is what makes runs of one seed paired, and
         a resumed run the same as one that was never stopped.
-
-        Examples
-        --------
-        >>> one, other = (Settings(method=method) for method in ("kmeans", "glorot_uniform"))
-        >>> weights = [torch.rand(9, generator=arm.generator("weights")) for arm in (one, other)]
-        >>> torch.equal(*weights)
-        True
         """
         digest = hashlib.sha256(f"{self.seed}/{purpose}/{epoch}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
@@ -169,13 +162,7 @@ class Settings:
         return cls(**values)
 
     def differences(self, other: Settings) -> str:
-        """Fields in which two settings differ, as text; empty if they are equal.
-
-        Examples
-        --------
-        >>> Settings(seed=1).differences(Settings(seed=2, norm=1.0))
-        "norm: 'own' -> 1.0, seed: 1 -> 2"
-        """
+        """Fields in which two settings differ, as text; empty if they are equal."""
         ours, theirs = asdict(self), asdict(other)
         return ", ".join(
             f"{name}: {ours[name]!r} -> {theirs[name]!r}"

@@ -11,21 +11,7 @@ KERAS = {"batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7
 
 
 def arm_name(settings: dict) -> str:
-    """An arm's name, from the settings that make it, in which the study's arms differ.
-
-    Parameters
-    ----------
-    settings : dict
-        "method", and of "norm", "n_images", "widths", "layers", "others", "frozen", "label_share",
-        "precision", "optimizer" and Keras's defaults those that the name is to tell.
-
-    Examples
-    --------
-    >>> arm_name({"method": "kmeans"})
-    'kmeans'
-    >>> arm_name({"method": "principal_components", "norm": "glorot", "optimizer": "sgd"})
-    "principal_components at Glorot's norm, SGD"
-    """
+    """An arm's name, from the settings that make it, in which the study's arms differ."""
     if "others" in settings:  # every layer starts that way
         return settings["others"]
     parts = [settings["method"]]

@@ -18,7 +18,7 @@ from .batches import Batches, unit
 from .captured_step import CapturedStep
 from .process import is_prepared
 from .settings import Settings
-from .simpleconv import SimpleConv
+from ..simpleconv import SimpleConv
 
 _EVALUATION_BATCH = {"cpu": 500, "cuda": 2_000}
 

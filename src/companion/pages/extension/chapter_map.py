@@ -60,7 +60,8 @@ class ChapterMap(SphinxDirective):
             self.env.note_dependency(str(path))
             notebook = json.loads(path.read_text(encoding="utf-8"))
             seconds, _ = taken.get(match[1], (None, None))
-            cards.append(card(match[1], match[2], match[3], notebook, seconds))
+            name, figure, sentence = match.groups()
+            cards.append(card(name, figure, sentence, notebook, seconds))
         grid = "::::{grid} 1 2 2 3\n:gutter: 3\n:class-container: chapters\n\n"
         return self.parse_text_to_nodes(grid + "".join(cards) + "::::\n")
 

@@ -62,9 +62,11 @@ def tally(claims: Claims, kept: Kept) -> str:
 
 
 def strip(claims: Claims, kept: Kept, page: str) -> str:
-    """A square for each claim that leads to its card on `page`, in HTML."""
+    """A square for each of the paper's claims that leads to its card on `page`, in HTML."""
     squares = []
     for number, of_claim in kept.items():
+        if not claims[number].of_the_paper:
+            continue
         word = of_claim["verdict"]
         label = html.escape(f"Claim {number}: {word}: {claims[number].statement}", quote=True)
         squares.append(

@@ -130,8 +130,9 @@ def body(claim: Claim, chapters: Mapping[int, str]) -> str:
         untrained = glued(claim, "evidence", chapters[claim.untrained["chapter"]])
         evidence = f"Untrained: {untrained}\n\nTrained: {evidence}"
     needed = f"To decide\n: {glued(claim, 'needed', here)}.\n\n" if claim.runs else ""
+    place = "In the paper" if claim.of_the_paper else "Seen first in"
     return (
-        f"In the paper\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
+        f"{place}\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
         f"See\n: {'; '.join(seen(*place) for place in places)}\n\n"
         f":::{{dropdown}} The evidence in full\n{evidence}\n:::\n"
     )

@@ -42,12 +42,6 @@ def orthogonal_(model: nn.Module, *, generator: torch.Generator | None = None) -
     ----------
     Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
-
-    Examples
-    --------
-    >>> rows = orthogonal_(nn.Linear(5, 3), generator=torch.Generator().manual_seed(0)).weight
-    >>> torch.allclose(rows @ rows.T, torch.eye(3), atol=1e-5)
-    True
     """
     return _fill_(model, nn.init.orthogonal_, generator)
 
@@ -86,13 +80,6 @@ def lsuv_(
     References
     ----------
     Mishkin and Matas (2016), "All you need is a good init".
-
-    Examples
-    --------
-    >>> images = torch.rand(8, 3, 9, 9, generator=torch.Generator().manual_seed(0))
-    >>> model = lsuv_(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), images)
-    >>> round(model[0](images).std().item(), 4)
-    1.0
     """
     orthogonal_(model, generator=generator)
     images = as_float(check_images(images))
