@@ -43,9 +43,8 @@ class ChapterCosts(SphinxDirective):
             for name, (seconds, memory) in costs(executed).items()
         ]
         if not rows:
-            return self.parse_text_to_nodes(
-                "This build did not record what its chapters cost; `make book` does."
-            )
+            without = "This build did not record what its chapters cost; `make book` does."
+            return self.parse_text_to_nodes(without)
         for record in executed.glob("*.json"):
             self.env.note_dependency(str(record))
         text = "What the chapters took when this page was built, on one core each:\n\n"
