@@ -102,13 +102,8 @@ class Page:
 
     def show(self, width: int, height: int, scheme: str) -> None:
         """Give the page the size in CSS pixels of a screen, and a `light` or `dark` scheme."""
-        size: dict[str, Any] = {
-            "width": width,
-            "height": height,
-            "deviceScaleFactor": 1,
-            "mobile": False,
-        }
-        self.send("Emulation.setDeviceMetricsOverride", **size)
+        size: dict[str, Any] = {"width": width, "height": height}
+        self.send("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, mobile=False, **size)
         wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.send("Emulation.setEmulatedMedia", features=features)

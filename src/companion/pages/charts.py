@@ -137,10 +137,7 @@ def specification_curve(
     """Every specification of an effect by rising estimate, and beneath what was chosen in it.
 
     Registered ones are blue diamonds. A choice that is the same in all has no line beneath, and a
-    specification of a single seed no interval. No effect is at `unchanged`; 1 for a ratio.
-
-    References
-    ----------
+    specification of a single seed no interval. No effect is at `unchanged`; 1 for a ratio. After
     Simonsohn, Simmons and Nelson (2020), "Specification curve analysis".
     """
     above, beneath = axes

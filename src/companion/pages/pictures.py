@@ -1,7 +1,6 @@
-"""Filters, patches and spectra as pictures.
+"""Filters, patches and spectra as pictures, on the axes given, which are returned.
 
-Each is drawn on the axes that it is given, and returns them. Images have C = 1 or 3 channels; any
-other number is a ValueError.
+Images have C = 1 or 3 channels; any other number is a ValueError.
 """
 
 from __future__ import annotations

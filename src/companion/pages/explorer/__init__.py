@@ -1,8 +1,4 @@
-"""The filter explorer: an interactive figure as one piece of HTML that fetches nothing.
-
-What lies beside this module draws it; here the data are checked, packed and written into it, with a
-still picture for readers without scripts.
-"""
+"""The filter explorer: its data, and a still picture for readers without scripts."""
 
 import base64
 import html
@@ -43,9 +39,8 @@ class ExplorerBank:
         for name, shape in zip(("epochs", "distances", "null_band"), shapes, strict=True):
             found = getattr(self, name).shape
             if found != shape:
-                raise ValueError(
-                    f"{name} has shape {found}; {shape} goes with the shapes of filters and null"
-                )
+                wanted = f"{shape} goes with the shapes of filters and null"
+                raise ValueError(f"{name} has shape {found}; {wanted}")
 
 
 def explorer_html(banks: list[ExplorerBank], *, still_alt: str) -> str:

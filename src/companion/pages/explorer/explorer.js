@@ -4,10 +4,8 @@ const WIDTH = 360, HEIGHT = 276, LEFT = 68, RIGHT = 10, TOP = 26, BOTTOM = 38, S
 const FLOOR = 1e-4;  // a logarithmic axis starts here at the lowest
 
 // Two digits: 0.031, 3.1e−4.
-function digits(value) {
-  if (value === 0) return '0';
-  return minus(value < 0.001 ? value.toExponential(1) : value.toPrecision(2));
-}
+const digits = value =>
+  value === 0 ? '0' : minus(value < 0.001 ? value.toExponential(1) : value.toPrecision(2));
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b), half = sorted.length >> 1;
@@ -59,7 +57,7 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
   }
 
   function layGrid() {
-    const [n] = bank.shape;
+    const [n, channels] = bank.shape;
     grid.style.gridTemplateColumns = `repeat(${n > 12 ? 7 : 3}, minmax(0, 4.5rem))`;
     grid.replaceChildren(...range(n).map(i => {
       const cell = element('button', {type: 'button'}, element('canvas'), element('span'));
@@ -70,7 +68,7 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
       cell.onclick = () => hold(i);
       return cell;
     }));
-    const zero = bank.shape[1] === 3 ? 'mid-grey' : 'white', peak = (127 * bank.steps[0]).toPrecision(2);
+    const zero = channels === 3 ? 'mid-grey' : 'white', peak = (127 * bank.steps[0]).toPrecision(2);
     find('.scale').textContent =
       `Below each filter its cosine distance from the start. Colours from \u2212${peak} to +${peak}, ${zero} = 0. ` +
       'Choose a filter to find its line, or a line to find its filter.';

@@ -1,7 +1,4 @@
-"""The directive `chapter-map`: a card for each chapter, with a picture and what it costs to read.
-
-Each line of its content is `NAME FIGURE: one sentence`.
-"""
+"""The directive `chapter-map`: a card for each chapter, by lines `NAME FIGURE: one sentence`."""
 
 import json
 import re

@@ -25,10 +25,7 @@ def of_claims(glued: Mapping[str, str]) -> Kept:
 
 
 def decided(claims: Claims, found: Mapping[int, Kept]) -> tuple[Kept, list[str]]:
-    """({claim: what its chapter keeps of it}, what is wrong).
-
-    `found` has what each chapter keeps, by its number.
-    """
+    """({claim: what its chapter keeps of it}, what is wrong), from what each chapter keeps."""
     problems = [
         f"chapter {chapter} keeps a verdict on claim {number}, which is no claim"
         for chapter, of_chapter in found.items()

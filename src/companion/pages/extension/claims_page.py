@@ -1,11 +1,8 @@
 """The table of claims on the pages, with what the chapters found of them.
 
-The role `verdict` is a badge that leads to a claim's card; the directive `claims-cards` makes the
-cards of one group, `claims-strip` a square for each claim, `claims-tally` a sentence that counts
-the verdicts, `claims-legend` says what each badge means, and the substitution `n_claims` is their
-number. A build in which a chapter keeps a verdict on a claim that is not in the list, or none on
-one that the list gives to it, fails. Beside the pages stand claims.json, for machines, and a badge
-for each claim.
+A role and directives put them there, and the substitution `n_claims` is their number. A build in
+which a chapter keeps a verdict on a claim that is not in the list, or none on one that the list
+gives to it, fails. Beside the pages stand claims.json, for machines, and a badge for each claim.
 """
 
 import functools
@@ -69,8 +66,7 @@ class FillVerdicts(SphinxPostTransform):
         for place in places:
             if problems and place["what"] in ("strip", "tally"):
                 LOGGER.warning("; ".join(problems), location=place)
-            made = getattr(self, place["what"])(place["number"], kept)
-            place.replace_self(made)
+            place.replace_self(getattr(self, place["what"])(place["number"], kept))
 
     def address(self) -> str:
         return self.app.builder.get_relative_uri(self.env.docname, PAGE)

@@ -1,7 +1,6 @@
 """Marks pictures that are charts, so that dark mode may turn their white into black.
 
-A chart is mostly white, and has few surfaces of one colour. Pictures of filters and photographs
-have many, and these must be seen as they are.
+A chart is mostly white, and has few surfaces of one colour; filters and photographs have many.
 """
 
 import os

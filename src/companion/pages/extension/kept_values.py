@@ -1,8 +1,7 @@
 """Numbers that a chapter keeps, where a page shows them: in alt texts, and with a proper minus.
 
-A picture's alt text stands in the metadata of its cell, written before anything is computed. What
-the chapter keeps by `glue_values(lead=...)` may be named there in braces with a format, as by the
-role `glue`: `{lead:.1f}` is filled in when the page is made.
+What a chapter keeps by `glue_values(lead=...)` may be named in the alt text of a cell's picture, in
+braces with a format, as by the role `glue`: `{lead:.1f}` is filled in when the page is made.
 """
 
 import re

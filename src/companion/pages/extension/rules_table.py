@@ -40,10 +40,8 @@ def table(rows: Iterable[dict[str, str]]) -> str:
         results = f"`{study}`, {when(results_date, results_commit)}" if study else "none yet"
         exception = f"\n\n    **Exception.** {why}" if older == "no" else ""
         verdict = "**the results**" if older == "no" else "the rules"
-        lines.append(
-            f"* - {'; '.join(names)}{exception}\n  - {when(date, commit)}\n  - {results}\n"
-            f"  - {verdict}\n"
-        )
+        cells = [f"{'; '.join(names)}{exception}", when(date, commit), results, verdict]
+        lines.append("* - " + "\n  - ".join(cells) + "\n")
     return HEAD + "".join(lines) + "```"
 
 

@@ -43,9 +43,8 @@ class ChapterCosts(SphinxDirective):
             for name, (seconds, memory) in costs(executed).items()
         ]
         if not rows:
-            return self.parse_text_to_nodes(
-                "This build did not record what its chapters cost; `make book` does."
-            )
+            without = "This build did not record what its chapters cost; `make book` does."
+            return self.parse_text_to_nodes(without)
         for record in executed.glob("*.json"):
             self.env.note_dependency(str(record))
         text = "What the chapters took when this page was built, on one core each:\n\n"
@@ -58,8 +57,7 @@ def dependants(
 ) -> list[str]:
     """Pages to write again when a chapter has changed: those that show its glued values.
 
-    Such a value is filled in when the page is written, and Sphinx writes only pages whose own
-    source changed: the claims would go on showing the last build's numbers.
+    Sphinx would write only pages whose own source changed.
     """
     if not any(name.startswith("notebooks/") for name in added | changed | removed):
         return []
@@ -71,11 +69,7 @@ def dependants(
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
-    """Put MathJax into the book, so that no page loads anything from another host.
-
-    The package sphinx-mathjax-offline brings all of it (24 MB) and would copy all of it. A page
-    needs one script and the fonts that it finds beside itself.
-    """
+    """Put of MathJax into the book what a page needs: sphinx-mathjax-offline would copy 24 MB."""
     if exception is not None or app.builder.format != "html":
         return
     source = Path(str(files("sphinx-mathjax-offline"))) / "static" / "mathjax"

@@ -1,8 +1,7 @@
 """What a page has around its text: a description and a card for whoever links to it, an address.
 
-The address is known where PATCHINIT_SITE gives it, or where the book has a repository on GitHub. A
-book without one has no sitemap, no page for addresses that lead nowhere, and no picture in its
-cards, since these must be given by complete addresses.
+The address is known where PATCHINIT_SITE gives it, or where the book has a repository on GitHub.
+Without it there is no sitemap, no page for addresses that lead nowhere, and no picture in cards.
 """
 
 import io
@@ -28,12 +27,7 @@ LENGTH = 200  # of a description, in characters: what search engines show
 
 
 def address(folder: str | os.PathLike[str]) -> str:
-    """Where the pages of the book in `folder` are published, with a slash at its end, or nothing.
-
-    >>> os.environ["PATCHINIT_SITE"] = "https://example.org/book"
-    >>> address(".")
-    'https://example.org/book/'
-    """
+    """Where the book in `folder` is published, with a slash at its end, or nothing."""
     if given := os.environ.get("PATCHINIT_SITE"):
         return given.rstrip("/") + "/"
     match = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", repository(folder)[0])
@@ -48,9 +42,8 @@ def add_address(app: Sphinx, base: str) -> None:
     """Set up what a book at the address `base` has besides its pages."""
     app.setup_extension("sphinx_sitemap")
     app.config.sitemap_url_scheme = "{link}"  # the language would stand in it otherwise
-    app.config.sitemap_excludes = [
-        f"{name}.html" for name in ("404", "genindex", "py-modindex", "search")
-    ]
+    left_out = ("404", "genindex", "py-modindex", "search")
+    app.config.sitemap_excludes = [f"{name}.html" for name in left_out]
     # The sitemap lists the pages that are written, so all are.
     app.connect("env-updated", lambda app, env: env.found_docs)
     app.setup_extension("notfound.extension")

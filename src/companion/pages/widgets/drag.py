@@ -30,13 +30,8 @@ def paragraph(text: str) -> str:
 
 
 def packed(banks: Tensor, bits: int) -> dict:
-    """Banks of one shape as integers of 8 or 16 bits, in steps of one common size."""
+    """Banks of one shape, or points, as integers of 8 or 16 bits, in steps of one common size."""
     values, most = banks.detach().numpy(), 2 ** (bits - 1) - 1
     step = float(f"{np.abs(values).max() / most:.6g}") or 1.0
-    whole = np.rint(values / step).clip(-most, most)
-    return {
-        "shape": values.shape,
-        "step": step,
-        "bits": bits,
-        "values": as_base64(whole, f"<i{bits // 8}"),
-    }
+    text = as_base64(np.rint(values / step).clip(-most, most), f"<i{bits // 8}")
+    return {"shape": values.shape, "step": step, "bits": bits, "values": text}

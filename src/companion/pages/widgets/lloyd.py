@@ -5,8 +5,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from .drag import drag, paragraph
-from .fragment import as_base64
+from .drag import drag, packed, paragraph
 
 MOST_CENTRES = 8
 
@@ -21,14 +20,12 @@ def lloyd_html(points: Tensor, start: Tensor, *, still: str) -> str:
         ("start", start, 2, MOST_CENTRES),
     ):
         if values.ndim != 2 or values.shape[1] != 2 or not least <= len(values) <= most:
-            raise ValueError(
-                f"{name} has shape {tuple(values.shape)}; (n, 2) with n from {least} to {most} "
-                "is wanted"
-            )
-    step = float(f"{points.abs().max().item() / 32767:.6g}") or 1.0
+            wanted = f"(n, 2) with n from {least} to {most}"
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; {wanted} is wanted")
+    stored = packed(points, bits=16)
     data = {
-        "step": step,
-        "points": as_base64(np.rint(points.numpy() / step).clip(-32767, 32767), "<i2"),
+        "step": stored["step"],
+        "points": stored["values"],
         "start": np.round(start.numpy().astype(float), 4).tolist(),
         "most": MOST_CENTRES,
     }
