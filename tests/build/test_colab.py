@@ -235,5 +235,5 @@ def test_a_failed_install_stops_the_chapter(install, repository):
 @pytest.mark.parametrize("opened", [None, "fileId=1aBcD", "github.com/own-er/na.me/tree/main"])
 def test_where_the_notebook_came_from_is_unknown(colab, install, opened):
     """A copy in somebody's Drive, or a notebook that runs elsewhere without the module."""
-    said = install(fails=True, **({} if opened is None else colab(opened)))
-    assert "set the environment variable PATCHINIT_SOURCE" in said
+    printed = install(fails=True, **({} if opened is None else colab(opened)))
+    assert "set the environment variable PATCHINIT_SOURCE" in printed

@@ -37,17 +37,17 @@ def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
 
 
 def test_a_chapter_keeps_what_the_table_gives_to_it(monkeypatch):
-    said = {}
-    monkeypatch.setattr(claim_glue, "glue_values", lambda **values: said.update(values))
+    kept_values = {}
+    monkeypatch.setattr(claim_glue, "glue_values", lambda **values: kept_values.update(values))
     found = verdicts({})
     for chapter, numbers in {
         9: {1, 2, 3, 4, 5, 6, 20, 24, 25, 27, 30, 31, 32, 33, 34, 35},
         10: {7, 8, 9, 10},
         11: {7, 8, 9},
     }.items():
-        said.clear()
+        kept_values.clear()
         claim_glue.glue_claims(found, chapter)
-        assert said.keys() == {
+        assert kept_values.keys() == {
             f"claim_{number}_{part}"
             for number in numbers
             for part in ("verdict", "where", "evidence", "needed", "record")
@@ -211,33 +211,35 @@ def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch)
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     executed = run_chapter(number, results[world], tmp_path)
-    said = {name: str(value).strip("'\"") for name, value in kept_in(executed).items()}
-    verdict = {name[:-8]: value for name, value in said.items() if name.endswith("_verdict")}
+    kept_values = {name: str(value).strip("'\"") for name, value in kept_in(executed).items()}
+    verdict = {name[:-8]: value for name, value in kept_values.items() if name.endswith("_verdict")}
     decided = {"true": {"supported"}, "false": {"contradicted", "not supported"}, "begun": set()}
     undecidable = {f"claim_{n}" for n in (1, 3, 5, 24, 25, *range(31, 36))}
     for claim in verdict.keys() - undecidable - {"claim_11", "claim_26", "claim_28"}:
         assert verdict[claim] in decided[world] | ({"undecided"} if world == "begun" else set())
     assert all(verdict[claim] == "undecided" for claim in undecidable & verdict.keys())
     if number == 9:
-        assert said["progress"].startswith("21 of 21" if world != "begun" else "5 of 21")
-        assert said["look"].startswith("Decided" if world != "begun" else "The first look is due")
-        assert said["claim_1_needed"].startswith("about")
-        record = json.loads(said["claim_2_record"])
+        assert kept_values["progress"].startswith("21 of 21" if world != "begun" else "5 of 21")
+        assert kept_values["look"].startswith(
+            "Decided" if world != "begun" else "The first look is due"
+        )
+        assert kept_values["claim_1_needed"].startswith("about")
+        record = json.loads(kept_values["claim_2_record"])
         assert record[0]["state"] == ("decided" if world != "begun" else "interim")
     if number == 10:  # the images of the runs are not there, but their records have what they need
-        assert said["n_recomputed"] == said["n_component_runs"]
+        assert kept_values["n_recomputed"] == kept_values["n_component_runs"]
         unlike = "There are no registered runs on both" if world == "begun" else "Of 16 effects"
-        assert said["claim_11_evidence"].startswith(unlike)
+        assert kept_values["claim_11_evidence"].startswith(unlike)
     if number == 11:
-        assert ("no such runs" in said["null_reading"]) == (world == "begun")
-        assert said["slope_sgd_pc"] == "(no runs yet)" or world == "begun"
+        assert ("no such runs" in kept_values["null_reading"]) == (world == "begun")
+        assert kept_values["slope_sgd_pc"] == "(no runs yet)" or world == "begun"
         found = {"true": "12 of 12", "false": "0 of 12", "begun": "12 of 18"}
-        assert said["spec_cosine"] == found[world]
+        assert kept_values["spec_cosine"] == found[world]
         agreed = {"true": "turn further (24 of 24 say", "false": "turn further (0 of 24 say"}
         if world == "begun":
-            assert "filters without data" not in said["spec_which"], "12 of 18 are not all"
+            assert "filters without data" not in kept_values["spec_which"], "12 of 18 are not all"
         else:
-            assert said["spec_which"].startswith(f"filters without data {agreed[world]} so)")
+            assert kept_values["spec_which"].startswith(f"filters without data {agreed[world]} so)")
 
 
 def arguments_of(function, chapter):

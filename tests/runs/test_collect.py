@@ -86,9 +86,9 @@ def test_arms_are_known_by_their_settings(made, monkeypatch, capsys):
     monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, arms=other))
     capsys.readouterr()
     assert main(["collect", "tiny"]) == 1
-    said = capsys.readouterr().err
-    assert "digits--Glorot--seed-0.npz has the settings of no arm" in said
-    assert "'glorot_uniform' -> 'kmeans'" in said
+    printed = capsys.readouterr().err
+    assert "digits--Glorot--seed-0.npz has the settings of no arm" in printed
+    assert "'glorot_uniform' -> 'kmeans'" in printed
     assert files(made) == before
     assert main(["run", "tiny", "--datasets", "digits", "--quiet", "--device", "cpu"]) == 1
     assert "of other settings" in capsys.readouterr().err
@@ -194,15 +194,15 @@ def test_a_stage_collects_only_what_was_registered(made, monkeypatch, capsys):
     before = (made / "manifest.json").read_bytes()
     monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, n_seeds=1, stage="X"))
     assert main(["collect", "tiny"]) == 1
-    said = capsys.readouterr().err
-    assert "has seed=1" in said and "seeds 0 to 0" in said
+    printed = capsys.readouterr().err
+    assert "has seed=1" in printed and "seeds 0 to 0" in printed
     monkeypatch.setitem(STUDIES, "tiny", dataclasses.replace(TINY, stage="X"))
     registered = {"commit": "c0ffee", "date": "2020-01-01T00:00:00Z"}
     path = made.parent / "registration.json"
     path.write_text(json.dumps(registered | {"stages": {"tiny": "2120-01-01T00:00:00Z"}}))
     assert main(["collect", "tiny"]) == 1
-    said = capsys.readouterr().err
-    assert "before stage X (tiny) was registered (2120-01-01T00:00:00Z)" in said
+    printed = capsys.readouterr().err
+    assert "before stage X (tiny) was registered (2120-01-01T00:00:00Z)" in printed
     assert (made / "manifest.json").read_bytes() == before
     path.write_text(json.dumps(registered | {"stages": {"tiny": "2020-02-01T00:00:00Z"}}))
     assert main(["collect", "tiny"]) == 0
@@ -232,7 +232,7 @@ with exclusive_lock(Path(sys.argv[1]) / "lock"):
     except FolderBusy:
         print("held once")
 """
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True
     )
-    assert said.stdout == "held once\n", said.stderr
+    assert printed.stdout == "held once\n", printed.stderr

@@ -23,8 +23,8 @@ from tests.runs.tiny import TINY, rows
 
 def test_from_plan_to_tables(tiny, capsys):
     assert main(["run", "tiny", "--dry-run", "--device", "cpu"]) == 0
-    said = capsys.readouterr().out
-    assert "8 runs, 0 of them finished; 16 epochs to make" in said and "minutes on cpu" in said
+    printed = capsys.readouterr().out
+    assert "8 runs, 0 of them finished; 16 epochs to make" in printed and "minutes on cpu" in printed
     assert not (tiny / "runs").exists()
 
     assert main(["run", "tiny", "--seeds", "1", "--device", "cpu"]) == 0
@@ -132,8 +132,8 @@ def test_several_studies_in_the_order_given(tiny, monkeypatch, capsys):
         held.enter_context(exclusive_lock(tiny / "runs" / expected[0] / "lock"))
         assert main(command) == 0
     assert made == [*expected[1:], expected[0]]
-    said = capsys.readouterr()
-    assert "run 4/4, epoch 8/8" in said.err and "python -m companion collect other tiny" in said.out
+    printed = capsys.readouterr()
+    assert "run 4/4, epoch 8/8" in printed.err and "python -m companion collect other tiny" in printed.out
     assert main(["status", "other", "tiny", "--quiet"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "other (stage X): 2 finished, 2 waiting", "tiny: 2 finished, 6 waiting",
@@ -187,9 +187,9 @@ def test_arms_of_a_study(tiny, capsys):
     """Only what was named is planned, made and told of; the parts are those of the whole study."""
     arms = ["--arm", "PC at norm 2"]
     assert main(["run", "tiny", *arms, "--dry-run", "--device", "cpu"]) == 0
-    said = capsys.readouterr().out
-    assert "4 runs, 0 of them finished" in said
-    assert "PC at norm 2" in said and "glorot_uniform" not in said
+    printed = capsys.readouterr().out
+    assert "4 runs, 0 of them finished" in printed
+    assert "PC at norm 2" in printed and "glorot_uniform" not in printed
     assert main(["run", "tiny", *arms, "--seeds", "1", "--quiet", "--device", "cpu"]) == 0
     made = {path.name for path in (tiny / "runs/tiny").iterdir()}
     assert made == {"digits--PC-at-norm-2--seed-0", "photos--PC-at-norm-2--seed-0"}
@@ -242,13 +242,13 @@ def test_slow_bf16_is_said_before_a_run(mixed, monkeypatch, capsys):
     line = "2 of these runs are in bf16, for which this processor has no arithmetic"
     command = ["run", "tiny", "--quiet", "--device", "cpu"]
     assert main([*command, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert line in said and "about 4.0 times as long as in fp32" in said
-    assert said.index(line) < said.index("minutes on cpu")
+    printed = capsys.readouterr().out
+    assert line in printed and "about 4.0 times as long as in fp32" in printed
+    assert printed.index(line) < printed.index("minutes on cpu")
     assert main(command) == 0
-    said = capsys.readouterr().out
-    assert said.count(line) == 1 and said.index(line) < said.index("done")
-    # They are made in bf16 all the same, and once they are there nothing is left to be said.
+    printed = capsys.readouterr().out
+    assert printed.count(line) == 1 and printed.index(line) < printed.index("done")
+    # They are made in bf16 all the same, and once they are there nothing is left to print.
     assert read_result(mixed / "runs/tiny/digits--bf16--seed-0/result.npz").settings.precision == (
         "bf16"
     )
@@ -286,8 +286,8 @@ def test_what_the_processor_computes_is_asked_of_torch(monkeypatch):
 def test_help_names_every_study(capsys):
     with pytest.raises(SystemExit):
         main(["run", "--help"])
-    said = "".join(capsys.readouterr().out.split())  # argparse breaks lines at hyphens
+    printed = "".join(capsys.readouterr().out.split())  # argparse breaks lines at hyphens
     for study in studies.STUDIES:
-        assert study in said
+        assert study in printed
     assert main(["studies"]) == 0
     assert "250 epochs" in capsys.readouterr().out

@@ -57,8 +57,8 @@ def test_anyway_makes_a_study_of_its_own(unlike, capsys):
     assert main([*RUN, "--seeds", "1", "--dry-run"]) == 0  # nothing is left to be made
     assert "2 of them finished, 1 of them of unlike code" in capsys.readouterr().out
     assert main(["collect", "tiny"]) == 0
-    said = capsys.readouterr().out
-    assert "1 of 8 runs" in said and "1 more runs are of unlike code (not compared)" in said
+    printed = capsys.readouterr().out
+    assert "1 of 8 runs" in printed and "1 more runs are of unlike code (not compared)" in printed
     assert len(list((unlike / "runs").iterdir())) == 1
     assert main(["collect", "tiny", "--results", "elsewhere"]) == 0  # where nothing is unlike it
 

@@ -288,10 +288,10 @@ files = [
 ]
 print(*(file.relative_to(source) for file in files if file.name != "__init__.py"), sep="\\n")
 """
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert sorted(said.stdout.split()) == sorted(MAKES_NUMBERS + KEEPS_NUMBERS)
+    assert sorted(printed.stdout.split()) == sorted(MAKES_NUMBERS + KEEPS_NUMBERS)
 
 
 MODULE = '''"""A module; its "words" are no matter."""

@@ -97,9 +97,9 @@ def numbered_table(
     """
     lines = lines or [{"runs": "none yet"}]
     head = list(lines[0])
-    told = [[_cell(line.get(key, "")) for key in head] for line in lines]
-    shown = [head, [":--"] * len(head), *told[:1]]
-    for above, row in itertools.pairwise(told):
+    cells = [[_cell(line.get(key, "")) for key in head] for line in lines]
+    shown = [head, [":--"] * len(head), *cells[:1]]
+    for above, row in itertools.pairwise(cells):
         n = next((i for i in range(once) if row[i] != above[i]), once)
         shown.append([""] * n + row[n:])
     body = "\n".join(f"| {' | '.join(row)} |" for row in shown)

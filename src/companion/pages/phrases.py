@@ -107,7 +107,7 @@ def _written(interval: Interval, unit: str) -> str:
 def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
     """A table of verdicts, a line for each part: what was compared, and what it says.
 
-    What a part reads is told only where its verdict is decided, or was declared undecidable;
+    What a part reads is shown only where its verdict is decided, or was declared undecidable;
     between looks nothing is. `shown` leaves out verdicts without any runs.
     """
     table = []
@@ -171,9 +171,9 @@ def claim_sentence(
             elif verdict.state == INTERIM:
                 pairs = f"{verdict.n} of {verdict.n_registered} pairs"
                 begun.append(f"{pairs} ({setting_label(verdict)})")
-    told = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
-    if told:
-        return " ".join([*told, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
+    sentences = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
+    if sentences:
+        return " ".join([*sentences, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
     so_far = f"so far we have {'; '.join(begun)}" if begun else (
         "no registered run that could tell is in yet"
     )  # fmt: skip

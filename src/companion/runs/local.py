@@ -48,7 +48,7 @@ def run_here(
     """Make runs one after another in this process, each in a folder of its own below `folder`.
 
     Runs that another process is making are passed over, and come back to until they are finished:
-    when this returns, all are. Every epoch made here is told, with the run's place, and every end.
+    when this returns, all are. Every epoch made here is reported, with the run's place, and every end.
     Raises what `companion.runs.run.execute` raises; runs that are finished are not touched.
     """
     left = list(runs)
@@ -56,8 +56,8 @@ def run_here(
         busy = []
         for run in left:
             try:
-                told = functools.partial(on_epoch, run.place)
-                execute(run.settings, folder / run.place, device=device, on_epoch=told)
+                reported = functools.partial(on_epoch, run.place)
+                execute(run.settings, folder / run.place, device=device, on_epoch=reported)
             except FolderBusy:
                 busy.append(run)
             else:
@@ -118,7 +118,7 @@ def as_they_end(futures: Iterable[Future], folder: Path, progress: Progress) -> 
 
 def _begin(threads: int, leash: Connection) -> None:
     """Set a worker process up: it ends when the other end of the leash is let go or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and lets go
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is reported, and lets go
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
 
