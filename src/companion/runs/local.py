@@ -118,7 +118,7 @@ def as_they_end(futures: Iterable[Future], folder: Path, progress: Progress) -> 
 
 def _begin(threads: int, leash: Connection) -> None:
     """Set a worker process up: it ends when the other end of the leash is let go or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is reported, and lets go
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, and lets go
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
 
