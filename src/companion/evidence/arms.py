@@ -153,7 +153,7 @@ class Arm:
 
     @functools.cached_property
     def final_distances(self) -> np.ndarray:
-        """(S, F), at the end, from the filters themselves: the course is kept in half precision."""
+        """(S, F), at the end, from the filters; the course is kept in half precision."""
         ends = [(torch.from_numpy(start), torch.from_numpy(end)) for start, end in self.ends]
         return np.stack([cosine_distance(start, end).numpy() for start, end in ends])
 
