@@ -8,7 +8,7 @@ from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
 from companion.evidence.curves import first_epoch, mean_over_epochs, smooth
-from companion.evidence.significance import holm, p_value, power, seeds_needed
+from companion.evidence.significance import power, seeds_needed
 from companion.intervals import (
     Interval,
     fisher,
@@ -46,7 +46,6 @@ def test_one_run_has_no_interval():
     one = mean_interval([3.0])
     assert one.low == -math.inf and one.high == math.inf and one.side() == 0
     assert f"{one:.1f}" == "3.0 [too few runs]"
-    assert p_value([3.0]) == 1
     with pytest.raises(ValueError, match="empty"):
         mean_interval([])
 
@@ -82,17 +81,6 @@ def test_sign_of_an_interval(low, high, sign):
 
 def test_interval_as_text():
     assert f"{Interval(-0.126, -0.5, 0.25, 3):+.2f}" == "−0.13 [−0.50, +0.25]"
-
-
-def test_p_value_is_scipys_and_stands_without_spread(rng):
-    values = rng.normal(0.3, 1, 6)
-    assert p_value(values) == pytest.approx(reference.ttest_1samp(values, 0).pvalue)
-    assert p_value([0, 0, 0]) == 1 and p_value([2, 2, 2]) == 0
-
-
-def test_holm_by_hand():
-    """0.01 * 3, then 0.03 * 2, then 0.04 * 1 raised to what stood before it."""
-    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
 
 
 # --- Power ----------------------------------------------------------------------------------------

@@ -1,35 +1,10 @@
-"""Tests of a few paired differences: p, Holm's adjustment, power."""
+"""The power of a paired t-test of a few differences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
-
-
-def p_value(differences: ArrayLike) -> float:
-    """Two-sided paired t-test that the mean difference is zero; 1 for a single pair."""
-    differences = np.asarray(differences, dtype=float)
-    if differences.size < 2:
-        return 1.0
-    if np.ptp(differences) == 0:  # no spread: the statistic is 0/0 or infinite
-        return 1.0 if differences[0] == 0 else 0.0
-    return float(stats.ttest_1samp(differences, 0).pvalue)
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p-values adjusted for their number, so that any at all is wrongly below 5 % in 5 % of tables.
-
-    Holm (1979), "A simple sequentially rejective multiple test procedure".
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    return adjusted.clip(max=1)
 
 
 def power(difference: float, spread: float, n: int) -> float:
