@@ -10,7 +10,7 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from companion.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from companion.pages.glue import glue_values, glue_verdict, prediction_outcome
+from companion.pages.glue import glue_prediction, glue_values, glue_verdict, prediction_outcome
 from patchinit.data import load_images
 
 
@@ -67,3 +67,22 @@ def test_verdict(shell, holds, stand_in_for, expected):
 def test_a_prediction_that_fails_in_one_part_failed_in_part():
     words = [prediction_outcome(*parts) for parts in ((True, True), (True, False), (False, False))]
     assert [word.split(" the ")[0] for word in words] == ["As", "Only in part as", "Not as"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        ((True, True), "right"),
+        ((True, False), "in part"),
+        ((False,), "wrong"),
+        ((True, None), "open"),
+    ],
+)
+def test_a_prediction_is_kept_as_a_word_that_can_be_counted(shell, parts, word):
+    with capture_output() as found:
+        glue_prediction(2, *parts)
+    values = kept(found)
+    assert values["prediction_2_is"] == repr(word) and values.keys() == {
+        "prediction_2",
+        "prediction_2_is",
+    }

@@ -37,3 +37,18 @@ def prediction_outcome(*parts: bool) -> str:
     if all(parts):
         return "As the book expected"
     return ("Only in part as" if any(parts) else "Not as") + " the book expected"
+
+
+def glue_prediction(number: int, *parts: bool | None) -> None:
+    """Keep how the book's prediction of this number on its page came out, part by part.
+
+    As ``prediction_N``, which begins a sentence, and ``prediction_N_is``: right, in part, wrong, or
+    open if a part is None because the runs that it speaks of are not in.
+    """
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        word, text = "open", "It is too early to judge what the book expected"
+    else:
+        word = "right" if all(known) else "in part" if any(known) else "wrong"
+        text = prediction_outcome(*known)
+    glue_values(**{f"prediction_{number}": text, f"prediction_{number}_is": word})
