@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from companion.evidence.norms import norm_share, norm_slope, over_noise
+from companion.evidence.norms import norm_share, norm_slope, over_walk
 
 
 def planted(method, norms, turned):
@@ -48,9 +48,9 @@ def test_share_that_the_norm_explains():
 
 
 def test_distance_over_the_null():
-    """The geometric mean over seeds of 1 and 4 times what noise alone would do."""
+    """The geometric mean over seeds of 1 and 4 times the isotropic walk."""
     arm = SimpleNamespace(
         final_distances=np.array([[0.05, 0.15], [0.4, 0.4]]),
         noise=lambda: np.array([0.0, 0.05, 0.1]),
     )
-    assert over_noise(arm).estimate == pytest.approx(2) and over_noise(arm).n == 2
+    assert over_walk(arm).estimate == pytest.approx(2) and over_walk(arm).n == 2

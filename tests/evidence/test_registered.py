@@ -23,7 +23,6 @@ from companion.evidence.comparisons import (
     RANDOM,
     accuracy,
     epochs_saved,
-    gradient_at_the_end,
     order,
     rank_of_last,
     ratio,
@@ -428,27 +427,6 @@ def test_speed_is_the_area_between_the_curves(worlds):
     )
     found = speed(stage_by_letter("A", worlds["true"], "fashion_mnist"))
     assert found.value == pytest.approx((fast - slow).mean(), abs=0.1) and found.n == 6
-
-
-def with_gradients(arm, *, start, end):
-    """The arm, with gradients of these norms for each filter."""
-    norms = np.stack([np.broadcast_to(start, 27), np.full(27, 99.0), np.broadcast_to(end, 27)])
-    results = tuple(replace(result, gradient_norms=norms) for result in arm.results)
-    return replace(arm, results=results)
-
-
-def test_gradient_at_the_end_over_that_at_the_start(worlds):
-    """The geometric mean over the filters, from the first and the last record."""
-    on = stage_by_letter("B", worlds["true"], "cifar10")
-    assert gradient_at_the_end(on, GLOROT) is None  # no gradients in these records
-    glorot, components = (on.runs.find("cifar10", of) for of in (GLOROT, COMPONENTS))
-    spread = np.geomspace(0.5, 2.0, 27)  # of geometric mean 1
-    made = with_gradients(glorot, start=0.4, end=0.1 * spread)
-    runs = replace(on.runs, arms=(made, components))
-    found = replace(on, runs=runs)
-    assert gradient_at_the_end(found, GLOROT) == pytest.approx(0.25)
-    assert gradient_at_the_end(found, COMPONENTS) is None
-    assert gradient_at_the_end(stage_by_letter("B", {}, "cifar10"), GLOROT) is None
 
 
 def test_epochs_saved_and_never(worlds):

@@ -164,7 +164,7 @@ class Arm:
 
     @property
     def squared_rates(self) -> np.ndarray:
-        """(E + 1,), sum of the squared learning rates until after each epoch; noise feeds on it."""
+        """(E + 1,), sum of the squared learning rates after each epoch; a walk feeds on it."""
         settings = self.settings
         n_images = settings.n_train or DATASETS[settings.dataset].n_train - settings.n_held_out
         steps = -(-n_images // settings.batch_size)
@@ -172,7 +172,7 @@ class Arm:
         return np.concatenate([[0.0], np.cumsum(np.square(rates)) * steps])
 
     def noise(self, norm: float | None = None) -> np.ndarray:
-        """(E + 1,), expected distance if Adam's noise alone moved a filter of this norm.
+        """(E + 1,), expected distance of a filter of this norm after an isotropic walk under Adam.
 
         Default: of the mean norm at the start.
         """

@@ -195,18 +195,6 @@ def rank_of_last(on: Stage, key: ArmKey = COMPONENTS) -> list[int]:
     return [int((row <= row[-1]).sum()) for row in arms[0].final_distances]
 
 
-def gradient_at_the_end(on: Stage, key: ArmKey) -> float | None:
-    """Norm of the gradient on the sphere, end over start: geometric mean over filters and seeds.
-
-    None without runs, or where the records have no gradients.
-    """
-    arms = on.paired(key)
-    if arms is None or any(not result.gradient_norms.size for result in arms[0].results):
-        return None
-    logs = [np.log(r.gradient_norms[-1] / r.gradient_norms[0]) for r in arms[0].results]
-    return float(np.exp(np.mean(logs)))
-
-
 def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
     """Mean distance of trained filters over that with noise for labels, after the null's epochs.
 

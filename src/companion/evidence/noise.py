@@ -1,4 +1,4 @@
-"""How far noise alone turns a filter: the null without information."""
+"""How far an isotropic walk turns a filter: steps that favour no direction, and know nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def noise_distance(
     optimizer: str = "adam",
     gradient_noise: float = 1.0,
 ) -> float | np.ndarray:
-    """Expected cosine distance of a filter that only noise has moved: the null without information.
+    """Expected cosine distance of a filter after an isotropic walk: noise alike in all directions.
 
     Behind batch normalisation the loss does not depend on a filter's norm, so its gradient is
     at right angles to it, and each random step turns it and makes it longer. Under Adam every
@@ -28,6 +28,8 @@ def noise_distance(
     and falls with the norm, as s / norm in each of them; with momentum m, lr is rate / (1 - m):
 
         distance = 1 - (1 + 2 (d - 1) s^2 sum(lr^2) / norm^4)^(-1/4).
+
+    Gradients of redrawn labels move filters much less than that: their noise lies in few directions.
 
     References
     ----------
@@ -48,7 +50,7 @@ def noise_distance(
 def noise_quantile(
     norm: float, squared_rates: float | np.ndarray, n_weights: int, share: float
 ) -> float | np.ndarray:
-    """Distance that a share of filters stays below which only noise under Adam has moved.
+    """Distance that a share of filters stays below after an isotropic walk under Adam.
 
     For a diffusion on the sphere in d dimensions both moments of the cosine are known:
     E cos = g^(-(d-1)/2d) and E cos^2 = 1/d + (1 - 1/d) / g, with g = 1 + d sum(lr^2) / norm^2.

@@ -10,10 +10,11 @@ from ..intervals import Interval, geometric_interval
 from .arms import Arm
 
 
-def over_noise(arm: Arm) -> Interval:
-    """Mean distance at the end over what noise alone does at the mean norm, > 0.
+def over_walk(arm: Arm) -> Interval:
+    """Mean distance at the end over that of an isotropic walk of the mean norm, > 0.
 
-    The geometric mean over seeds; 1 is noise alone.
+    The geometric mean over seeds; of runs with redrawn labels it says how far noise falls short of
+    the formula.
     """
     return geometric_interval(arm.final_distances.mean(axis=1) / arm.noise()[-1])
 

@@ -1,18 +1,19 @@
 """Every way to look at an effect: the free choices of its statistic, each gone through once.
 
-The choices are those of the registered protocol. They are exploratory, and decide nothing.
+The choices are those of the registered protocol, for claims 6 to 10. They are exploratory, and
+decide nothing. Which arms are compared is no choice: an effect has one comparison.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
+from ..claims import CLAIMS
 from ..intervals import Estimate, Interval
 from .arms import Arm, ArmKey
 from .comparisons import (
@@ -21,7 +22,6 @@ from .comparisons import (
     GLOROT_AT_1,
     HORIZON,
     KMEANS,
-    PATCHES,
     RANDOM,
     THRESHOLD,
     Measure,
@@ -34,19 +34,36 @@ from .comparisons import (
     speed,
 )
 from .curves import mean_over_epochs
+from .pooled import pooled_sum
 from .stages import Stage
 
-#: Filters that know nothing of the data, and components, which are held to turn less.
+
+@dataclass(frozen=True)
+class Turning:
+    """A comparison of claims 7 and 8: filters without data over filters from data."""
+
+    claim: str  #: and its half
+    one: ArmKey  #: knows nothing of the data
+    other: ArmKey  #: is held to turn less
+
+
 TURNING = {
-    "Glorot": (GLOROT, COMPONENTS),
-    "Glorot, norm 1": (GLOROT_AT_1, COMPONENTS),
-    "random rotation": (RANDOM, COMPONENTS),
+    f"{name} / {of}": Turning(claim, one, other)
+    for claim, name, one in (
+        ("7a", "Glorot", GLOROT),
+        ("7b", "Glorot at norm 1", GLOROT_AT_1),
+        ("8", "random rotation", RANDOM),
+    )
+    for of, other in (("components", COMPONENTS), ("k-means", KMEANS))
 }
-FINAL = {
-    "components": {COMPONENTS: 1, GLOROT: -1},
-    "k-means": {KMEANS: 1, GLOROT: -1},
-    "random patches": {PATCHES: 1, GLOROT: -1},
-}
+_FROZEN, _FROZEN_RANDOM = (ArmKey(key.method, frozen=True) for key in (COMPONENTS, RANDOM))
+#: Both parts of claim 9: what freezing gains, pp.
+FREEZING = {
+    "components over random rotations": {
+        _FROZEN: 1, COMPONENTS: -1, _FROZEN_RANDOM: -1, RANDOM: 1,
+    },
+    "components": {_FROZEN: 1, COMPONENTS: -1},
+}  # fmt: skip
 HORIZONS = (10, 50)  # epochs; beside them all that there are
 THRESHOLDS = (0.8, 0.9, 0.95)
 LAST_TEN = 10  # epochs whose mean stands beside the last one's accuracy
@@ -64,7 +81,18 @@ class Specification:
 
     choices: Mapping[str, str]  #: what was chosen, by what there was to choose
     interval: Interval  #: 95 %
-    registered: bool  #: whether a rule of the protocol is applied to it
+    registered: bool  #: whether a rule of the protocol is applied to it on these runs
+
+
+def is_judged(on: Stage, claim: str) -> bool:
+    """Whether the protocol judges a claim ("7b") by the runs of this stage on its data set."""
+    number = int(claim.rstrip("ab"))
+    return any(
+        f"{number}{decision.half}" == claim
+        and (place.study, place.dataset) == (on.study.name, on.dataset)
+        for decision in CLAIMS[number].decisions
+        for place in decision.places
+    )
 
 
 def _kept(found: Iterable[tuple[dict[str, str], Estimate | None, bool]]) -> list[Specification]:
@@ -84,28 +112,26 @@ def without_last(measure: Measure) -> Measure:
     return lambda arm: measure(arm)[:, :-1]
 
 
-def turning_specifications(
-    on: Stage, covariance: Tensor, pairs: Mapping[str, tuple[ArmKey, ArmKey]] = TURNING
-) -> list[Specification]:
+def turning_specifications(on: Stage, covariance: Tensor, of: Turning) -> list[Specification]:
     """How much further one arm's filters turn than another's: ratio of the first to the second.
 
-    Pairs without runs are left out. Registered are means of the cosine distance over all filters.
+    Empty without runs. Registered are means of the cosine distance over all filters.
     """
     measures = _measures(covariance)
+    judged = is_judged(on, of.claim)
     return _kept(
         (
-            {"distance": name, "pair": pair, "over filters": over, "filters": which},
+            {"distance": name, "over filters": over, "filters": which},
             ratio(
                 on,
-                *pairs[pair],
+                of.one,
+                of.other,
                 measures[name] if which == ALL else without_last(measures[name]),
                 _OVER_FILTERS[over],
             ),
-            (name, over, which) == ("cosine", "mean", ALL),
+            judged and (name, over, which) == ("cosine", "mean", ALL),
         )
-        for name, pair, over, which in itertools.product(
-            measures, pairs, _OVER_FILTERS, (ALL, BUT_LAST)
-        )
+        for name, over, which in itertools.product(measures, _OVER_FILTERS, (ALL, BUT_LAST))
     )
 
 
@@ -116,12 +142,12 @@ def order_specifications(
 
     Registered is the cosine distance, both with and without the last filter.
     """
-    measures = _measures(covariance)
+    measures, judged = _measures(covariance), is_judged(on, "10")
     return _kept(
         (
             {"distance": name, "filters": which},
             order(on, key, with_last=which == ALL, measure=measures[name]),
-            name == "cosine",
+            judged and name == "cosine",
         )
         for name, which in itertools.product(measures, (ALL, BUT_LAST))
     )
@@ -132,14 +158,15 @@ def speed_specifications(
 ) -> list[Specification]:
     """Difference of the accuracies averaged over the first epochs, pp, by how many these are.
 
-    Registered are 50, or all of them where a run has fewer.
+    Registered are 50, or all of them where a run has fewer, in the stages that judge claim 6.
     """
+    judged = is_judged(on, "6")
     horizons = [n for n in HORIZONS if n < on.epochs]
     return _kept(
         (
             {"horizon": f"{'all' if n == on.epochs else n} epochs"},
             speed(on, one, other, n),
-            n == min(HORIZON, on.epochs),
+            judged and n == min(HORIZON, on.epochs),
         )
         for n in [*horizons, on.epochs]
     )
@@ -148,48 +175,41 @@ def speed_specifications(
 def saving_specifications(
     on: Stage, one: ArmKey = COMPONENTS, other: ArmKey = GLOROT
 ) -> list[Specification]:
-    """Epochs to a share of the second arm's final accuracy, by the share; 0.9 is registered."""
+    """Epochs to a share of the second arm's final accuracy, by the share.
+
+    Registered is 0.9, in the stages that judge claim 30.
+    """
+    judged = is_judged(on, "30")
     found = {share: epochs_saved(on, one, other, share) for share in THRESHOLDS}
     return _kept(
         (
             {"threshold": f"{share:g} of the end"},
             epochs.estimate if epochs else None,
-            share == THRESHOLD,
+            judged and share == THRESHOLD,
         )
         for share, epochs in found.items()
     )
 
 
-def accuracy_specifications(
-    on: Stage, sums: Mapping[str, Mapping[ArmKey, float]] = FINAL
-) -> list[Specification]:
-    """Differences of final accuracies, pp: the last epoch's (registered) and the last ten's mean.
+def accuracy_specifications(on: Stage, weights: Mapping[ArmKey, float]) -> list[Specification]:
+    """A part of claim 9, pp: of the last epoch's accuracies (registered) and the last ten's mean.
 
     The interval of the latter counts no other test images in: its spread is the pooled residual of
-    that mean. A sum that an arm has no runs for is left out.
+    that mean. Where a run has 30 epochs, four of the ten come before the learning rate drops.
     """
-    rows = []
-    for arm, weights in sums.items():
-        last = accuracy(on, weights)
-        estimate = last.estimate if last else None
-        rows.append(({"arm": arm, "epochs": "last epoch"}, estimate, True))
-        rows.append(({"arm": arm, "epochs": "mean of last ten"}, _late(on, weights), False))
-    return _kept(rows)
+    last = accuracy(on, weights)
+    late = pooled_sum(on, weights, lambda arm: _late(arm, on.epochs))
+    return _kept(
+        [
+            ({"epochs": "last epoch"}, last.estimate if last else None, is_judged(on, "9")),
+            ({"epochs": "mean of last ten"}, late, False),
+        ]
+    )
 
 
-def _late(on: Stage, weights: Mapping[ArmKey, float]) -> Estimate | None:
-    """A weighted sum of the mean accuracies over the last epochs."""
-
-    def late(arm: Arm) -> np.ndarray:
-        return mean_over_epochs(arm.accuracy[:, ::-1], min(LAST_TEN, on.epochs))
-
-    arms, residual = on.paired(*weights), on.residual(late)
-    if arms is None or residual is None:
-        return None
-    of = np.array(list(weights.values()))
-    values = of @ np.stack([late(arm) for arm in arms])
-    error = math.sqrt(residual.variance * float(np.square(of).sum()) / len(values))
-    return Estimate(float(values.mean()), error, residual.freedom, len(values))
+def _late(arm: Arm, epochs: int) -> np.ndarray:
+    """(S,), mean accuracy of the last epochs."""
+    return mean_over_epochs(arm.accuracy[:, ::-1], min(LAST_TEN, epochs))
 
 
 @dataclass(frozen=True)
@@ -198,8 +218,8 @@ class Reach:
 
     n: int  #: specifications
     above: int  #: with an estimate above what is no effect
-    told_above: int  #: with the whole interval above it
-    told_below: int  #: with the whole interval below it
+    wholly_above: int  #: with the whole interval above it
+    wholly_below: int  #: with the whole interval below it
     least: float  #: the smallest estimate
     most: float  #: the largest
 
