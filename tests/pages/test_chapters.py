@@ -32,7 +32,7 @@ SMALL = {
         "n_train_short": 16, "epochs_short": 1,
     },
     "10": {"n_patch_images": 20},
-    "11": {"n_train": 32, "epochs": 1, "width": 4},
+    "11": {"width": 4},
 }  # fmt: skip
 
 

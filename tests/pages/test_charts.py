@@ -17,6 +17,7 @@ from companion.evidence.stages import stage_by_letter
 from companion.intervals import Estimate, Interval, mean_estimate, mean_interval
 from companion.pages.charts import (
     forest,
+    labels_at_right,
     mark_drop,
     seed_curves,
     specification_curve,
@@ -232,3 +233,23 @@ def test_specifications_rise_above_their_choices():
 def test_a_specification_of_one_seed_has_no_interval():
     above, beneath = specification_curve([specification(2.0, "mean", n=1)], axes=plt.subplots(2)[1])
     assert not above.collections and len(above.lines) == 2 and not beneath.get_yticklabels()
+
+
+def test_names_at_the_right_do_not_touch():
+    _, ax = plt.subplots(figsize=(4, 2))
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    names = [(0.5, 0.50, "one", "red"), (0.5, 0.51, "two", "blue"), (0.5, 0.9, "far", "green")]
+    made = labels_at_right(names, ax=ax, fontsize=10)
+    assert [(m.get_text(), m.get_color()) for m in made] == [
+        ("one", "red"), ("two", "blue"), ("far", "green"),
+    ]  # fmt: skip
+    boxes = [m.get_window_extent() for m in made]
+    assert boxes[0].y1 <= boxes[1].y0 + 1, "in the order of their points"
+    assert made[2].xyann[1] == pytest.approx(0), "what has room stays"
+    assert boxes[0].x0 > ax.transData.transform((0.5, 0.5))[0]
+
+
+def test_names_far_apart_along_the_axis_stay_where_they_are():
+    _, ax = plt.subplots()
+    made = labels_at_right([(0, 0.5, "left", "red"), (1, 0.5, "right", "blue")], ax=ax)
+    assert [m.xyann[1] for m in made] == [0, 0]

@@ -29,7 +29,7 @@ def noise_distance(
 
         distance = 1 - (1 + 2 (d - 1) s^2 sum(lr^2) / norm^4)^(-1/4).
 
-    Gradients of redrawn labels move filters much less than that: their noise lies in few directions.
+    Gradients of redrawn labels move filters far less than that: their noise is in few directions.
 
     References
     ----------

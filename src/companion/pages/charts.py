@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
 from ..claims import ACCURACY_MARGIN
@@ -114,6 +116,31 @@ def forest(
         yticklabels=[of.label for of, *_ in rows],
     )
     return ax
+
+
+def labels_at_right(
+    names: Sequence[tuple[float, float, str, str]], *, ax: Axes, fontsize: float | str = "small"
+) -> list[Annotation]:
+    """Names at the right of their points (x, y, text, colour), moved apart where they would touch.
+
+    Comes last: what is drawn later moves the points.
+    """
+    assert isinstance(ax.figure, Figure)
+    ax.figure.draw_without_rendering()
+    size = font_manager.FontProperties(size=fontsize).get_size_in_points()
+    points = 72 / ax.figure.dpi  # in one pixel
+    at = ax.transData.transform([name[:2] for name in names]).reshape(-1, 2) * points
+    heights = at[:, 1].copy()
+    for _ in range(100):
+        for i, j in itertools.combinations(np.argsort(heights, kind="stable"), 2):
+            overlap = 1.25 * size - (heights[j] - heights[i])
+            if overlap > 0 and abs(at[i, 0] - at[j, 0]) < 8 * size:
+                heights[[i, j]] += -overlap / 2, overlap / 2
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": fontsize}
+    return [
+        ax.annotate(text, (x, y), (0.8 * size, height - start), color=color, **look)
+        for (x, y, text, color), height, start in zip(names, heights, at[:, 1], strict=True)
+    ]
 
 
 def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
