@@ -32,7 +32,7 @@ class OtherFinding(Exception):
 
 def alt_text(on: Stage) -> str:
     """What the picture shows, with its numbers; the picture carries it too."""
-    numbers = "; ".join(f"{NAMES[key]} {one:+.1f}" for key, one in differences(on).items())
+    numbers = "; ".join(f"{NAMES[key]} {one:+.2f}" for key, one in differences(on).items())
     return (
         f"Final accuracy minus that of Glorot's start, in percentage points with 95 % intervals, "
         f"{on.label}, {on.widths}: {numbers}."
@@ -58,8 +58,8 @@ def finding(runs: Stages) -> str:
         f"{_above(found[COSINE])} those that\nstart from Glorot's random numbers. From principal "
         f"components of image patches they end {_above(found[COMPONENTS])} them.**\nThat is on "
         f"{data}, in a narrow network ({on.widths}), after {on.epochs} epochs. Waves and "
-        f"components {'differ' if apart else 'cannot be told apart'} there,\nand on {other_data} nothing of "
-        "the kind shows so far. Brackets hold 95 % intervals."
+        f"components {'differ' if apart else 'cannot be told apart'} there,\nand on {other_data} "
+        "nothing of the kind shows so far. Brackets hold 95 % intervals."
     )
 
 

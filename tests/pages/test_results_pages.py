@@ -212,7 +212,7 @@ def run_chapter(number, results, folder, **parameters):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("world", ["true", "false", "begun"])
-@pytest.mark.parametrize("number", [9, 10, 11])
+@pytest.mark.parametrize("number", [9, 10, 11, 12])
 def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch):
     """On stand-in images: pages build, with the verdicts of the data."""
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))

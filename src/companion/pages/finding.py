@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +20,7 @@ NAMES = {
     KMEANS: "k-means",
     PATCHES: "random patches",
 }
-SIZE = (7.2, 2.9)  # inches
+WIDTH, LINE, FOOT = 7.2, 0.39, 0.56  # inches, of a line, and below the last
 N_SHOWN = 6  # filters of each bank
 
 
@@ -40,11 +41,13 @@ def _bank(ax: Axes, arm: Arm, place: int) -> None:
 
 
 def draw_starts(on: Stage) -> Figure:
-    """A line for each start: its name, some of its filters, the difference from Glorot."""
-    found = differences(on)
-    figure = Figure(figsize=SIZE, facecolor="white")
-    n_lines, bottom, height = len(found) + 1, 0.17, 0.8
-    width = height * SIZE[1] / SIZE[0] / n_lines * N_SHOWN  # the filters are square
+    """A line for each start of three pairs or more: name, some filters, difference from Glorot."""
+    found = {key: value for key, value in differences(on).items() if value.shown}
+    n_lines = len(found) + 1
+    size = (WIDTH, n_lines * LINE + FOOT)
+    figure = plt.figure(figsize=size)
+    bottom, height = (FOOT - 0.06) / size[1], n_lines * LINE / size[1]
+    width = N_SHOWN * LINE / WIDTH  # the filters are square
     banks = figure.add_axes((0.235, bottom, width, height))
     ax = figure.add_axes((0.265 + width, bottom, 0.55 - width, height))
     ax.axvline(0, color="0.5", lw=1)
@@ -58,7 +61,7 @@ def draw_starts(on: Stage) -> Figure:
         if value := found.get(key):
             ends = (value.low, value.estimate, value.high)
             beside = ax.get_yaxis_transform()
-            ax.text(1.04, place, f"{value:+.1f}", color=color, transform=beside, **text)
+            ax.text(1.04, place, f"{value:+.2f}", color=color, transform=beside, **text)
         ax.plot(ends[::2], [place, place], color=color, lw=2.5)
         ax.plot(ends[1], place, METHOD_MARKERS[key.method], color=color, ms=7)
     for one in (banks, ax):
@@ -68,9 +71,10 @@ def draw_starts(on: Stage) -> Figure:
     banks.spines["bottom"].set_visible(False)
     ax.tick_params(labelsize=8)
     pairs = [one.n for one in found.values()]
+    of_pairs = f"from {min(pairs)} to {max(pairs)} pairs" if found else "wait for three pairs"
     note = (
-        f"percentage points above Glorot's start, 95 % intervals from {min(pairs)} to {max(pairs)} "
-        f"pairs of runs; {on.label}, {on.widths}"
+        f"percentage points above Glorot's start, 95 % intervals {of_pairs} of runs; "
+        f"{on.label}, {on.widths}"
     )
-    figure.text(0.99, 0.01, note, ha="right", fontsize=8)
+    figure.text(0.99, 0.03 / size[1], note, ha="right", fontsize=8)
     return figure
