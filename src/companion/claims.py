@@ -223,6 +223,11 @@ class Claim:
     declared: bool = False  #: whether it was declared undecidable before the first run
     also: tuple[int, ...] = ()  #: further chapters that show it
     untrained: Mapping | None = None  #: chapter and figure of what can be shown without training
+    implied: bool = False  #: whether the paper says less than the statement
+    algebra: bool = False  #: whether it is true by algebra, so that no computation could refute it
+    beyond: str = ""  #: what we ask beyond the paper's own sense: a lesson, without a verdict
+    choices: str = ""  #: label of the table of what other reasonable choices make of the verdict
+    before: tuple[str, str] = ("", "")  #: what an older rule read, and why it was changed
     plain: Mapping[str, str] = field(default_factory=dict)  #: by verdict, what it means
 
     @property
@@ -242,6 +247,8 @@ class Claim:
 
     def meaning(self, verdict: str) -> str:
         """One sentence on it with this verdict."""
+        if self.algebra and verdict == SUPPORTED and verdict not in self.plain:
+            return "True by algebra: what is computed shows it, and could not refute it."
         return self.plain.get(verdict) or WORDS[verdict].meaning
 
 

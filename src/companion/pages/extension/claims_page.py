@@ -154,8 +154,17 @@ def body(claim: Claim, chapters: Mapping[int, str]) -> str:
     lines = {"Measured": measured + "." * claim.runs}
     if claim.runs:
         lines["Decided"] = f"{glued(claim, 'decided', here)}."
-    lines["In the paper" if claim.of_the_paper else "Seen first in"] = claim.place
+    implied = "; the paper implies it and says less" if claim.implied else ""
+    lines["In the paper" if claim.of_the_paper else "Seen first in"] = claim.place + implied
     lines["Our rule"] = claim.rule
+    if claim.before[0]:
+        older, why = claim.before
+        lines["An older rule"] = f"{older} It was changed after its result was known: {why}"
+    if claim.beyond:
+        lines["What we ask beyond it"] = claim.beyond
+    if claim.choices:
+        link = f"{{doc}}`../notebooks/{here}`"
+        lines["Other choices"] = f"{{numref}}`{claim.choices}` in {link}"
     if claim.runs:
         lines["To decide"] = f"{glued(claim, 'needed', here)}."
     lines["See"] = "; ".join(seen(*place) for place in places)
