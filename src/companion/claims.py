@@ -63,6 +63,16 @@ STANDINGS = {
     "none": "{} without runs yet",
 }
 
+#: Tables of the claims page that claims stand in, with a short name of each.
+GROUPS = {
+    "accuracy": "Accuracy and speed",
+    "change": "Change in training",
+    "similarity": "Similarity",
+    "filters": "Filters from data",
+    "beyond": "Beyond the first layer",
+    "own": "Our own",
+}
+
 # --- What is compared -----------------------------------------------------------------------------
 
 #: The arms that rules name, by the settings that make them.

@@ -141,10 +141,14 @@ def test_each_square_says_what_it_is_and_leads_to_its_card():
     kept, _ = claim_cards.decided(CLAIMS, everything())
     squares = ElementTree.fromstring(claim_cards.strip(CLAIMS, kept, "claims.html"))
     links = list(squares.iter("a"))
-    papers = [n for n, claim in CLAIMS.items() if claim.of_the_paper]
-    assert [link.attrib["href"] for link in links] == [f"claims.html#claim-{n}" for n in papers]
-    assert links[6].attrib["aria-label"] == f"Claim 7: undecided: {CLAIMS[7].statement}"
-    assert "".join(links[6].itertext()) == "7 ?"
+    by_number = {
+        int(link.attrib["href"].removeprefix("claims.html#claim-")): link for link in links
+    }
+    assert sorted(by_number) == [n for n, claim in CLAIMS.items() if claim.of_the_paper]
+    assert by_number[7].attrib["aria-label"] == f"Claim 7: undecided: {CLAIMS[7].statement}"
+    assert "".join(by_number[7].itertext()) == "7 ?"
+    headed = [p.attrib["id"] for p in squares.iter("p")]
+    assert [ul.attrib["aria-labelledby"] for ul in squares.iter("ul")] == headed
     kept[7]["halves"] = '{"7a": ["supported", "(here)"], "7b": ["undecided", ""]}'
     (link,) = ElementTree.fromstring(claim_cards.strip(CLAIMS, {7: kept[7]}, "c.html")).iter("a")
     assert "".join(link.itertext()) == "7 ✓?"

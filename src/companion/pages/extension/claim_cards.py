@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from ...claims import STANDINGS, UNDECIDED, WORDS, Claim
+from ...claims import GROUPS, STANDINGS, UNDECIDED, WORDS, Claim
 
 Claims = Mapping[int, Claim]  # by number
 Kept = dict[int, dict[str, str]]  # by claim, what its chapter keeps of it, by what that is
@@ -72,20 +72,27 @@ def tally(claims: Claims, kept: Kept) -> str:
 
 
 def strip(claims: Claims, kept: Kept, page: str) -> str:
-    """A square for each of the paper's claims that leads to its card on `page`, in HTML."""
-    squares = []
+    """A square for each of the paper's claims, by group, that leads to its card on `page`: HTML."""
+    groups: dict[str, list[str]] = {}
     for number, of_claim in kept.items():
-        if not claims[number].of_the_paper:
+        claim = claims[number]
+        if not claim.of_the_paper:
             continue
         found = badges(number, of_claim)
         words = ", ".join(f"{name} {word}" if len(found) > 1 else word for name, word, _ in found)
         signs = "".join(WORDS[word].sign for _, word, _ in found)
-        label = html.escape(f"Claim {number}: {words}: {claims[number].statement}", quote=True)
-        squares.append(
+        label = html.escape(f"Claim {number}: {words}: {claim.statement}", quote=True)
+        groups.setdefault(claim.group, []).append(
             f'<li><a class="{css_class(of_claim["verdict"])}" href="{page}#claim-{number}" '
             f'aria-label="{label}" title="{label}"><b>{number}</b> <span>{signs}</span></a></li>'
         )
-    return f'<ul class="claims-strip" aria-label="All claims">{"".join(squares)}</ul>'
+    lists = [
+        f'<div><p id="strip-{group}">{GROUPS[group]}</p>'
+        f'<ul aria-labelledby="strip-{group}">{"".join(groups[group])}</ul></div>'
+        for group in GROUPS
+        if group in groups
+    ]
+    return f'<div class="claims-strip">{"".join(lists)}</div>'
 
 
 def css_class(word: str) -> str:
