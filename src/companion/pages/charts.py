@@ -128,7 +128,7 @@ def forest(rows: Sequence[ForestRow], *, ax: Axes, margin: float = ACCURACY_MARG
                 ax.plot(interval.estimate, y, marker, color=color, zorder=3, **look)
             if paper is not None:
                 ax.plot(paper, y, "o", mfc="none", mec="black", ms=9, mew=1.2, zorder=4)
-        beside = {"va": "center", "fontsize": "small", "color": row.color}
+        beside: dict[str, Any] = {"va": "center", "fontsize": "small", "color": row.color}
         ax.text(1.02, place, row.note, transform=ax.get_yaxis_transform(), **beside)
     ax.set(
         ylim=(len(rows) - 0.4, -0.6),
