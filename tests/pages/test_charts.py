@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import Accuracy
 from companion.evidence.estimates import MeanSquares, Residual
 from companion.evidence.outcomes import ACCURACY_MARGIN
@@ -16,11 +15,13 @@ from companion.evidence.specifications import Specification
 from companion.evidence.stages import stage_by_letter
 from companion.intervals import Estimate, Interval, mean_estimate, mean_interval
 from companion.pages.charts import (
+    ForestRow,
     forest,
     labels_at_right,
     mark_drop,
     seed_curves,
     specification_curve,
+    spread_out,
     stage_panels,
 )
 from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
@@ -104,37 +105,61 @@ def difference(values, error=0.1):
 
 
 def test_forest(ax):
-    components, frozen = ArmKey("principal_components"), ArmKey("random_patches", frozen=True)
-    first, second = difference([0.3, 0.5, 0.7]), difference([-0.6, -0.4])
-    forest([(components, first, 0.09), (frozen, second, None)], ax=ax, margin=0.2)
+    large, small = difference([0.3, 0.5, 0.7]), difference([-0.6, -0.4, -0.5])
+    rows = [
+        ForestRow("one", "principal_components", (large, small), (0.09, None), "4: supported"),
+        ForestRow("two", "random_patches", (difference([-0.6, -0.4]), None), (None, None)),
+    ]
+    forest(rows, ax=ax, margin=0.2)
 
-    labels = [components.label, frozen.label]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == labels
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["one", "two"]
     assert ax.get_yticks().tolist() == [0, 1] and ax.get_ylim()[0] > ax.get_ylim()[1]
     (band,) = ax.patches
     assert band.get_x() == -0.2 and band.get_width() == pytest.approx(0.4)
+    assert [text.get_text() for text in ax.texts] == ["4: supported", ""]
 
-    zero, dots, mean, paper, other_dots, other_mean = ax.lines
+    zero, dots, mean, paper, other, *second = ax.lines
     assert list(zero.get_xdata()) == [0, 0]
-    np.testing.assert_allclose(dots.get_xdata(), first.differences)
-    np.testing.assert_allclose(other_dots.get_xdata(), second.differences)
-    assert (*mean.get_xdata(), *mean.get_ydata()) == (first.estimate.value, 0)
-    assert (*other_mean.get_xdata(), *other_mean.get_ydata()) == (second.estimate.value, 1)
-    assert colors([dots, mean]) == {color_of("principal_components")}
-    assert colors([other_dots, other_mean]) == {color_of("random_patches")}
-    assert list(paper.get_xdata()) == [0.09] and abs(paper.get_ydata()[0]) < 0.5
-    assert to_rgb(paper.get_markerfacecolor()) == to_rgb("white"), "the paper's value is hollow"
+    np.testing.assert_allclose(dots.get_xdata(), large.differences)
+    assert [float(line.get_xdata()[0]) for line in (mean, paper, other)] == [
+        large.estimate.value, 0.09, small.estimate.value,
+    ]  # fmt: skip
+    assert all(abs(line.get_ydata()[0]) < 0.5 for line in (mean, paper, other)), "in their row"
+    assert mean.get_ydata()[0] == paper.get_ydata()[0] < other.get_ydata()[0]
+    assert to_rgb(other.get_markerfacecolor()) == to_rgb("white"), "the other stage is hollow"
+    assert colors([dots, mean, other]) == {color_of("principal_components")}
+    assert colors(second) == {color_of("random_patches")}
 
-    (bar,) = ax.collections  # two pairs have none that is worth drawing
-    interval = first.estimate.interval()
-    np.testing.assert_allclose(bar.get_segments(), [[[interval.low, 0], [interval.high, 0]]])
-    assert to_rgb(bar.get_color()[0]) == color_of("principal_components")
+    first, beneath = ax.collections  # two pairs have no interval that is worth drawing
+    interval = large.estimate.interval()
+    (segment,) = first.get_segments()
+    np.testing.assert_allclose(segment[:, 0], [interval.low, interval.high])
+    assert first.get_linewidth()[0] > beneath.get_linewidth()[0]
 
 
 def test_forest_of_one_seed_in_the_band_that_the_rules_take_for_no_difference(ax):
-    forest([(ArmKey("kmeans"), difference([0.3]), None)], ax=ax)
+    forest([ForestRow("k-means", "kmeans", [difference([0.3])], [None])], ax=ax)
     assert not ax.collections and len(ax.lines) == 3
     assert ax.patches[0].get_width() == pytest.approx(2 * ACCURACY_MARGIN)
+
+
+# --- spread_out -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_are_moved_apart_no_further_than_they_must(seed):
+    heights = np.random.default_rng(seed).uniform(0, 3, 7)
+    moved = spread_out(heights, 0.4)
+    order = np.argsort(heights)
+    assert (np.diff(moved[order]) > 0.4 - 1e-9).all(), "apart, in the same order"
+    cost = ((moved - heights) ** 2).sum()
+    for other in np.random.default_rng(seed).normal(moved, 0.2, (500, 7)):
+        if (np.diff(other[order]) >= 0.4).all():
+            assert ((other - heights) ** 2).sum() > cost - 1e-9
+
+
+def test_labels_that_are_apart_stay():
+    np.testing.assert_allclose(spread_out([3.0, 1.0, 2.0], 0.5), [3, 1, 2])
 
 
 # --- stage_panels -----------------------------------------------------------------------------

@@ -118,11 +118,15 @@ class Arm:
     def seeds(self) -> list[int]:
         return [result.settings.seed for result in self.results]
 
+    def course(self, name: str) -> np.ndarray:
+        """(S, E), what was measured in each epoch: a field of `companion.runs.trainer.Epoch`."""
+        courses = (np.array([getattr(e, name) for e in result.epochs]) for result in self.results)
+        return np.stack([_to_the_end(course, self.settings.epochs) for course in courses])
+
     @property
     def accuracy(self) -> np.ndarray:
         """(S, E), test accuracy after each epoch in percent."""
-        courses = (np.array([e.test_accuracy for e in result.epochs]) for result in self.results)
-        return 100 * np.stack([_to_the_end(course, self.settings.epochs) for course in courses])
+        return 100 * self.course("test_accuracy")
 
     @property
     def correct(self) -> np.ndarray:

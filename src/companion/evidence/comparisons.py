@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from patchinit.filters.measures import response_correlation
@@ -57,6 +58,15 @@ class Accuracy:
         """Standard deviation of a pair from seed to seed, as the interval takes it, pp."""
         return math.sqrt(pair_variance(self.squares, self.residual, self.weights))
 
+    def half_width(self, n: int) -> float:
+        """Least half width of a 95 % interval from n pairs of this spread, pp.
+
+        Other test images would make it wider. Infinite where the spread is not known.
+        """
+        if not self.residual.freedom:
+            return math.inf
+        return float(stats.t.ppf(0.975, self.residual.freedom)) * self.spread / math.sqrt(n)
+
     @property
     def plain(self) -> Interval:
         """Student's t interval of the pairs alone; it decides nothing."""
@@ -100,13 +110,24 @@ def speed(
     def area(arm: Arm) -> np.ndarray:
         return mean_over_epochs(arm.accuracy, min(horizon, arm.accuracy.shape[1]))
 
+    return difference(on, one, other, area)
+
+
+def difference(
+    on: Stage, one: ArmKey, other: ArmKey, value: Callable[[Arm], np.ndarray]
+) -> Estimate | None:
+    """Difference of two arms in any value of a run, (S,) of an arm, in the value's unit.
+
+    Its spread is pooled over all arms; other test images are not counted in. None without runs,
+    from too few to judge the spread by, or where a run of the stage has no finite value.
+    """
     arms = on.paired(one, other)
-    if arms is None:
+    if arms is None or not all(np.isfinite(value(arm)).all() for arm in on.arms):
         return None
-    residual = on.residual(area) or _one_seed(arms[0])
+    residual = on.residual(value) or _one_seed(arms[0])
     if residual is None:
         return None
-    return pooled_mean_estimate(area(arms[0]) - area(arms[1]), residual)
+    return pooled_mean_estimate(value(arms[0]) - value(arms[1]), residual)
 
 
 @dataclass(frozen=True)

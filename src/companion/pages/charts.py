@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -20,7 +21,6 @@ from ..intervals import mean_interval
 from .style import METHOD_COLORS, METHOD_LABELS, METHOD_LINES, METHOD_MARKERS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
-    from ..evidence.arms import ArmKey
     from ..evidence.comparisons import Accuracy
     from ..evidence.specifications import Specification
     from ..evidence.stages import Stage
@@ -88,32 +88,55 @@ def stage_panels(
     return figure, axes
 
 
-def forest(
-    rows: Sequence[tuple[ArmKey, Accuracy, float | None]],
-    *,
-    ax: Axes,
-    margin: float = ACCURACY_MARGIN,
-) -> Axes:
-    """Differences from Glorot, one line an arm: seeds, mean, interval, the paper's value hollow.
+@dataclass(frozen=True)
+class ForestRow:
+    """A comparison, as `forest` draws it."""
 
-    All in percentage points; one in the shaded band, `margin` to both sides, counts as none.
+    label: str
+    method: str  #: whose colour it has
+    found: Sequence[Accuracy | None]  #: of each stage; the first is drawn large
+    paper: Sequence[float | None]  #: the paper's value beside each, pp
+    note: str = ""  #: at the right
+    color: str = "0.3"  #: of the note
+
+
+#: Of the stages in a forest: marker, and how far below the row's middle.
+FOREST_MARKS = (("D", -0.08), ("s", 0.16), ("^", 0.36), ("p", 0.5))
+
+
+def forest(rows: Sequence[ForestRow], *, ax: Axes, margin: float = ACCURACY_MARGIN) -> Axes:
+    """Differences of accuracy, pp: a row a comparison, with a mark for each stage.
+
+    Of the first stage seeds are dots, the mean is filled and the interval thick; of the others both
+    are smaller, and hollow. The paper's values are circles. A difference in the shaded band,
+    `margin` to both sides, counts as none.
     """
     ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     ax.axvline(0, color="0.5", lw=1, zorder=1)
-    for place, (of, found, paper) in enumerate(rows):
-        color, interval = METHOD_COLORS[of.method], found.estimate.interval()
-        heights = np.full(len(found.differences), place + 0.22)
-        ax.plot(found.differences, heights, ".", color=color, alpha=0.5, ms=5)
-        if interval.shown:
-            ax.hlines(place, interval.low, interval.high, color=color, lw=2.5)
-        ax.plot(interval.estimate, place, "D", color=color, ms=6, zorder=3)
-        if paper is not None:
-            ax.plot(paper, place - 0.24, "o", mfc="white", mec="black", ms=6, zorder=3)
+    for place, row in enumerate(rows):
+        color = METHOD_COLORS[row.method]
+        marks = zip(row.found, row.paper, FOREST_MARKS, strict=False)
+        for number, (found, paper, (marker, shift)) in enumerate(marks):
+            y = place + shift
+            if found is not None:
+                interval = found.estimate.interval()
+                if interval.shown:
+                    width = 1.2 if number else 3
+                    ax.hlines(y, interval.low, interval.high, color=color, lw=width)
+                look: dict[str, Any] = {"mfc": "white", "ms": 5} if number else {"ms": 7}
+                if not number:
+                    heights = np.full(len(found.differences), y - 0.25)
+                    ax.plot(found.differences, heights, ".", color=color, alpha=0.5, ms=5)
+                ax.plot(interval.estimate, y, marker, color=color, zorder=3, **look)
+            if paper is not None:
+                ax.plot(paper, y, "o", mfc="none", mec="black", ms=9, mew=1.2, zorder=4)
+        beside: dict[str, Any] = {"va": "center", "fontsize": "small", "color": row.color}
+        ax.text(1.02, place, row.note, transform=ax.get_yaxis_transform(), **beside)
     ax.set(
         ylim=(len(rows) - 0.4, -0.6),
         yticks=range(len(rows)),
-        xlabel="difference from Glorot (pp)",
-        yticklabels=[of.label for of, *_ in rows],
+        xlabel="difference of final accuracy (pp)",
+        yticklabels=[row.label for row in rows],
     )
     return ax
 
@@ -141,6 +164,34 @@ def labels_at_right(
         ax.annotate(text, (x, y), (0.8 * size, height - start), color=color, **look)
         for (x, y, text, color), height, start in zip(names, heights, at[:, 1], strict=True)
     ]
+
+
+def spread_out(heights: ArrayLike, least: float) -> np.ndarray:
+    """Heights moved apart as little as it takes for neighbours to lie `least` apart; order kept.
+
+    >>> spread_out([1.0, 5.0, 1.0], 1.0).tolist()
+    [0.5, 5.0, 1.5]
+    """
+    heights = np.asarray(heights, dtype=float)
+    order = np.argsort(heights, kind="stable")
+    blocks: list[list[float]] = []  # of neighbours that touch: their heights less their offsets
+    for height in heights[order]:
+        blocks.append([height])
+        while len(blocks) > 1 and _top(blocks[-2], least) > _bottom(blocks[-1], least) - least:
+            last = blocks.pop()
+            blocks[-1] += last
+    moved = [_bottom(block, least) + least * i for block in blocks for i in range(len(block))]
+    found = np.empty_like(heights)
+    found[order] = moved
+    return found
+
+
+def _bottom(block: Sequence[float], least: float) -> float:
+    return float(np.mean(block)) - least * (len(block) - 1) / 2
+
+
+def _top(block: Sequence[float], least: float) -> float:
+    return float(np.mean(block)) + least * (len(block) - 1) / 2
 
 
 def mark_drop(settings: Settings, *, ax: Axes, note: bool = True) -> Axes:
