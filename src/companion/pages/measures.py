@@ -1,0 +1,101 @@
+"""Claims 7 and 8 by both measures, in words: the cosine distance, which decides, and responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..claims import ADVERSE, SUPPORTED
+from ..evidence.judge import Reading, Verdict
+from ..evidence.turning import outcome_by_response
+from .phrases import verdict_phrase
+from .typography import proper_minus
+
+if TYPE_CHECKING:
+    from ..intervals import Estimate, Interval
+
+_SHORT = {"Glorot uniform": "Glorot", "principal components": "components"}
+
+
+def short(what: str) -> str:
+    """Arms by their short names.
+
+    >>> short("Glorot uniform at norm 1 / principal components")
+    'Glorot at norm 1 / components'
+    """
+    for long, name in _SHORT.items():
+        what = what.replace(long, name)
+    return what
+
+
+def times(estimate: Estimate | None) -> str:
+    """A ratio with its 95 % interval, where it has one worth printing; else empty."""
+    interval = estimate.interval() if estimate else None
+    return f"{interval:.2f}" if interval and interval.shown else ""
+
+
+def compared(interval: Interval) -> str:
+    """A ratio of distances as one would say it, before "than" or "as".
+
+    >>> from companion.intervals import Interval
+    >>> [compared(Interval(value, 0.1, 9, 4, ratio=True)) for value in (0.77, 1.13, 3.29, 0.998)]
+    ['23 % less than', '13 % more than', '3.3 times as far as', 'as far as']
+    """
+    value = interval.estimate
+    if value >= 2:
+        return f"{value:.1f} times as far as"
+    share = round(100 * abs(value - 1))
+    return f"{share} % {'more' if value > 1 else 'less'} than" if share else "as far as"
+
+
+def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, str]]:
+    """A line for each part of claims 7 and 8: both ratios, and what the rule says by each.
+
+    Only parts of at least so many pairs.
+    """
+    rows = []
+    for verdict in verdicts:
+        by_response = verdict.by_response or (None,) * len(verdict.readings)
+        for cosine, response in zip(verdict.readings, by_response, strict=True):
+            if cosine.n >= least:
+                rows.append(
+                    {
+                        "claim": verdict.claim,
+                        "verdict": verdict_phrase(verdict).partition(";")[0],
+                        "by responses": outcome_by_response(verdict) or "",
+                        "compared": short(cosine.what),
+                        "cosine": times(cosine.estimate),
+                        "responses": times(response.estimate) if response else "",
+                        "n": str(cosine.n),
+                    }
+                )
+    return rows
+
+
+def two_measures(verdict: Verdict) -> str:
+    """What responses would make of a decided verdict on claim 7 or 8, and which parts differ.
+
+    Empty where nothing is decided, or where no images are at hand.
+    """
+    by_response = outcome_by_response(verdict)
+    if by_response is None:
+        return ""
+    ours, theirs = _against(verdict.readings), _against(verdict.by_response)
+    if by_response != verdict.outcome:
+        why = f"what falls short is {theirs}" if theirs else "both parts hold"
+        return f"By responses the same rule would say {by_response}: {why}."
+    if ours == theirs:
+        return f"Responses give the same verdict, {by_response}."
+    return (
+        f"Responses give the same verdict for another reason. What falls short by the cosine "
+        f"distance: {ours}; by responses: {theirs}."
+    )
+
+
+def _against(readings: Sequence[Reading]) -> str:
+    """The parts that speak against a claim; where none does, those that leave it open."""
+    adverse = [reading for reading in readings if reading.outcome in ADVERSE]
+    found = adverse or [reading for reading in readings if reading.outcome != SUPPORTED]
+    return " and ".join(
+        f"{short(reading.what)} ({proper_minus(times(reading.estimate))})" for reading in found
+    )
