@@ -12,7 +12,7 @@ from .phrases import verdict_phrase
 from .typography import proper_minus
 
 if TYPE_CHECKING:
-    from ..intervals import Estimate, Interval
+    from ..intervals import Estimate
 
 _SHORT = {"Glorot uniform": "Glorot", "principal components": "components"}
 
@@ -34,18 +34,19 @@ def times(estimate: Estimate | None) -> str:
     return f"{interval:.2f}" if interval and interval.shown else ""
 
 
-def compared(interval: Interval) -> str:
-    """A ratio of distances as one would say it, before "than" or "as".
+def compared(estimate: Estimate, alike: str = "as far") -> str:
+    """A ratio of distances in one phrase.
 
-    >>> from companion.intervals import Interval
-    >>> [compared(Interval(value, 0.1, 9, 4, ratio=True)) for value in (0.77, 1.13, 3.29, 0.998)]
-    ['23 % less than', '13 % more than', '3.3 times as far as', 'as far as']
+    >>> from companion.intervals import mean_estimate
+    >>> ratios = [mean_estimate([ratio]) for ratio in (0.77, 1.13, 3.29, 0.998)]
+    >>> [compared(ratio) for ratio in ratios]
+    ['23 % less', '13 % more', '3.3 times as far', 'as far']
     """
-    value = interval.estimate
+    value = estimate.interval().estimate
     if value >= 2:
-        return f"{value:.1f} times as far as"
+        return f"{value:.1f} times {alike}"
     share = round(100 * abs(value - 1))
-    return f"{share} % {'more' if value > 1 else 'less'} than" if share else "as far as"
+    return f"{share} % {'more' if value > 1 else 'less'}" if share else alike
 
 
 def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, str]]:

@@ -146,9 +146,9 @@ def before_after(
     stronger = f"difference ×{factor}" if factor > 1 else "difference"
     lines = {"before": unit[0], "after": unit[1], stronger: factor * (unit[1] - unit[0])}
     numbers = distances if isinstance(distances, Mapping) else {"": distances}
-    size: Any = "medium" if n_cols < 12 else 7.5
-    below: dict[str, Any] = {"va": "top", "fontsize": size}
-    beside = _SMALL if n_cols >= 12 else _SMALL | {"fontsize": size}
+    large = n_cols < 12  # a phone shows it as a whole, so its letters are larger
+    below: dict[str, Any] = {"va": "top", "fontsize": "small" if large else 7.5}
+    beside = _SMALL | {"fontsize": "medium"} if large else _SMALL
     height = 3.45 + 0.45 * len(numbers)
     blocks = range(0, len(before), n_cols)
     for block, first in enumerate(blocks):
@@ -159,14 +159,15 @@ def before_after(
             ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **beside)
         for line, (name, values) in enumerate(numbers.items()):
             at = foot - 0.12 - 0.45 * line
-            ax.text(-0.2, at, name, ha="right", **below)
+            ax.text(-0.2, at, name, ha="right", **beside | {"va": "top"})
             for index, value in enumerate(values[part].tolist()):
-                digits = 2 + (value < 0.1) + (value < 0.01)  # a longer number would touch the next
+                # A longer number would touch the next.
+                digits = 2 + (value < 0.1) + (value < 0.01 and not large)
                 ax.text(index + 0.5, at, f"{value:.{digits}f}", ha="center", **below)
     bottom = -0.15 - 0.45 * len(numbers)
     _bare(ax, (0, min(len(before), n_cols)), (bottom, height * len(blocks) - height + 3.05))
     if title:
-        ax.set_title(title, loc="left" if n_cols < 12 else "center")
+        ax.set_title(title, loc="left" if large else "center")
     return ax
 
 

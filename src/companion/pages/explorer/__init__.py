@@ -98,7 +98,9 @@ def _packed(bank: ExplorerBank, scale: float) -> dict:
 def _still(bank: ExplorerBank, scale: float, alt: str) -> str:
     """The bank at its first and last snapshot, one above the other."""
     figure = Figure(figsize=(4.2, 4.2 * -(-len(bank.filters[0]) // 9) * 2 / 9 + 1.2), dpi=100)
-    for ax, filters, epoch in zip(figure.subplots(2), _unit(bank.filters[[0, -1]]), (0, -1), strict=True):
+    for ax, filters, epoch in zip(
+        figure.subplots(2), _unit(bank.filters[[0, -1]]), (0, -1), strict=True
+    ):
         title = f"after epoch {bank.epochs[epoch]}" if epoch else "start"
         filter_grid(torch.as_tensor(filters), ax=ax, n_cols=9, scale=scale, title=title)
     picture = io.BytesIO()
