@@ -27,7 +27,7 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check FORCE
+.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check readme FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
@@ -40,6 +40,7 @@ help:
 	@echo 'make check       run the gates alone, on what is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
+	@echo 'make readme      draw the picture that README.md opens with anew, and write its numbers, from results/'
 	@echo 'make release     make the book, and its site and patchinit as archives with checksums'
 	@echo 'make links       check the links to other sites (needs the network and a built book)'
 	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
@@ -129,6 +130,10 @@ links: .venv/.installed
 
 data: .venv/.installed
 	@$(PY) -m tools.data
+
+# After results were collected.
+readme: .venv/.installed
+	@$(PY) -m tools.readme
 
 # What a release consists of: patchinit as a wheel, the site, its PDF, and checksums of them. What an
 # older build left behind would come along into the wheel.

@@ -43,7 +43,8 @@ WORDS = {
         "{} without a practical difference",
     ),
     MIXED: Word(
-        "±", "#6a3d9a", "The outcome is not the same everywhere.", "{} with mixed outcomes"
+        "±", "#6a3d9a", "The outcome is not the same everywhere, or not of both halves.",
+        "{} with mixed outcomes",
     ),
     UNDECIDED: Word(
         "?", "#555555", "What was computed does not settle it.",
@@ -54,12 +55,13 @@ WORDS = {
         "{} described without a verdict",
     ),
 }  # fmt: skip
-#: Of a claim that training runs decide, while it is undecided.
-WAITING = Word(
-    "?", WORDS[UNDECIDED].color,
-    "The training runs that would decide it are not all in, or cannot tell.",
-    "{} left to training runs that have not decided them yet",
-)  # fmt: skip
+#: How far the training runs of an undecided claim are, and how that is counted.
+STANDINGS = {
+    "declared": "{} declared undecidable before the first run",
+    "complete": "{} that complete runs leave open",
+    "begun": "{} with runs under way",
+    "none": "{} without runs yet",
+}
 
 # --- What is compared -----------------------------------------------------------------------------
 
@@ -221,6 +223,11 @@ class Claim:
     declared: bool = False  #: whether it was declared undecidable before the first run
     also: tuple[int, ...] = ()  #: further chapters that show it
     untrained: Mapping | None = None  #: chapter and figure of what can be shown without training
+    implied: bool = False  #: whether the paper says less than the statement
+    algebra: bool = False  #: whether it is true by algebra, so that no computation could refute it
+    beyond: str = ""  #: what we ask beyond the paper's own sense: a lesson, without a verdict
+    choices: str = ""  #: label of the table of what other reasonable choices make of the verdict
+    before: tuple[str, str] = ("", "")  #: what an older rule read, and why it was changed
     plain: Mapping[str, str] = field(default_factory=dict)  #: by verdict, what it means
 
     @property
@@ -240,8 +247,9 @@ class Claim:
 
     def meaning(self, verdict: str) -> str:
         """One sentence on it with this verdict."""
-        waiting = verdict == UNDECIDED and self.runs
-        return self.plain.get(verdict) or (WAITING if waiting else WORDS[verdict]).meaning
+        if self.algebra and verdict == SUPPORTED and verdict not in self.plain:
+            return "True by algebra: what is computed shows it, and could not refute it."
+        return self.plain.get(verdict) or WORDS[verdict].meaning
 
 
 _DIRECTION = (

@@ -197,6 +197,10 @@ def test_the_word_for_a_claim():
     together = Verdict("7a", "both", "B", 30, CONTRADICTED, "decided")
     alone = Verdict("7a", "cifar10", "B", 30, SUPPORTED, "decided")
     assert overall([alone, together]) == SUPPORTED and overall([together]) == UNDECIDED
+    # Of two halves both share the word, or it is mixed: an open half is not hidden by the other.
+    open_half = Verdict("7b", "cifar10", "B", 30, UNDECIDED, "decided")
+    assert overall([alone, open_half]) == MIXED
+    assert overall([alone, Verdict("7b", "cifar10", "B", 30, SUPPORTED, "decided")]) == SUPPORTED
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])

@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from companion.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from companion.claims import MIXED, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from companion.pages.glue import glue_prediction, glue_values, glue_verdict, prediction_outcome
 from patchinit.data import load_images
 
@@ -54,6 +54,7 @@ def test_numbers_of_arrays_are_kept_as_numbers(shell):
         (True, None, SUPPORTED),
         (False, None, NOT_SUPPORTED),
         (None, None, UNDECIDED),
+        (MIXED, None, MIXED),
         (True, "cifar10", UNDECIDED),  # stand-in data decide nothing
     ],
 )

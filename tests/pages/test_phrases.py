@@ -33,12 +33,15 @@ from companion.evidence.stages import Stage, stage_by_letter
 from companion.intervals import Estimate
 from companion.pages.phrases import (
     claim_sentence,
+    decided_line,
     decided_where,
     effect,
     evidence_line,
     looks_line,
+    measured_line,
     setting_label,
     stage_line,
+    standing,
     verdict_phrase,
     verdict_record,
     verdict_rows,
@@ -98,15 +101,26 @@ def reading(value=0.5, n=6, unit="pp", outcome=UNDECIDED, *, error=0.1, back=Non
 
 WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
 YES, NO = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
+BY_RESPONSES = made_up(NOT_SUPPORTED, DECIDED, NO)
+EXCLUDED = reading(
+    1.14, outcome=SUPPORTED, paper=0.09, predicted=reading(1.14).interval, needed=(404, 259, 721)
+)
 #: Verdicts of every kind, by what is special about them.
 KINDS = {
     **{outcome: made_up(outcome) for outcome in OUTCOMES if outcome != DESCRIBED},
     "two and four pairs": made_up(UNDECIDED, INTERIM, reading(n=2), reading(n=4)),
     "without runs": made_up(UNDECIDED, NO_RUNS, reading(n=0)),
-    "declared": made_up(UNDECIDED, DECLARED, reading(needed=(1234, 567, 100_000))),
-    "unlike by responses": made_up(SUPPORTED, DECIDED, YES, claim="7a", by_response=(NO,)),
-    "alike by responses": made_up(SUPPORTED, DECIDED, YES, claim="7a", by_response=(YES,)),
-    "unlike, and open": made_up(UNDECIDED, INTERIM, YES, claim="7a", by_response=(NO,)),
+    "declared": made_up(UNDECIDED, DECLARED, reading(needed=(1234, 567, 100_000), paper=0.5)),
+    "unlike by responses": made_up(SUPPORTED, DECIDED, YES, claim="7a", beside=BY_RESPONSES),
+    "unlike parts": made_up(
+        NOT_SUPPORTED, DECIDED, YES, NO, claim="8", beside=made_up(NOT_SUPPORTED, DECIDED, NO, YES)
+    ),
+    "alike by responses": made_up(
+        SUPPORTED, DECIDED, YES, claim="7a", beside=made_up(SUPPORTED, DECIDED, YES)
+    ),
+    "unlike, and open": made_up(UNDECIDED, INTERIM, YES, claim="7a", beside=BY_RESPONSES),
+    "half of it": made_up(UNDECIDED, DECIDED, YES, reading()),
+    "declared, and excluded": made_up(UNDECIDED, DECLARED, EXCLUDED),
     "both data sets": replace(made_up(dataset="both"), stage="AD", epochs=250),
     "a second look": made_up(SUPPORTED, DECIDED, reading(level=0.975), second=True),
     "from a commit": made_up(UNDECIDED, INTERIM, reading(n=2), commit="c0ffee9"),
@@ -130,6 +144,9 @@ def test_the_words_for_every_kind_of_verdict(snapshot):
             "where": setting_label(verdict),
             "sentence": claim_sentence([verdict], verdict.claim, "whether it does", **WORDS),
             "would decide": what_would_decide([verdict]),
+            "measured": measured_line([verdict]),
+            "decided": decided_line([verdict]),
+            "standing": standing([verdict]),
         }
     assert {"verdicts": found, "effects": [effect(one) for one in EFFECTS]} == snapshot
 
@@ -144,6 +161,8 @@ def test_the_words_for_whole_stages(finished, begun, snapshot):
                 "sentence": claim_sentence(told, claim, "whether it does", **WORDS),
                 "where": decided_where(told, overall(told)),
                 "would decide": what_would_decide(told),
+                "measured": measured_line(told),
+                "decided": decided_line(told),
             }
     assert found == snapshot
 
@@ -157,7 +176,7 @@ def test_rows_of_a_finished_stage(finished):
     (right,) = [row for row in table if row["claim"] == "4" and row["where"] == CIFAR]
     assert re.fullmatch(r"−(2.9|3.0)\d \[−\d.\d\d, −\d.\d\d\] pp", right["effect, 95 %"])
     assert (right["compared"], right["paper"]) == (
-        "random patches − Glorot uniform", "−0.85, not compatible",
+        "random patches − Glorot", "−0.85, not compatible",
     )  # fmt: skip
     assert (right["n"], right["reads"], right["verdict"]) == ("5", SUPPORTED, SUPPORTED)
     (wrong,) = [row for row in table if row["claim"] == "4" and row["where"] == FASHION]
@@ -200,13 +219,14 @@ def test_evidence_names_every_place_that_has_runs(finished, begun):
 
 
 def test_places_of_an_outcome(finished, begun):
-    """Those that are decided, with their halves; one that is open beside them is left out."""
+    """Those whose runs are in, with their halves and what is open there."""
     assert overall(of(finished, "20")) == MIXED
     halves = [*of(finished, "7a"), *of(finished, "7b")]
     assert decided_where(halves, SUPPORTED).count("; ") == 3
     assert decided_where(of(begun, "4"), UNDECIDED) == ""
     places = [made_up(NO_DIFFERENCE), made_up(UNDECIDED, dataset="fashion_mnist")]
-    assert decided_where(places, NO_DIFFERENCE) == f"({CIFAR})"
+    assert decided_where(places, NO_DIFFERENCE) == f"({CIFAR}; {FASHION}: undecided)"
+    assert decided_where(places[1:], UNDECIDED) == f"({FASHION}, with all runs in)"
     assert decided_where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
 
 
@@ -306,6 +326,7 @@ def test_a_record_by_hand():
     assert entry == {
         "claim": "9", "dataset": "cifar10", "stage": "B", "epochs": 30, "outcome": "supported",
         "state": "decided", "n": 6, "n_registered": 6, "measures_disagree": False,
+        "outcome_by_responses": None, "by_responses": [],
     }  # fmt: skip
     assert part == {
         "compared": "a − b", "unit": "pp", "estimate": 0.1235, "interval": [-0.1071, 0.3541],

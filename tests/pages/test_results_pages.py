@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import papermill
 import pytest
 
-from companion.claims import CLAIMS, OUTCOMES, WAITING, WORDS
+from companion.claims import CLAIMS, OUTCOMES, WORDS
 from companion.evidence.judge import verdicts
 from companion.evidence.results import NoResults, read_runs
 from companion.evidence.stages import read_stages, stages_to_show
@@ -50,8 +50,11 @@ def test_a_chapter_keeps_what_the_table_gives_to_it(monkeypatch):
         assert kept_values.keys() == {
             f"claim_{number}_{part}"
             for number in numbers
-            for part in ("verdict", "where", "evidence", "needed", "record")
-        }
+            for part in (
+                "verdict", "where", "measured", "decided", "standing", "evidence", "needed",
+                "record", *(["halves"] if number == 7 else []),
+            )
+        }  # fmt: skip
     without = [verdict for verdict in found if verdict.claim != "24"]
     with pytest.raises(ValueError, match="claims 24 have no verdict"):
         claim_glue.glue_claims(without, 9)
@@ -89,25 +92,24 @@ def test_what_is_kept_is_read_from_the_names():
     assert claim_cards.of_claims(glued) == {7: {"verdict": "mixed", "where": ""}}
 
 
-def test_the_tally_counts_every_outcome_that_there_is():
+def test_the_tally_counts_every_outcome_and_how_far_the_open_claims_are():
     found = everything()
     found[1][12]["verdict"], found[4][16]["verdict"] = "supported", "contradicted"
+    found[9][1]["standing"], found[9][2]["standing"] = "declared", "begun"
     kept, _ = claim_cards.decided(CLAIMS, found)
-    waiting = sum(claim.runs and claim.of_the_paper for claim in CLAIMS.values())
     assert claim_cards.tally(CLAIMS, kept) == (
-        "Of the paper’s 30 claims, in this build: 1 supported, 1 contradicted, "
-        f"{waiting} left to training runs that have not decided them yet and {28 - waiting} left "
-        "undecided by what was computed."
+        "Of the paper’s 30 claims, in this build: 1 supported, 1 contradicted, 1 declared "
+        "undecidable before the first run, 1 with runs under way and 26 left undecided by what "
+        "was computed."
     )
     assert set(OUTCOMES) < set(WORDS)
 
 
-def test_a_verdict_is_told_in_a_sentence_that_belongs_to_it():
+def test_a_verdict_has_a_sentence_that_belongs_to_it():
     for claim in CLAIMS.values():
         assert claim.plain.keys() <= WORDS.keys(), claim.number
     assert CLAIMS[16].meaning("not supported") == CLAIMS[16].plain["not supported"]
     assert CLAIMS[16].meaning("supported") == WORDS["supported"].meaning
-    assert CLAIMS[2].meaning("undecided") == WAITING.meaning
     assert CLAIMS[12].meaning("undecided") == WORDS["undecided"].meaning
 
 
@@ -120,8 +122,9 @@ def contrast_with_white(color):
 
 def test_a_badge_is_a_picture_with_a_text():
     for word, how in WORDS.items():
-        image = ElementTree.fromstring(claim_cards.badge(27, word))
-        assert image.attrib["aria-label"] == f"claim 27: {word}"
+        image = ElementTree.fromstring(claim_cards.badge("7a", word, "(CIFAR-10; both)"))
+        assert image.attrib["aria-label"] == f"claim 7a: {word} (CIFAR-10; both)"
+        assert "CIFAR-10; both" in list(image.itertext())
         assert contrast_with_white(how.color) >= 4.5, word
 
 
@@ -142,6 +145,10 @@ def test_each_square_says_what_it_is_and_leads_to_its_card():
     assert [link.attrib["href"] for link in links] == [f"claims.html#claim-{n}" for n in papers]
     assert links[6].attrib["aria-label"] == f"Claim 7: undecided: {CLAIMS[7].statement}"
     assert "".join(links[6].itertext()) == "7 ?"
+    kept[7]["halves"] = '{"7a": ["supported", "(here)"], "7b": ["undecided", ""]}'
+    (link,) = ElementTree.fromstring(claim_cards.strip(CLAIMS, {7: kept[7]}, "c.html")).iter("a")
+    assert "".join(link.itertext()) == "7 ✓?"
+    assert link.attrib["aria-label"].startswith("Claim 7: 7a supported, 7b undecided: ")
 
 
 def test_claims_for_machines():
@@ -205,7 +212,7 @@ def run_chapter(number, results, folder, **parameters):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("world", ["true", "false", "begun"])
-@pytest.mark.parametrize("number", [9, 10, 11])
+@pytest.mark.parametrize("number", [9, 10, 11, 12])
 def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch):
     """On stand-in images: pages build, with the verdicts of the data."""
     monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))

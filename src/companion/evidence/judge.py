@@ -97,8 +97,8 @@ class Verdict:
     outcome: str  #: one of `companion.evidence.outcomes.OUTCOMES`
     state: str  #: "decided", "interim", "no runs" or "declared undecidable"
     readings: tuple[Reading, ...] = ()
-    #: of 7 and 8, the same ratios of response distances, if the covariance of patches was given
-    by_response: tuple[Reading, ...] = ()
+    #: of 7 and 8, the same by response distances, if the covariance of patches was given
+    beside: Verdict | None = None
     parts: tuple[DecisionAt, ...] = field(default=(), repr=False, compare=False)
     widths: str = "10\u00d716"  #: of its networks
     second: bool = False  #: whether it is a second look
@@ -114,6 +114,11 @@ class Verdict:
     def n_registered(self) -> int:
         """Registered pairs of the part that has fewest."""
         return min((reading.n_registered for reading in self.readings), default=0)
+
+    @property
+    def by_response(self) -> tuple[Reading, ...]:
+        """The same parts by response distances; empty where they were not measured."""
+        return self.beside.readings if self.beside else ()
 
     @property
     def disagree(self) -> bool:
@@ -232,12 +237,12 @@ def both(claim: str, verdicts: list[Verdict]) -> Verdict | None:
     parts = tuple(at for verdict in verdicts for at in verdict.parts)
     first = verdicts[0]
     # Those of one data set alone would stand beside the readings of the other.
-    beside = [v.by_response for v in verdicts]
-    by_response = tuple(r for of in beside for r in of) if all(beside) else ()
+    twins = [verdict.beside for verdict in verdicts if verdict.beside]
+    beside = both(claim, twins) if len(twins) == len(verdicts) else None
     return Verdict(
         claim, "both", "".join(dict.fromkeys(v.stage for v in verdicts)), first.epochs,
         conjunction(parts), DECIDED, tuple(r for v in verdicts for r in v.readings),
-        by_response, parts, first.widths, studies=first.studies,
+        beside, parts, first.widths, studies=first.studies,
     )  # fmt: skip
 
 
@@ -245,8 +250,18 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     """One word for all verdicts on a claim; the places that it holds for belong beside it.
 
     The outcome that all decided ones on single data sets share, "mixed" if they differ. A decided
-    "undecided" beside others does not count.
+    "undecided" beside others does not count. Of a claim with two halves both are to share it.
     """
+    of_halves = {_shared([v for v in verdicts if v.claim == name]) for name in names_of(verdicts)}
+    return MIXED if len(of_halves) > 1 else of_halves.pop() if of_halves else UNDECIDED
+
+
+def names_of(verdicts: Sequence[Verdict]) -> list[str]:
+    """The claims, or their halves, that verdicts are on, in order: "7a", "7b"."""
+    return list(dict.fromkeys(verdict.claim for verdict in verdicts))
+
+
+def _shared(verdicts: Sequence[Verdict]) -> str:
     found = {v.outcome for v in verdicts if v.state == DECIDED and v.dataset != "both"}
     found -= {UNDECIDED}
     return MIXED if len(found) > 1 else found.pop() if found else UNDECIDED
@@ -280,8 +295,8 @@ def verdicts(
                     judged = _judge(name, claim, decision, place, on, due)
                 if decision.by_distance and covariances and place.dataset in covariances:
                     measure = response(covariances[place.dataset])
-                    beside = _judge(name, claim, decision, place, on, due, measure).readings
-                    judged = replace(judged, by_response=beside)
+                    beside = _judge(name, claim, decision, place, on, due, measure)
+                    judged = replace(judged, beside=beside)
                 found.append(replace(judged, commit=commit))
                 at.setdefault((place.study, place.dataset), judged)
             for studies in decision.joined:

@@ -13,13 +13,16 @@ from IPython.display import HTML, Markdown
 
 from ..claims import CLAIMS, DESCRIBED
 from ..evidence.arms import ArmKey
-from ..evidence.judge import Verdict, overall
+from ..evidence.judge import Verdict, names_of, overall
 from .glue import glue_values
 from .phrases import (
+    decided_line,
     decided_where,
     evidence_line,
+    measured_line,
     number_of,
     stage_line,
+    standing,
     verdict_record,
     verdict_rows,
     what_would_decide,
@@ -39,8 +42,9 @@ _TOGETHER = re.compile(r"\S+ \[[^\]]*\](?: pp)?|\(n = \d+\)|\d+ epochs")
 def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
     """Keep what the training runs say of the claims that a chapter decides or shows.
 
-    As ``claim_N_verdict`` (one word), ``_where``, ``_evidence``, ``_needed`` and ``_record``, which
-    is JSON. ValueError for a claim of the chapter without a verdict.
+    As ``claim_N_verdict`` (one word), ``_where``, ``_measured``, ``_decided``, ``_standing``,
+    ``_evidence``, ``_needed``, and as JSON ``_record`` and, of two halves, ``_halves``: the word
+    and the places of each. ValueError for a claim of the chapter without a verdict.
     """
     own = {n for n, claim in CLAIMS.items() if claim.runs and chapter in claim.chapters}
     if missing := own - {number_of(verdict.claim) for verdict in found}:
@@ -50,9 +54,18 @@ def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
         outcome = overall(of_claim)
         _keep(
             number, verdict=outcome, where=decided_where(of_claim, outcome),
-            evidence=evidence_line(of_claim), needed=what_would_decide(of_claim),
-            record=json.dumps(verdict_record(of_claim)),
+            measured=measured_line(of_claim), decided=decided_line(of_claim),
+            standing=standing(of_claim), evidence=evidence_line(of_claim),
+            needed=what_would_decide(of_claim), record=json.dumps(verdict_record(of_claim)),
         )  # fmt: skip
+        if len(names := names_of(of_claim)) > 1:
+            _keep(number, halves=json.dumps({name: _half(of_claim, name) for name in names}))
+
+
+def _half(verdicts: Sequence[Verdict], name: str) -> list[str]:
+    mine = [verdict for verdict in verdicts if verdict.claim == name]
+    outcome = overall(mine)
+    return [outcome, decided_where(mine, outcome)]
 
 
 def glue_described(number: int, evidence: str) -> None:

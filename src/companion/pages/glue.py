@@ -7,7 +7,7 @@ from IPython.display import display
 
 from patchinit.data.images import Images
 
-from ..claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from ..claims import MIXED, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 
 def glue_values(**values: object) -> None:
@@ -24,9 +24,12 @@ def _glue(name: str, value: object) -> None:
     display({prefix + mime: part for mime, part in data.items()}, raw=True, metadata=metadata)
 
 
-def glue_verdict(data: Images, claim: int, holds: bool | None, evidence: str) -> None:
-    """Keep a claim's verdict by its chapter's bound; None, or stand-in data, decide nothing."""
-    found = SUPPORTED if holds else NOT_SUPPORTED
+def glue_verdict(data: Images, claim: int, holds: bool | str | None, evidence: str) -> None:
+    """Keep a claim's verdict by its chapter's bound; None, or stand-in data, decide nothing.
+
+    `holds` is MIXED where reasonable choices give unlike answers.
+    """
+    found = MIXED if holds == MIXED else SUPPORTED if holds else NOT_SUPPORTED
     if data.stand_in_for or holds is None:
         found = UNDECIDED
     glue_values(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from patchinit.data.catalogue import DATASETS, PUBLISHED
 
 from ..claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from ..evidence.judge import DECIDED, DECLARED, INTERIM, Reading, Verdict
-from ..evidence.outcomes import LOOKS
+from ..evidence.judge import DECIDED, DECLARED, INTERIM, NO_RUNS, Reading, Verdict, names_of
+from ..evidence.outcomes import LEAST_PAIRS, LOOKS
 from ..evidence.stages import Stage
 from .typography import proper_minus
 
@@ -74,7 +74,26 @@ def setting_label(verdict: Verdict) -> str:
 
 
 def _doubt(verdict: Verdict) -> str:
-    return "; the two measures disagree" if verdict.disagree else ""
+    """How cosine distances and response distances differ, where they do."""
+    if not verdict.disagree or verdict.beside is None:
+        return ""
+    too = ""
+    if verdict.beside.outcome == verdict.outcome:
+        too = " too, though of other parts"
+    return f"; the two measures disagree: by responses {verdict.beside.outcome}{too}"
+
+
+def compared(reading: Reading) -> str:
+    """What a part compares, in short names.
+
+    >>> compared(Reading("principal components \u2212 Glorot uniform", "pp", None, 0, 6))
+    'components \u2212 Glorot'
+    """
+    names = {"principal components": "components", "Glorot uniform": "Glorot"}
+    text = reading.what
+    for long, short in names.items():
+        text = text.replace(long, short)
+    return text
 
 
 def verdict_phrase(verdict: Verdict) -> str:
@@ -122,7 +141,7 @@ def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dic
                 {
                     "claim": verdict.claim,
                     "where": setting_label(verdict),
-                    "compared": reading.what,
+                    "compared": compared(reading),
                     "effect, 95 %": effect(reading),
                     "paper": size,
                     "n": str(reading.n),
@@ -185,57 +204,164 @@ def evidence_line(verdicts: Sequence[Verdict]) -> str:
     texts = []
     for verdict in verdicts:
         if verdict.n and verdict.dataset != "both":
-            half = "" if verdict.claim.isdecimal() else f" ({verdict.claim})"
             parts = "; ".join(
-                f"{reading.what} {effect(reading)}"
+                f"{compared(reading)} {effect(reading)}"
                 + (f" (paper {signed(reading.paper)})" if reading.paper is not None else "")
                 for reading in verdict.readings
             )
-            texts.append(f"{setting_label(verdict)}{half}: {verdict_phrase(verdict)}; {parts}")
+            texts.append(f"{_place(verdict)}: {verdict_phrase(verdict)}; {parts}")
     return ". ".join(texts) or "no registered runs yet"
 
 
-def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
-    """The places where a claim has this outcome, in brackets; empty where nothing is decided."""
-    decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
-    if outcome == UNDECIDED or not decided:
+def _place(verdict: Verdict) -> str:
+    half = "" if verdict.claim.isdecimal() else f" ({verdict.claim})"
+    return setting_label(verdict) + half
+
+
+def measured_line(verdicts: Sequence[Verdict]) -> str:
+    """What the runs show of a claim, whatever its rule may say: effects with intervals, by place.
+
+    Places from which no interval can be had yet come last, and only their pairs are counted.
+    """
+    shown, few = [], []
+    for verdict in sorted(verdicts, key=lambda verdict: verdict.state != DECIDED):
+        repeated = verdict.second and verdict.state != DECIDED  # the pairs of the first look again
+        if not verdict.n or verdict.dataset == "both" or repeated:
+            continue
+        twins = verdict.by_response or [None] * len(verdict.readings)
+        parts = [
+            f"{compared(reading)} {effect(reading)}{_twin(twin)}, n\N{NO-BREAK SPACE}= {reading.n}"
+            for reading, twin in zip(verdict.readings, twins, strict=True)
+            if reading.interval is not None and reading.interval.shown
+        ]
+        if parts:
+            shown.append(f"{_place(verdict)}: {'; '.join(parts)}")
+        else:
+            few.append(f"{_place(verdict)} ({_pairs(verdict.n)})")
+    if few:
+        shown.append(f"Too few runs for an interval: {'; '.join(few)}")
+    return ". ".join(shown) or "No registered run is in yet"
+
+
+def _twin(twin: Reading | None) -> str:
+    known = twin is not None and twin.interval is not None and twin.interval.shown
+    return f" (by responses {effect(twin)})" if twin is not None and known else ""
+
+
+def _pairs(n: int) -> str:
+    return f"{n} pair" + "s" * (n != 1)
+
+
+def decided_line(verdicts: Sequence[Verdict]) -> str:
+    """What the registered rule may say of a claim: outcomes, or why there is none yet, by place."""
+    places: dict[str, list[str]] = {}
+    order = (DECIDED, DECLARED, INTERIM, NO_RUNS)
+    single = [verdict for verdict in verdicts if verdict.dataset != "both"]
+    for verdict in sorted(single, key=lambda v: (order.index(v.state), v.outcome == UNDECIDED)):
+        text = {
+            DECIDED: verdict.outcome.capitalize(),
+            DECLARED: "Declared undecidable before the first run",
+            INTERIM: "Nothing yet",
+            NO_RUNS: "Waits for its first runs",
+        }[verdict.state]
+        if (verdict.state, verdict.outcome) == (DECIDED, UNDECIDED):
+            text = "Undecided, with all runs in"
+        places.setdefault(text, []).append(f"{_place(verdict)}{_why(verdict)}")
+    return ". ".join(f"{text}: {'; '.join(where)}" for text, where in places.items())
+
+
+def _why(verdict: Verdict) -> str:
+    """What stands behind the outcome at one place, in brackets."""
+    if verdict.state == INTERIM:
+        early = ", its look is not due yet" if verdict.n >= verdict.n_registered else ""
+        return f" ({verdict.n} of {verdict.n_registered} pairs{early})"
+    if verdict.state == NO_RUNS or not verdict.n:
         return ""
-    names = {v.claim for v in decided}
+    if verdict.state == DECIDED and verdict.outcome != UNDECIDED:
+        return f" ({_doubt(verdict).removeprefix('; ')})" if verdict.disagree else ""
+    read = []
+    for reading in verdict.readings:
+        if reading.outcome != UNDECIDED:
+            read.append(f"{compared(reading)} reads {reading.outcome}")
+        if reading.compatible is False and reading.paper is not None:
+            read.append(f"the paper's {signed(reading.paper)} is not compatible")
+    text = "; ".join(read) + (_doubt(verdict) if read else _doubt(verdict).removeprefix("; "))
+    return f" ({text})" if text else ""
+
+
+def standing(verdicts: Sequence[Verdict]) -> str:
+    """How far the runs on an undecided claim are: a key of `companion.claims.STANDINGS`."""
+    states = {verdict.state for verdict in verdicts if verdict.dataset != "both"}
+    if DECLARED in states:
+        return "declared"
+    if states & {DECIDED} and not states & {INTERIM, NO_RUNS}:
+        return "complete"
+    return "none" if states <= {NO_RUNS} else "begun"
+
+
+def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
+    """The places where a claim has its verdict, in brackets, with what differs from its outcome.
+
+    Of an open claim, those whose runs are all in. Empty where there are none.
+    """
+    decided = [v for v in verdicts if v.state == DECIDED and v.dataset != "both"]
+    halves = len(names_of(decided)) > 1
     texts = [
-        f"{setting_label(v)}{f' ({v.claim})' if len(names) > 1 else ''}"
+        (_place(v) if halves else setting_label(v))
         + ("" if v.outcome == outcome else f": {v.outcome}")
         for v in decided
-        if v.outcome != UNDECIDED
     ]
-    return f"({'; '.join(dict.fromkeys(texts))})"
+    end = ", with all runs in" if texts and outcome == UNDECIDED else ""
+    return f"({'; '.join(dict.fromkeys(texts))}{end})" if texts else ""
 
 
 def what_would_decide(verdicts: Sequence[Verdict]) -> str:
     """What would decide a claim, with the command that makes it.
 
+    Never runs that could not: where all registered pairs are in, or the paper's value lies outside
+    what such runs give, more of them settle nothing.
+
     >>> what_would_decide([Verdict("9", "cifar10", "B", 30, "", "no runs", studies=("grid",))])
-    'stage B (python -m companion run grid)'
+    'stage B on CIFAR-10 (python -m companion run grid --datasets cifar10)'
     """
-    texts, begun = [], {v.stage for v in verdicts if v.n and v.dataset != "both"}
-    for verdict in verdicts:
+    texts = []
+    single = [verdict for verdict in verdicts if verdict.dataset != "both"]
+    begun = {(v.stage, v.dataset) for v in single if v.n}
+    for verdict in single:
         if verdict.state == DECLARED:
-            for reading in verdict.readings:
-                if reading.needed:
-                    best, least, most = (f"{n:,}" for n in reading.needed)
-                    texts.append(
-                        f"about {best} pairs ({least} to {most}) for {reading.what}, "
-                        f"{setting_label(verdict)}"
-                    )
+            texts += [_size_needed(r, verdict) for r in verdict.readings if r.n >= LEAST_PAIRS]
         elif verdict.state != DECIDED:
-            rest = "the rest of " if verdict.stage in begun else ""
-            names = " ".join(verdict.studies)
-            command = f"python -m companion run {names}"
+            rest = "the rest of " if (verdict.stage, verdict.dataset) in begun else ""
+            options = f"{' '.join(verdict.studies)} --datasets {verdict.dataset}"
+            command = f"python -m companion run {options}"
             if verdict.commit:  # whose code has the command under its older name
-                command = f"at commit {verdict.commit[:7]}: python -m patchinit run {names}"
-            texts.append(f"{rest}stage {verdict.stage} ({command})")
-    if not texts and any(verdict.state == DECLARED for verdict in verdicts):
+                command = f"at commit {verdict.commit[:7]}: python -m patchinit run {options}"
+            label = DATASETS[verdict.dataset].label
+            texts.append(f"{rest}stage {verdict.stage} on {label} ({command})")
+        elif verdict.outcome == UNDECIDED and not _looked_at_again(verdict, single):
+            texts.append(f"nothing that is registered on {_place(verdict)}: its runs are all in")
+    if not any(texts) and any(verdict.state == DECLARED for verdict in verdicts):
         return "more seeds than any stage has; the runs will say how many"
-    return "; ".join(dict.fromkeys(texts)) or "decided"
+    return "; ".join(text for text in dict.fromkeys(texts) if text) or "decided"
+
+
+def _looked_at_again(verdict: Verdict, verdicts: Sequence[Verdict]) -> bool:
+    return any(v.second and v.claim == verdict.claim and v.dataset == verdict.dataset
+               for v in verdicts)  # fmt: skip
+
+
+def _size_needed(reading: Reading, verdict: Verdict) -> str:
+    """Pairs that would find the paper's value; none where the runs at hand exclude it."""
+    if not reading.needed or reading.paper is None:
+        return ""
+    where = f"for {compared(reading)}, {setting_label(verdict)}"
+    if reading.compatible is False:
+        return (
+            f"nothing {where}: the paper's {signed(reading.paper)} lies outside what three seeds "
+            "would show there"
+        )
+    best, least, most = (f"{n:,}" for n in reading.needed)
+    return f"about {best} pairs ({least} to {most}) {where}"
 
 
 def looks_line(verdict: Verdict) -> str:
@@ -263,7 +389,9 @@ def verdict_record(verdicts: Sequence[Verdict]) -> list[dict]:
             "n": verdict.n,
             "n_registered": verdict.n_registered,
             "measures_disagree": verdict.disagree,
+            "outcome_by_responses": verdict.beside and verdict.beside.outcome,
             "parts": [_part(reading, verdict.state) for reading in verdict.readings],
+            "by_responses": [_part(reading, verdict.state) for reading in verdict.by_response],
         }
         for verdict in verdicts
     ]
@@ -273,7 +401,7 @@ def _part(reading: Reading, state: str) -> dict:
     interval = reading.interval
     ends = [interval.low, interval.high] if interval is not None and interval.shown else None
     return {
-        "compared": reading.what,
+        "compared": compared(reading),
         "unit": reading.unit,
         "estimate": round(interval.estimate, 4) if interval else None,
         "interval": ends and [round(end, 4) for end in ends],

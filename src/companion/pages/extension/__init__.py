@@ -6,7 +6,7 @@ from sphinx.application import Sphinx
 
 MODULES = (
     "claims_page", "rules_table", "thumbnails", "site", "website",
-    "kept_values", "chapter_map", "dark_charts",
+    "kept_values", "chapter_map", "dark_charts", "citations", "predictions",
 )  # fmt: skip
 
 

@@ -7,12 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from ...claims import UNDECIDED, WAITING, WORDS, Claim
+from ...claims import STANDINGS, UNDECIDED, WORDS, Claim
 
 Claims = Mapping[int, Claim]  # by number
 Kept = dict[int, dict[str, str]]  # by claim, what its chapter keeps of it, by what that is
 
-NAME = re.compile(r"claim_(\d+)_(verdict|where|evidence|needed|record)")
+NAME = re.compile(
+    r"claim_(\d+)_(verdict|where|measured|decided|standing|halves|evidence|needed|record)"
+)
 
 
 def of_claims(glued: Mapping[str, str]) -> Kept:
@@ -46,17 +48,25 @@ def decided(claims: Claims, found: Mapping[int, Kept]) -> tuple[Kept, list[str]]
     return kept, problems
 
 
+def badges(number: int, of_claim: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(name, word, places) of a claim, or of each of its halves: ("7a", "supported", "(...)")."""
+    if "halves" in of_claim:
+        return [(name, *half) for name, half in json.loads(of_claim["halves"]).items()]
+    return [(str(number), of_claim["verdict"], of_claim.get("where", ""))]
+
+
 def tally(claims: Claims, kept: Kept) -> str:
     """One sentence that counts the verdicts on the paper's claims."""
     own = {n: of_claim for n, of_claim in kept.items() if claims[n].of_the_paper}
     counts = Counter(
-        WAITING
-        if of_claim["verdict"] == UNDECIDED and claims[n].runs
-        else WORDS[of_claim["verdict"]]
-        for n, of_claim in own.items()
+        of_claim.get("standing", UNDECIDED)
+        if of_claim["verdict"] == UNDECIDED
+        else of_claim["verdict"]
+        for of_claim in own.values()
     )
-    order = [how for word, how in WORDS.items() if word != UNDECIDED] + [WAITING, WORDS[UNDECIDED]]
-    *first, last = [word.counted.format(counts[word]) for word in order if counts[word]]
+    texts = {word: how.counted for word, how in WORDS.items() if word != UNDECIDED}
+    texts |= STANDINGS | {UNDECIDED: WORDS[UNDECIDED].counted}
+    *first, last = [text.format(counts[word]) for word, text in texts.items() if counts[word]]
     listed = f"{', '.join(first)} and {last}" if first else last
     return f"Of the paper’s {len(own)} claims, in this build: {listed}."
 
@@ -67,11 +77,13 @@ def strip(claims: Claims, kept: Kept, page: str) -> str:
     for number, of_claim in kept.items():
         if not claims[number].of_the_paper:
             continue
-        word = of_claim["verdict"]
-        label = html.escape(f"Claim {number}: {word}: {claims[number].statement}", quote=True)
+        found = badges(number, of_claim)
+        words = ", ".join(f"{name} {word}" if len(found) > 1 else word for name, word, _ in found)
+        signs = "".join(WORDS[word].sign for _, word, _ in found)
+        label = html.escape(f"Claim {number}: {words}: {claims[number].statement}", quote=True)
         squares.append(
-            f'<li><a class="{css_class(word)}" href="{page}#claim-{number}" aria-label="{label}" '
-            f'title="{label}"><b>{number}</b> <span>{WORDS[word].sign}</span></a></li>'
+            f'<li><a class="{css_class(of_claim["verdict"])}" href="{page}#claim-{number}" '
+            f'aria-label="{label}" title="{label}"><b>{number}</b> <span>{signs}</span></a></li>'
         )
     return f'<ul class="claims-strip" aria-label="All claims">{"".join(squares)}</ul>'
 
@@ -80,20 +92,25 @@ def css_class(word: str) -> str:
     return f"verdict-{word.replace(' ', '-')}"
 
 
-def badge(number: int, word: str) -> str:
-    """The badge of a claim, as SVG."""
-    sign, color = WORDS[word].sign, WORDS[word].color
-    left, right = f"claim {number}", f"{sign} {word}"
-    widths = [10 + 7 * len(text) for text in (left, right)]
-    total, label = sum(widths), html.escape(f"{left}: {word}")
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" \
+def badge(name: str, word: str, where: str = "") -> str:
+    """The badge of a claim, or of a half, with the places that it holds for, as SVG."""
+    parts = [(f"claim {name}", "#333333"), (f"{WORDS[word].sign} {word}", WORDS[word].color)]
+    if where:
+        parts.append((where.strip("()"), "#333333"))
+    widths = [10 + 7 * len(text) for text, _ in parts]
+    label = html.escape(f"claim {name}: {word} {where}".strip())
+    drawn, left = [], 0
+    for (text, color), width in zip(parts, widths, strict=True):
+        drawn.append(
+            f'<rect x="{left}" width="{width}" height="20" rx="3" fill="{color}"/>'
+            f'<text x="{left + width / 2}" y="14" fill="#ffffff">{html.escape(text)}</text>'
+        )
+        left += width
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{left}" height="20" role="img" \
 aria-label="{label}">
 <title>{label}</title>
-<rect width="{total}" height="20" rx="3" fill="#333333"/>
-<rect x="{widths[0]}" width="{widths[1]}" height="20" rx="3" fill="{color}"/>
-<g fill="#ffffff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
-<text x="{widths[0] / 2}" y="14">{left}</text>
-<text x="{widths[0] + widths[1] / 2}" y="14">{html.escape(right)}</text>
+<g font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+{chr(10).join(drawn)}
 </g>
 </svg>
 """
@@ -110,6 +127,9 @@ def as_json(claims: Claims, kept: Kept, pages: Mapping[int, str]) -> list[dict]:
             "verdict": kept[number]["verdict"],
             "in_words": claim.meaning(kept[number]["verdict"]),
             "where": kept[number].get("where", ""),
+            "measured": kept[number].get("measured", kept[number]["evidence"]),
+            "decided": kept[number].get("decided", claim.meaning(kept[number]["verdict"])),
+            "halves": json.loads(kept[number].get("halves", "null")),
             "evidence": kept[number]["evidence"],
             "to_decide": kept[number].get("needed"),
             "verdicts": json.loads(kept[number].get("record", "[]")),

@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from ...claims import CLAIMS, WORDS, Claim
 from . import claim_cards
-from .claim_cards import Kept, as_json, badge, css_class, decided, of_claims
+from .claim_cards import Kept, as_json, badge, badges, css_class, decided, of_claims
 from .kept_values import kept_on
 
 PAGE = "book/claims"  # that has the cards
@@ -28,7 +28,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class later(nodes.General, nodes.Element):
-    """What can only be said once all chapters are read: `what`, on claim `number`."""
+    """What can only be said once all chapters are read: `what`, on claim `number` or its `half`."""
 
 
 def pages_of(source: Path) -> dict[int, str]:
@@ -47,9 +47,11 @@ def found_in(app: Sphinx) -> tuple[Kept, list[str]]:
 _found_once = functools.cache(found_in)  # for all pages of a build, in each of its processes
 
 
-def mark(word: str, kind: type[nodes.TextElement] = nodes.inline) -> nodes.TextElement:
-    """A badge: the sign of a verdict and its word."""
-    parts = nodes.inline("", WORDS[word].sign), nodes.Text(f" {word}")
+def mark(
+    word: str, kind: type[nodes.TextElement] = nodes.inline, half: str = ""
+) -> nodes.TextElement:
+    """A badge: the sign of a verdict and its word, behind the name of a half."""
+    parts = nodes.inline("", f"{half} {WORDS[word].sign}".strip()), nodes.Text(f" {word}")
     return kind("", "", *parts, classes=["verdict", css_class(word)])
 
 
@@ -66,30 +68,46 @@ class FillVerdicts(SphinxPostTransform):
         for place in places:
             if problems and place["what"] in ("strip", "tally"):
                 LOGGER.warning("; ".join(problems), location=place)
-            place.replace_self(getattr(self, place["what"])(place["number"], kept))
+            place.replace_self(getattr(self, place["what"])(place, kept))
 
     def address(self) -> str:
         return self.app.builder.get_relative_uri(self.env.docname, PAGE)
 
-    def verdict(self, number: int, kept: Kept) -> nodes.Node:
-        word = kept.get(number, {}).get("verdict")
-        if word not in WORDS:
-            return nodes.inline("", "not in this build")
-        on_its_card = self.env.docname == PAGE
-        made = mark(word, nodes.inline if on_its_card else nodes.reference)
-        if not on_its_card:
-            made["internal"], made["refuri"] = True, f"{self.address()}#claim-{number}"
-            made["reftitle"] = f"Claim {number}: {CLAIMS[number].statement}"
+    def verdict(self, place: later, kept: Kept) -> list[nodes.Node]:
+        """Badges, each with the places that it holds for."""
+        number, on_its_card = place["number"], self.env.docname == PAGE
+        of_claim = kept.get(number, {})
+        if of_claim.get("verdict") not in WORDS:
+            return [nodes.inline("", "not in this build")]
+        found = badges(number, of_claim)
+        made: list[nodes.Node] = []
+        if on_its_card and len(found) > 1:
+            made += [mark(of_claim["verdict"]), nodes.Text(" ")]
+        for name, word, where in found:
+            if place.get("half") not in (None, name):
+                continue
+            one = mark(
+                word, nodes.inline if on_its_card else nodes.reference, name * (len(found) > 1)
+            )
+            if not on_its_card:
+                one["internal"], one["refuri"] = True, f"{self.address()}#claim-{number}"
+                one["reftitle"] = f"Claim {name}: {CLAIMS[number].statement}"
+            made += [nodes.Text(" "), one] if made else [one]
+            if where:
+                made += [nodes.Text(" "), nodes.inline("", where, classes=["where"])]
         return made
 
-    def plain(self, number: int, kept: Kept) -> nodes.Node:
-        word = kept.get(number, {}).get("verdict")
-        return nodes.Text(CLAIMS[number].meaning(word) if word in WORDS else NOT_HERE)
+    def plain(self, place: later, kept: Kept) -> nodes.Node:
+        claim, word = CLAIMS[place["number"]], kept.get(place["number"], {}).get("verdict")
+        if word not in WORDS:
+            return nodes.Text(NOT_HERE)
+        # What the rule may say of runs stands below, by place.
+        return nodes.Text(claim.plain.get(word, "") if claim.runs else claim.meaning(word))
 
-    def tally(self, number: int, kept: Kept) -> nodes.Node:
+    def tally(self, place: later, kept: Kept) -> nodes.Node:
         return nodes.paragraph("", claim_cards.tally(CLAIMS, kept) if kept else NOT_HERE)
 
-    def strip(self, number: int, kept: Kept) -> nodes.Node:
+    def strip(self, place: later, kept: Kept) -> nodes.Node:
         known = {n: of_claim for n, of_claim in kept.items() if of_claim["verdict"] in WORDS}
         return nodes.raw("", claim_cards.strip(CLAIMS, known, self.address()), format="html")
 
@@ -107,8 +125,11 @@ def write_claims(app: Sphinx, exception: Exception | None) -> None:
     (target / "claims.json").write_text(text + "\n", encoding="utf-8")
     (target / "badges").mkdir(exist_ok=True)
     for number, of_claim in kept.items():
-        path = target / "badges" / f"claim-{number}.svg"
-        path.write_text(badge(number, of_claim["verdict"]), encoding="utf-8")
+        drawn = {str(number): (of_claim["verdict"], of_claim.get("where", ""))}
+        drawn |= {name: (word, where) for name, word, where in badges(number, of_claim)}
+        for name, (word, where) in drawn.items():
+            path = target / "badges" / f"claim-{name}.svg"
+            path.write_text(badge(name, word, where), encoding="utf-8")
 
 
 def glued(claim: Claim, what: str, chapter: str) -> str:
@@ -129,13 +150,27 @@ def body(claim: Claim, chapters: Mapping[int, str]) -> str:
         places.insert(0, (claim.untrained["chapter"], claim.untrained["figure"]))
         untrained = glued(claim, "evidence", chapters[claim.untrained["chapter"]])
         evidence = f"Untrained: {untrained}\n\nTrained: {evidence}"
-    needed = f"To decide\n: {glued(claim, 'needed', here)}.\n\n" if claim.runs else ""
-    place = "In the paper" if claim.of_the_paper else "Seen first in"
-    return (
-        f"{place}\n: {claim.place}\n\nOur rule\n: {claim.rule}\n\n{needed}"
-        f"See\n: {'; '.join(seen(*place) for place in places)}\n\n"
-        f":::{{dropdown}} The evidence in full\n{evidence}\n:::\n"
-    )
+    measured = glued(claim, "measured" if claim.runs else "evidence", here)
+    lines = {"Measured": measured + "." * claim.runs}
+    if claim.runs:
+        lines["Decided"] = f"{glued(claim, 'decided', here)}."
+    implied = "; the paper implies it and says less" if claim.implied else ""
+    lines["In the paper" if claim.of_the_paper else "Seen first in"] = claim.place + implied
+    lines["Our rule"] = claim.rule
+    if claim.before[0]:
+        older, why = claim.before
+        lines["An older rule"] = f"{older} It was changed after its result was known: {why}"
+    if claim.beyond:
+        lines["What we ask beyond it"] = claim.beyond
+    if claim.choices:
+        link = f"{{doc}}`../notebooks/{here}`"
+        lines["Other choices"] = f"{{numref}}`{claim.choices}` in {link}"
+    if claim.runs:
+        lines["To decide"] = f"{glued(claim, 'needed', here)}."
+    lines["See"] = "; ".join(seen(*place) for place in places)
+    text = "".join(f"{term}\n: {of_it}\n\n" for term, of_it in lines.items())
+    folded = f":::{{dropdown}} The evidence in full\n{evidence}\n:::\n"
+    return text + folded * claim.runs
 
 
 class ClaimsCards(SphinxDirective):
@@ -154,13 +189,9 @@ class ClaimsCards(SphinxDirective):
         number = claim.number
         made = nodes.section(ids=[f"claim-{number}"], classes=["claim"])
         made += nodes.title("", f"Claim {number}: {claim.statement}")
-        badge_and_place = nodes.paragraph("", "", later(what="verdict", number=number))
-        if claim.runs:
-            where = glued(claim, "where", chapters[claim.chapter])
-            (paragraph,) = self.parse_text_to_nodes(where)
-            badge_and_place += [nodes.Text(" "), *paragraph.children]
-        made += badge_and_place
-        made += nodes.paragraph("", "", later(what="plain", number=number))
+        made += nodes.paragraph("", "", later(what="verdict", number=number))
+        if not claim.runs or claim.plain:
+            made += nodes.paragraph("", "", later(what="plain", number=number))
         made += self.parse_text_to_nodes(body(claim, chapters))
         return made
 
@@ -184,14 +215,19 @@ class ClaimsLegend(SphinxDirective):
 
 
 class Verdict(SphinxRole):
-    """The badge of the claim of this number, which leads to its card."""
+    """The badge of the claim of this number, or of a half ("7a"), which leads to its card."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        number = int(self.text) if self.text.isdecimal() else self.text
-        if number not in CLAIMS:
+        digits = self.text.rstrip("ab")
+        number = int(digits) if digits.isdecimal() else 0
+        halves = (
+            {decision.half for decision in CLAIMS[number].decisions} if number in CLAIMS else ""
+        )
+        half = self.text[len(digits) :]
+        if number not in CLAIMS or (half and half not in halves):
             text = f"{self.text} is no claim"
             return [], [self.inliner.reporter.error(text, line=self.lineno)]
-        return [later(what="verdict", number=number)], []
+        return [later(what="verdict", number=number, half=self.text if half else None)], []
 
 
 def count(app: Sphinx, config: Config) -> None:
