@@ -1,4 +1,4 @@
-"""How far filters turn and in which order, beside what turning does to their responses."""
+"""What a turn does to a filter's responses, and whether labels or noise order the filters."""
 
 from __future__ import annotations
 
@@ -10,37 +10,10 @@ from torch.nn.functional import normalize
 
 from patchinit.filters.measures import response_correlation
 
-from ..claims import CLAIMS, Ratio
 from ..intervals import rank_correlations
 from .arms import ArmKey
 from .comparisons import COMPONENTS, beside_noise
-from .judge import DECIDED, Verdict
-from .outcomes import conjunction, decision_at, one_sided
 from .stages import Stage
-
-
-def outcome_by_response(verdict: Verdict) -> str | None:
-    """What the claim's rule would say of response distances, at the same bounds and levels.
-
-    The rule names the cosine distance, so this is no verdict. None where nothing is decided yet or
-    no covariance of patches was given to `companion.evidence.judge.verdicts`.
-    """
-    if verdict.state != DECIDED or not verdict.by_response:
-        return None
-    claim = CLAIMS[int(verdict.claim.rstrip("ab"))]
-    decision = next(d for d in claim.decisions if f"{claim.number}{d.half}" == verdict.claim)
-    # Of two data sets the parts follow one another.
-    bounds = decision.parts * (len(verdict.by_response) // len(decision.parts))
-    parts = []
-    for reading, part in zip(verdict.by_response, bounds, strict=True):
-        assert isinstance(part, Ratio)
-        bound, sign = part.bound, part.sign
-        parts.append(
-            decision_at(
-                reading.estimate, lambda interval, b=bound, s=sign: one_sided(interval, b, s)
-            )
-        )
-    return conjunction(parts, verdict.readings[0].level)
 
 
 def correlation_after_turn(

@@ -6,26 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..claims import ADVERSE, SUPPORTED
-from ..evidence.judge import Reading, Verdict
-from ..evidence.turning import outcome_by_response
-from .phrases import verdict_phrase
+from ..evidence.judge import DECIDED, Reading, Verdict
+from .phrases import compared, verdict_phrase
 from .typography import proper_minus
 
 if TYPE_CHECKING:
     from ..intervals import Estimate
 
-_SHORT = {"Glorot uniform": "Glorot", "principal components": "components"}
 
+def short(label: str) -> str:
+    """A method's label as one would say it.
 
-def short(what: str) -> str:
-    """Arms by their short names.
-
-    >>> short("Glorot uniform at norm 1 / principal components")
-    'Glorot at norm 1 / components'
+    >>> short("Glorot uniform at norm 1"), short("principal components")
+    ('Glorot at norm 1', 'components')
     """
-    for long, name in _SHORT.items():
-        what = what.replace(long, name)
-    return what
+    return label.replace("Glorot uniform", "Glorot").removeprefix("principal ")
 
 
 def times(estimate: Estimate | None) -> str:
@@ -34,12 +29,12 @@ def times(estimate: Estimate | None) -> str:
     return f"{interval:.2f}" if interval and interval.shown else ""
 
 
-def compared(estimate: Estimate, alike: str = "as far") -> str:
+def how_far(estimate: Estimate, alike: str = "as far") -> str:
     """A ratio of distances in one phrase.
 
     >>> from companion.intervals import mean_estimate
     >>> ratios = [mean_estimate([ratio]) for ratio in (0.77, 1.13, 3.29, 0.998)]
-    >>> [compared(ratio) for ratio in ratios]
+    >>> [how_far(ratio) for ratio in ratios]
     ['23 % less', '13 % more', '3.3 times as far', 'as far']
     """
     value = estimate.interval().estimate
@@ -56,15 +51,16 @@ def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, 
     """
     rows = []
     for verdict in verdicts:
-        by_response = verdict.by_response or (None,) * len(verdict.readings)
-        for cosine, response in zip(verdict.readings, by_response, strict=True):
+        twins = verdict.by_response or (None,) * len(verdict.readings)
+        beside = verdict.beside if verdict.state == DECIDED else None
+        for cosine, response in zip(verdict.readings, twins, strict=True):
             if cosine.n >= least:
                 rows.append(
                     {
                         "claim": verdict.claim,
                         "verdict": verdict_phrase(verdict).partition(";")[0],
-                        "by responses": outcome_by_response(verdict) or "",
-                        "compared": short(cosine.what),
+                        "by responses": beside.outcome if beside else "",
+                        "compared": compared(cosine),
                         "cosine": times(cosine.estimate),
                         "responses": times(response.estimate) if response else "",
                         "n": str(cosine.n),
@@ -78,9 +74,9 @@ def two_measures(verdict: Verdict) -> str:
 
     Empty where nothing is decided, or where no images are at hand.
     """
-    by_response = outcome_by_response(verdict)
-    if by_response is None:
+    if verdict.beside is None or verdict.state != DECIDED:
         return ""
+    by_response = verdict.beside.outcome
     ours, theirs = _against(verdict.readings), _against(verdict.by_response)
     if by_response != verdict.outcome:
         why = f"what falls short is {theirs}" if theirs else "both parts hold"
@@ -98,5 +94,5 @@ def _against(readings: Sequence[Reading]) -> str:
     adverse = [reading for reading in readings if reading.outcome in ADVERSE]
     found = adverse or [reading for reading in readings if reading.outcome != SUPPORTED]
     return " and ".join(
-        f"{short(reading.what)} ({proper_minus(times(reading.estimate))})" for reading in found
+        f"{compared(reading)} ({proper_minus(times(reading.estimate))})" for reading in found
     )
