@@ -94,5 +94,7 @@ def _against(readings: Sequence[Reading]) -> str:
     adverse = [reading for reading in readings if reading.outcome in ADVERSE]
     found = adverse or [reading for reading in readings if reading.outcome != SUPPORTED]
     return " and ".join(
-        f"{compared(reading)} ({proper_minus(times(reading.estimate))})" for reading in found
+        compared(reading)
+        + (f" ({proper_minus(ratio)})" if (ratio := times(reading.estimate)) else "")
+        for reading in found
     )
