@@ -60,10 +60,9 @@ def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, 
                         "claim": verdict.claim,
                         "verdict": verdict_phrase(verdict).partition(";")[0],
                         "by responses": beside.outcome if beside else "",
-                        "compared": compared(cosine),
+                        "compared": f"{compared(cosine)}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{cosine.n}",
                         "cosine": times(cosine.estimate),
                         "responses": times(response.estimate) if response else "",
-                        "n": str(cosine.n),
                     }
                 )
     return rows
