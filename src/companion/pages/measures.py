@@ -55,12 +55,13 @@ def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, 
         beside = verdict.beside if verdict.state == DECIDED else None
         for cosine, response in zip(verdict.readings, twins, strict=True):
             if cosine.n >= least:
+                n = f"n = {cosine.n}".replace(" ", "\N{NO-BREAK SPACE}")
                 rows.append(
                     {
                         "claim": verdict.claim,
                         "verdict": verdict_phrase(verdict).partition(";")[0],
                         "by responses": beside.outcome if beside else "",
-                        "compared": f"{compared(cosine)}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{cosine.n}",
+                        "compared": f"{compared(cosine)}, {n}",
                         "cosine": times(cosine.estimate),
                         "responses": times(response.estimate) if response else "",
                     }
