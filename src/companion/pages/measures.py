@@ -58,10 +58,10 @@ def measure_rows(verdicts: Sequence[Verdict], least: int = 3) -> list[dict[str, 
                 n = f"n = {cosine.n}".replace(" ", "\N{NO-BREAK SPACE}")
                 rows.append(
                     {
-                        "claim": verdict.claim,
+                        "claim": f"{verdict.claim}, {n}",
                         "verdict": verdict_phrase(verdict).partition(";")[0],
                         "by responses": beside.outcome if beside else "",
-                        "compared": f"{compared(cosine)}, {n}",
+                        "compared": compared(cosine),
                         "cosine": times(cosine.estimate),
                         "responses": times(response.estimate) if response else "",
                     }
