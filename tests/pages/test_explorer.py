@@ -22,15 +22,24 @@ def fragment(*banks):
 def test_round_trip(channels):
     given = bank(channels=channels)
     (kept,) = embedded(fragment(given))["banks"]
-    steps = np.array(kept["steps"])[:, None]
-    weights = stored(kept["filters"], "int8").reshape(len(steps), -1) * steps
+    unit = given.filters.reshape(4, 5, -1)
+    unit = unit / np.linalg.norm(unit, axis=2, keepdims=True)
+    weights = stored(kept["filters"], "int8").reshape(unit.shape) / 127
+    np.testing.assert_allclose(weights, unit, atol=0.51 / 127)
     assert kept["shape"] == [5, channels, 3, 3] and kept["epochs"] == [0, 1, 2, 6]
-    assert (np.abs(weights - given.filters.reshape(len(steps), -1)) <= 0.51 * steps).all()
-    np.testing.assert_allclose(127 * steps[0], np.abs(given.filters[0]).max(), rtol=1e-5)
     curves = 2 * (stored(kept["curves"], "<u2").reshape(7, -1) / 65535) ** 2
     wanted = np.column_stack([given.distances, given.null, given.null_band])
     np.testing.assert_allclose(curves, wanted, rtol=0.003)
     assert (curves[0, 5:] == 0).all()
+
+
+def test_banks_of_a_data_set_share_one_scale_of_colours_whatever_their_norm():
+    banks = [bank(), bank(method="b"), bank(dataset="Fashion-MNIST", channels=1)]
+    longer = bank(method="b", filters=7 * banks[1].filters)
+    scales = [kept["scale"] for kept in embedded(fragment(*banks))["banks"]]
+    assert scales[0] == scales[1] < scales[2], "the fewer weights, the larger each at norm 1"
+    assert embedded(fragment(longer))["banks"][0]["scale"] == pytest.approx(scales[0], rel=0.2)
+    assert 0 < scales[0] <= 1
 
 
 def test_order_and_labels_are_kept():

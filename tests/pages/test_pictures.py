@@ -15,6 +15,7 @@ from companion.pages.pictures import (
     before_after,
     filter_grid,
     patch_grid,
+    shared_scale,
     show_image,
     spectrum,
     typical_image,
@@ -154,6 +155,33 @@ def test_before_after_shows_directions_and_their_strengthened_difference(ax):
     pictures = [np.asarray(image.get_array()) for image in ax.images]
     np.testing.assert_allclose(pictures[9], pictures[0], atol=0.02)
     np.testing.assert_allclose(pictures[18].max(), min(1, 0.01 * factor), rtol=0.05)
+
+
+def test_all_banks_of_a_figure_have_one_scale_and_one_factor():
+    """A bank that changed little is not made to look like one that changed much."""
+    still, start = torch.eye(9).reshape(9, 1, 3, 3), rand(9, 1, 3, 3)
+    pairs = [(still, still + 0.01 * still.flip(0)), (start, start + 0.3 * rand(9, 1, 3, 3).flip(0))]
+    scale, factor = shared_scale(pairs)
+    assert factor < 10 < 50 < shared_scale(pairs[:1])[1]
+    for ax, pair in zip(plt.subplots(2)[1], pairs, strict=True):
+        before_after(*pair, torch.zeros(9), ax=ax, n_cols=9, like=(scale, factor), title="t")
+        written = [text.get_text() for text in ax.texts]
+        assert written[2] == (f"difference ×{factor}" if factor > 1 else "difference")
+        assert ax.get_title(loc="left") == "t", "a phone shows the left end"
+    first = np.asarray(ax.images[0].get_array())
+    np.testing.assert_allclose(first, start[0, 0] / start[0].norm() / scale, atol=1e-6)
+
+
+def test_several_numbers_stand_beneath_a_filter_by_their_names():
+    figure, ax = plt.subplots(figsize=(7.2, 2.5))
+    distances = torch.tensor([0.0001, 0.0123, 0.1234, 1.9876] * 2 + [0.5])
+    numbers = {"cosine distance": distances, "response distance": distances.flip(0)}
+    before_after(rand(9, 3, 3, 3), rand(9, 3, 3, 3), numbers, ax=ax, n_cols=9)
+    figure.canvas.draw()
+    written = [text for text in ax.texts if "." in text.get_text()]
+    assert len(written) == 18 and set(numbers) < {text.get_text() for text in ax.texts}
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_many_filters_before_and_after_are_broken_into_blocks_and_numbers_do_not_touch():

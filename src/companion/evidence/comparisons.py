@@ -216,22 +216,31 @@ def rank_of_last(on: Stage, key: ArmKey = COMPONENTS) -> list[int]:
     return [int((row <= row[-1]).sum()) for row in arms[0].final_distances]
 
 
-def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
-    """Mean distance of trained filters over that with noise for labels, after the null's epochs.
+def beside_noise(null: Stage, trained: Stage, key: ArmKey) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Distances (F,) with noise for labels and with the true ones, after the null's epochs.
 
-    > 0, one for each seed that both stages have, made under like conditions; empty without runs.
+    A pair for each seed that both stages have, made under like conditions; empty without runs.
     """
     found = []
     for on in (null, trained):
         arm = on.arm(key)
         if on.runs is None or arm is None:
             return []
-        after = arm.distances[:, null.epochs].mean(axis=1)
         under = map(on.runs.made_under, arm.results)
+        after = arm.distances[:, null.epochs]
         found.append(dict(zip(arm.seeds, zip(under, after, strict=True), strict=True)))
     noise, informed = found
     return [
-        float(informed[seed][1] / distance)
-        for seed, (under, distance) in noise.items()
+        (distances, informed[seed][1])
+        for seed, (under, distances) in noise.items()
         if seed in informed and informed[seed][0] == under
     ]
+
+
+def turned_by_noise(null: Stage, trained: Stage, key: ArmKey) -> list[float]:
+    """Mean distance of trained filters over that with noise for labels, after the null's epochs.
+
+    > 0, one for each seed that both stages have, made under like conditions; empty without runs.
+    """
+    pairs = beside_noise(null, trained, key)
+    return [float(informed.mean() / noise.mean()) for noise, informed in pairs]

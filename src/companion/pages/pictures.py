@@ -5,7 +5,7 @@ Images have C = 1 or 3 channels; any other number is a ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -108,40 +108,71 @@ def activation_strip(
     return ax
 
 
+def shared_scale(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, int]:
+    """What `before_after` draws banks (before, after) by, so that they can be compared.
+
+    The weight at the ends of the colour scale of filters at norm 1, and the whole number that the
+    differences are multiplied by: the largest by which none of the banks' differences is too
+    strong for that scale.
+    """
+    ends = [_at_norm_1(*pair) for pair in pairs]
+    weights = torch.cat([bank.abs().flatten() for pair in ends for bank in pair])
+    scale = float(weights.quantile(0.995))
+    most = max(float((after - before).abs().quantile(0.995)) for before, after in ends)
+    return scale, max(1, int(scale / max(most, 1e-6)))
+
+
 def before_after(
     before: Tensor,
     after: Tensor,
-    distances: Tensor,
+    distances: Tensor | Mapping[str, Tensor],
     *,
     ax: Axes,
     title: str | None = None,
+    n_cols: int = 14,
+    like: tuple[float, int] | None = None,
 ) -> Axes:
     """Three lines of filters (F, C, kh, kw): before training, after it, and their difference.
 
-    The cosine distance stands beneath each. Each filter is shown at norm 1, since only its
-    direction matters behind batch normalisation; the difference of the two is made stronger by
-    the whole number written beside it. Colours as in `companion.pages.pictures.filter_grid`.
+    The cosine distance stands beneath each, or several numbers, each (F,), by what they are called.
+    Each filter is shown at norm 1, since only its direction matters behind batch normalisation; the
+    difference of the two is made stronger by the whole number written beside it. `like` is what
+    `shared_scale` gives for all the banks of a figure, by default for this one. Colours as in
+    `companion.pages.pictures.filter_grid`.
     """
     _check_channels("before", before.shape[1])
-    unit = [normalize(bank.flatten(1), dim=1).reshape(before.shape) for bank in (before, after)]
-    scale = float(torch.stack(unit).abs().quantile(0.995))
-    difference = unit[1] - unit[0]
-    factor = max(1, int(scale / max(float(difference.abs().quantile(0.995)), 1e-6)))
-    n_cols = 14
-    lines = {"before": unit[0], "after": unit[1], f"difference ×{factor}": factor * difference}
-    below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5}
+    unit = _at_norm_1(before, after)
+    scale, factor = like or shared_scale([(before, after)])
+    stronger = f"difference ×{factor}" if factor > 1 else "difference"
+    lines = {"before": unit[0], "after": unit[1], stronger: factor * (unit[1] - unit[0])}
+    numbers = distances if isinstance(distances, Mapping) else {"": distances}
+    large = n_cols < 12  # a phone shows it as a whole, so its letters are larger
+    below: dict[str, Any] = {"va": "top", "fontsize": "small" if large else 7.5}
+    beside = _SMALL | {"fontsize": "medium"} if large else _SMALL
+    height = 3.45 + 0.45 * len(numbers)
     blocks = range(0, len(before), n_cols)
     for block, first in enumerate(blocks):
-        foot = 3.9 * (len(blocks) - 1 - block)
+        foot = height * (len(blocks) - 1 - block)
         part = slice(first, first + n_cols)
         for bottom, (text, bank) in zip((2.1, 1.05, 0.0), lines.items(), strict=True):
             _row(ax, bank[part] / scale, foot + bottom, signed=True)
-            ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **_SMALL)
-        for index, value in enumerate(distances[part].tolist()):
-            digits = 2 + (value < 0.1) + (value < 0.01)  # a longer number would touch the next
-            ax.text(index + 0.5, foot - 0.12, f"{value:.{digits}f}", **below)
-    _bare(ax, (0, min(len(before), n_cols)), (-0.6, 3.9 * len(blocks) - 0.85), title)
+            ax.text(-0.2, foot + bottom + 0.45, text, ha="right", **beside)
+        for line, (name, values) in enumerate(numbers.items()):
+            at = foot - 0.12 - 0.45 * line
+            ax.text(-0.2, at, name, ha="right", **beside | {"va": "top"})
+            for index, value in enumerate(values[part].tolist()):
+                # A longer number would touch the next.
+                digits = 2 + (value < 0.1) + (value < 0.01 and not large)
+                ax.text(index + 0.5, at, f"{value:.{digits}f}", ha="center", **below)
+    bottom = -0.15 - 0.45 * len(numbers)
+    _bare(ax, (0, min(len(before), n_cols)), (bottom, height * len(blocks) - height + 3.05))
+    if title:
+        ax.set_title(title, loc="left" if large else "center")
     return ax
+
+
+def _at_norm_1(*banks: Tensor) -> list[Tensor]:
+    return [normalize(bank.flatten(1), dim=1).reshape(bank.shape) for bank in banks]
 
 
 def _check_channels(what: str, channels: int) -> None:

@@ -68,9 +68,9 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
       cell.onclick = () => hold(i);
       return cell;
     }));
-    const zero = channels === 3 ? 'mid-grey' : 'white', peak = (127 * bank.steps[0]).toPrecision(2);
+    const zero = channels === 3 ? 'mid-grey' : 'white', scale = bank.scale.toPrecision(2);
     find('.scale').textContent =
-      `Below each filter its cosine distance from the start. Colours from \u2212${peak} to +${peak}, ${zero} = 0. ` +
+      `Below each filter its cosine distance from the start. Each filter at norm 1, colours from \u2212${scale} to +${scale}, ${zero} = 0. ` +
       'Choose a filter to find its line, or a line to find its filter.';
   }
 
@@ -145,16 +145,16 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
     for (const name of ['median', 'null']) parts.push(line('M' + points(c[name]).join('L'), name));
     parts.push(line('', 'now'), '<circle r="4.5"/>', line(`M${LEFT + 168} 3h22v12h-22z`, 'band'));
     parts.push(key('key', LEFT, 'one filter'), key('median', LEFT + 92, 'median'));
-    parts.push(key('null', LEFT + 168, 'noise alone'));
+    parts.push(key('null', LEFT + 168, 'isotropic walk'));
     plot.innerHTML = parts.join('');  // numbers and fixed words: no label of a bank comes in
     mark(held);
     plot.setAttribute('aria-label', `Cosine distance from the start, epochs 0 to ${c.last}: filters, their median ` +
-      `(at the end ${digits(c.median[c.last])}), noise alone (${digits(c.null[c.last])}) and its band.`);
+      `(at the end ${digits(c.median[c.last])}), an isotropic walk (${digits(c.null[c.last])}) and its band.`);
   }
 
   function drawEpoch() {
     const step = +slider.value, epoch = bank.epochs[step], c = bank.curves, [n, channels, side] = bank.shape;
-    const peak = 127 * bank.steps[0] / bank.steps[step], size = channels * side * side;
+    const peak = 127 * bank.scale, size = channels * side * side;
     for (let i = 0; i < n; i++) {
       const [canvas, label] = grid.children[i].children, from = (step * n + i) * size;
       paintFilter(canvas, weights.subarray(from, from + size), [channels, side], peak, colors);
@@ -170,7 +170,7 @@ begin('filter-explorer', (root, {banks, colors}, find) => {
     const moved = c.filters.map(curve => curve[epoch]);
     grid.setAttribute('aria-label', `${n} filters at ${when}: ${bank.dataset}, ${bank.method}, norm ${bank.norm}. ` +
       `Distances from ${digits(Math.min(...moved))} to ${digits(Math.max(...moved))}.`);
-    summary.textContent = `At ${when}: median distance ${digits(c.median[epoch])}; noise alone would give ` +
+    summary.textContent = `At ${when}: median distance ${digits(c.median[epoch])}; an isotropic walk would give ` +
       `${digits(c.null[epoch])} (95 % of filters: ${digits(c.low[epoch])} to ${digits(c.high[epoch])}).`;
   }
 
