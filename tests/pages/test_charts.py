@@ -1,6 +1,5 @@
 """Charts of runs: where things are drawn, in which colour, under which label."""
 
-import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -12,21 +11,17 @@ from companion.evidence.comparisons import Accuracy
 from companion.evidence.estimates import MeanSquares, Residual
 from companion.evidence.outcomes import ACCURACY_MARGIN
 from companion.evidence.specifications import Specification
-from companion.evidence.stages import stage_by_letter
-from companion.intervals import Estimate, Interval, mean_estimate, mean_interval
+from companion.intervals import Estimate, Interval, mean_estimate
 from companion.pages.charts import (
     ForestRow,
     forest,
     labels_at_right,
     mark_drop,
-    seed_curves,
     specification_curve,
     spread_out,
-    stage_panels,
 )
-from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
+from companion.pages.style import METHOD_COLORS
 from companion.runs.settings import Settings
-from patchinit import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -42,54 +37,6 @@ def colors(artists):
 
 def color_of(method):
     return to_rgb(METHOD_COLORS[method])
-
-
-# --- seed_curves ------------------------------------------------------------------------------
-
-VALUES = np.array([[1.0, 2.0, 4.0], [3.0, 4.0, 6.0], [2.0, 6.0, 5.0]])  # 3 seeds, 3 epochs
-
-
-def test_seed_curves_are_every_seed_and_the_mean(ax):
-    seed_curves(VALUES, ax=ax, method="glorot_uniform")
-    *thin, thick = ax.lines
-    np.testing.assert_allclose([line.get_ydata() for line in thin], VALUES)
-    np.testing.assert_allclose(thick.get_ydata(), [2, 4, 5])
-    assert all(list(line.get_xdata()) == [1, 2, 3] for line in ax.lines)
-    assert thick.get_linewidth() > max(line.get_linewidth() for line in thin)
-    assert colors(ax.lines) == {color_of("glorot_uniform")}
-    assert ax.get_legend_handles_labels()[1] == [METHODS["glorot_uniform"].label]
-    assert thick.get_marker() == METHOD_MARKERS["glorot_uniform"]
-    assert {line.get_marker() for line in thin} == {"None"}
-    assert not ax.collections, "no band unless asked for"
-
-
-def test_means_are_told_apart_without_colours(ax):
-    for method in METHODS:
-        seed_curves(np.ones((1, 250)), ax=ax, method=method)
-    means = [line for line in ax.lines if line.get_label() in METHOD_LABELS.values()]
-    first, every = zip(*(line.get_markevery() for line in means), strict=True)
-    assert len(set(first)) == len(METHODS), "no marker hides another's"
-    assert set(every) == {50}
-
-
-def test_seed_curves_take_another_x_label_and_line(ax):
-    line = {"color": "black", "linestyle": "--"}
-    seed_curves(VALUES, ax=ax, method="kmeans", x=[0, 10, 20], label="frozen", **line)
-    assert list(ax.lines[-1].get_xdata()) == [0, 10, 20]
-    assert ax.lines[-1].get_label() == "frozen" and ax.lines[-1].get_linestyle() == "--"
-    assert colors(ax.lines) == {to_rgb("black")}
-
-
-def test_band_is_the_interval_of_each_epoch_and_none_of_one_seed(ax):
-    seed_curves(VALUES[:1], ax=ax, method="kmeans", interval=True)
-    assert not ax.collections
-    seed_curves(VALUES, ax=ax, method="kmeans", interval=True)
-    (band,) = ax.collections
-    assert to_rgb(band.get_facecolor()[0]) == color_of("kmeans")
-    corners = band.get_paths()[0].vertices
-    for epoch, values in enumerate(VALUES.T, start=1):
-        wanted, there = mean_interval(values), corners[corners[:, 0] == epoch, 1]
-        np.testing.assert_allclose([there.min(), there.max()], [wanted.low, wanted.high])
 
 
 # --- forest -----------------------------------------------------------------------------------
@@ -160,41 +107,6 @@ def test_labels_are_moved_apart_no_further_than_they_must(seed):
 
 def test_labels_that_are_apart_stay():
     np.testing.assert_allclose(spread_out([3.0, 1.0, 2.0], 0.5), [3, 1, 2])
-
-
-# --- stage_panels -----------------------------------------------------------------------------
-
-
-def stages(n):
-    """So many stages; their panels need no runs."""
-    letters = [("D", "cifar10"), ("B", "cifar10"), ("A", "fashion_mnist"), ("B", "fashion_mnist")]
-    return [stage_by_letter(letter, {}, dataset) for letter, dataset in letters[:n]]
-
-
-@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2)])
-def test_a_panel_for_each_stage_two_side_by_side(n, rows, columns):
-    figure, axes = stage_panels(stages(n), height=2.0)
-    assert [ax.get_title() for ax in axes] == [on.label for on in stages(n)]
-    assert axes == figure.axes  # none is left empty
-    grid = axes[0].get_subplotspec().get_gridspec()
-    assert (grid.nrows, grid.ncols) == (rows, columns)
-    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 2.0 * rows])
-
-
-@pytest.mark.parametrize("n", [2, 3, 4])
-def test_rows_of_panels_have_the_stages_in_columns_whose_titles_do_not_touch(n):
-    """Of a data set with a long name, in the book's own size of letters."""
-    with plt.rc_context():
-        use_style()
-        longest = sorted(stages(4), key=lambda on: -len(on.label))[:1] * n
-        figure, axes = stage_panels(longest, rows=2, height=2.0, sharex=True)
-        figure.canvas.draw()
-        boxes = [ax.title.get_window_extent() for ax in axes[:n]]
-        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
-    assert axes == figure.axes and [bool(ax.get_title()) for ax in axes] == [True] * n + [False] * n
-    axes[0].set_xlim(0, 7)
-    assert axes[-1].get_xlim() == (0, 7)
-    assert figure.get_size_inches().tolist() == pytest.approx([7.2, 4.0])
 
 
 # --- mark_drop --------------------------------------------------------------------------------

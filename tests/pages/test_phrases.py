@@ -2,13 +2,11 @@
 
 import json
 import math
-import re
 from dataclasses import replace
 
 import pytest
 
 from companion.claims import (
-    CONTRADICTED,
     DESCRIBED,
     MIXED,
     NO_DIFFERENCE,
@@ -32,7 +30,6 @@ from companion.evidence.results import read_runs
 from companion.evidence.stages import Stage, stage_by_letter
 from companion.intervals import Estimate
 from companion.pages.phrases import (
-    claim_sentence,
     decided_line,
     decided_where,
     effect,
@@ -44,7 +41,6 @@ from companion.pages.phrases import (
     standing,
     verdict_phrase,
     verdict_record,
-    verdict_rows,
     what_would_decide,
 )
 from companion.runs.studies import STUDIES
@@ -99,7 +95,6 @@ def reading(value=0.5, n=6, unit="pp", outcome=UNDECIDED, *, error=0.1, back=Non
 
 # --- The words, in one snapshot -------------------------------------------------------------------
 
-WORDS = {"supported": "It holds", "against": "It fails", "same": "No matter"}
 YES, NO = reading(outcome=SUPPORTED), reading(outcome=NOT_SUPPORTED)
 BY_RESPONSES = made_up(NOT_SUPPORTED, DECIDED, NO)
 EXCLUDED = reading(
@@ -142,7 +137,6 @@ def test_the_words_for_every_kind_of_verdict(snapshot):
         found[name] = {
             "phrase": verdict_phrase(verdict),
             "where": setting_label(verdict),
-            "sentence": claim_sentence([verdict], verdict.claim, "whether it does", **WORDS),
             "would decide": what_would_decide([verdict]),
             "measured": measured_line([verdict]),
             "decided": decided_line([verdict]),
@@ -158,52 +152,12 @@ def test_the_words_for_whole_stages(finished, begun, snapshot):
         for claim in ("1", "2", "4", "5", "7a", "20"):
             told = of(judged, claim)
             found[f"{stage}, {claim}"] = {
-                "sentence": claim_sentence(told, claim, "whether it does", **WORDS),
                 "where": decided_where(told, overall(told)),
                 "would decide": what_would_decide(told),
                 "measured": measured_line(told),
                 "decided": decided_line(told),
             }
     assert found == snapshot
-
-
-# --- The table -----------------------------------------------------------------------------------
-
-
-def test_rows_of_a_finished_stage(finished):
-    table = verdict_rows(finished)
-    assert {row["where"] for row in table if row["claim"] != "20"} >= {CIFAR, FASHION}
-    (right,) = [row for row in table if row["claim"] == "4" and row["where"] == CIFAR]
-    assert re.fullmatch(r"−(2.9|3.0)\d \[−\d.\d\d, −\d.\d\d\] pp", right["effect, 95 %"])
-    assert (right["compared"], right["paper"]) == (
-        "random patches − Glorot", "−0.85, not compatible",
-    )  # fmt: skip
-    assert (right["n"], right["reads"], right["verdict"]) == ("5", SUPPORTED, SUPPORTED)
-    (wrong,) = [row for row in table if row["claim"] == "4" and row["where"] == FASHION]
-    assert (wrong["paper"], wrong["reads"], wrong["verdict"]) == ("", CONTRADICTED, CONTRADICTED)
-    # Declared undecidable: what it reads is told, and no verdict.
-    (first,) = [row for row in table if row["claim"] == "1"]
-    assert (first["reads"], first["verdict"]) == (SUPPORTED, "undecided, as declared")
-    assert len([row for row in table if row["claim"] == "7a"]) == 2 + 2 + 4  # parts; joined again
-    assert not any(row["claim"] in ("2", "6") for row in table)  # of stages without runs
-
-
-def test_rows_of_a_stage_that_has_begun_read_nothing(begun):
-    table = verdict_rows(begun)
-    for row in table:
-        if row["verdict"] != "undecided, as declared":
-            assert row["reads"] == "" and row["verdict"].startswith("interim, ")
-        assert row["effect, 95 %"].endswith("too few runs"), row
-    assert {row["n"] for row in table} == {"1", "2"}
-    everything = verdict_rows(begun, shown=False)
-    assert {(row["claim"], row["effect, 95 %"]) for row in everything} >= {("2", "no runs")}
-    assert len(everything) > len(table)
-
-
-def test_a_compatible_size_stands_alone():
-    inside = reading(0.1, paper=0.09, predicted=reading(0.1).interval)
-    assert verdict_rows([made_up(UNDECIDED, DECLARED, inside)])[0]["paper"] == "+0.09"
-    assert verdict_rows([made_up(UNDECIDED, DECLARED, reading(paper=0.09))])[0]["paper"] == "+0.09"
 
 
 # --- A claim -------------------------------------------------------------------------------------
@@ -256,8 +210,7 @@ def test_looks(tmp_path, seeds, gain, noise, look, snapshot):
     )  # fmt: skip
     (verdict,) = of(verdicts(runs), "2")
     assert looks_line(verdict) == snapshot and verdict.n == len(seeds)
-    (row,) = verdict_rows([verdict])
-    assert row["effect, 95 %"].endswith(" at 97.8 %") == (look > 0)
+    assert effect(verdict.readings[0]).endswith(" at 97.8 %") == (look > 0)
 
 
 # --- Which runs ----------------------------------------------------------------------------------

@@ -7,85 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
 from ..claims import ACCURACY_MARGIN
-from ..intervals import mean_interval
-from .style import METHOD_COLORS, METHOD_LABELS, METHOD_LINES, METHOD_MARKERS
+from .style import METHOD_COLORS
 
 if TYPE_CHECKING:  # a chapter that draws one chart does not depend on training and on claims
     from ..evidence.comparisons import Accuracy
     from ..evidence.specifications import Specification
-    from ..evidence.stages import Stage
     from ..runs.settings import Settings
-
-
-def seed_curves(
-    values: ArrayLike,
-    *,
-    ax: Axes,
-    method: str,
-    x: ArrayLike | None = None,
-    interval: bool = False,
-    **line: Any,
-) -> Axes:
-    """Every seed's curve thin, their mean thick, in the method's colour, line and marker.
-
-    `values` has shape (S, E), S seeds and E epochs; `x` is 1 to E by default. With `interval` the
-    mean's 95 % interval (Student's t) is shaded, at each epoch by itself, from two seeds on.
-    """
-    seeds = np.asarray(values)
-    epochs = np.arange(1, seeds.shape[1] + 1) if x is None else np.asarray(x)
-    # About five markers on a curve, at other places for each method.
-    every = max(1, len(epochs) // 5)
-    first = list(METHOD_MARKERS).index(method) * every // len(METHOD_MARKERS)
-    thick: dict[str, Any] = {
-        "color": METHOD_COLORS[method],
-        "linewidth": 2,
-        "linestyle": METHOD_LINES[method],
-        "marker": METHOD_MARKERS[method],
-        "markersize": 5,
-        "markevery": (first, every),
-        "label": METHOD_LABELS[method],
-    } | line
-    if interval and len(seeds) > 1:
-        bounds = [mean_interval(column) for column in seeds.T]
-        low, high = [bound.low for bound in bounds], [bound.high for bound in bounds]
-        ax.fill_between(epochs, low, high, color=thick["color"], alpha=0.18, linewidth=0)
-    ax.plot(epochs, seeds.T, color=thick["color"], linewidth=0.7, alpha=0.25)
-    ax.plot(epochs, seeds.mean(0), **thick)
-    return ax
-
-
-def stage_panels(
-    stages: Sequence[Stage], *, height: float = 3.2, rows: int | None = None, **shared: Any
-) -> tuple[Figure, list[Axes]]:
-    """A panel for each stage, with its data set and length above; two side by side.
-
-    `height` is a row's, in inches. With `rows`, each stage has a column of so many panels, and the
-    axes come row after row. `sharex` and `sharey` are as for `matplotlib.pyplot.subplots`.
-    """
-    columns = len(stages) if rows else min(len(stages), 2)
-    wrapped = not rows and len(stages) > columns
-    rows = rows or -(-len(stages) // columns)
-    # The pad keeps a title clear of the label above it.
-    layout, size = ConstrainedLayoutEngine(h_pad=0.12 if wrapped else None), (7.2, height * rows)
-    figure, grid = plt.subplots(rows, columns, figsize=size, layout=layout, squeeze=False, **shared)
-    axes = list(grid.flat)
-    for ax, on in zip(axes, stages, strict=False):
-        # Of four columns, titles in one line run into each other.
-        title = on.label.replace(", ", ",\n") if columns > 3 else on.label
-        ax.set_title(title, fontsize="small")
-    if len(axes) % len(stages):  # three stages leave one panel of four empty
-        axes.pop().remove()
-    return figure, axes
 
 
 @dataclass(frozen=True)

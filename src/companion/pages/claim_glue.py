@@ -24,7 +24,6 @@ from .phrases import (
     stage_line,
     standing,
     verdict_record,
-    verdict_rows,
     what_would_decide,
 )
 from .style import METHOD_LABELS
@@ -77,13 +76,6 @@ def _keep(number: int, **parts: str) -> None:
     glue_values(**{f"claim_{number}_{name}": value for name, value in parts.items()})
 
 
-def prediction_result(right: bool, known: object = True) -> str:
-    """How a prediction fared, behind "We expected ... That"; `known` is true if there are runs."""
-    if not known:
-        return "waits for more runs"
-    return "was right" if right else "was wrong"
-
-
 def arms_of(on: Stage) -> dict[str, Arm]:
     """The methods that a stage has as they are (own norm, trained), by name."""
     return {name: arm for name in METHOD_LABELS if (arm := on.arm(ArmKey(name)))}
@@ -123,14 +115,6 @@ def _cell(value: object) -> str:
     text = proper_minus(str(value).replace("|", "\\|"))
     text = _TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     return text.replace("CIFAR-10", "CIFAR-\N{WORD JOINER}10")
-
-
-def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:
-    """The verdicts on claims ("7a") that have runs, a line a comparison, as `numbered_table`."""
-    lines = verdict_rows([v for claim in claims for v in found if v.claim == claim])
-    if not any(line["paper"] for line in lines):
-        lines = [{key: text for key, text in line.items() if key != "paper"} for line in lines]
-    return numbered_table(lines, caption, name, once=2)
 
 
 def runs_box(stages: Sequence[Stage]) -> HTML:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from patchinit.data.catalogue import DATASETS, PUBLISHED
 
-from ..claims import CONTRADICTED, NO_DIFFERENCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from ..claims import UNDECIDED
 from ..evidence.judge import DECIDED, DECLARED, INTERIM, NO_RUNS, Reading, Verdict, names_of
 from ..evidence.outcomes import LEAST_PAIRS, LOOKS
 from ..evidence.stages import Stage
@@ -121,82 +121,6 @@ def _written(interval: Interval, unit: str) -> str:
     if not interval.shown:
         return proper_minus(f"{interval.estimate:{sign}.2f}{pp}, too few runs")
     return f"{interval:{sign}.2f}{pp}"
-
-
-def verdict_rows(verdicts: Sequence[Verdict], *, shown: bool = True) -> list[dict[str, str]]:
-    """A table of verdicts, a line for each part: what was compared, and what it says.
-
-    What a part reads is shown only where its verdict is decided, or was declared undecidable;
-    between looks nothing is. `shown` leaves out verdicts without any runs.
-    """
-    table = []
-    for verdict in verdicts:
-        if shown and not verdict.n:
-            continue
-        for reading in verdict.readings:
-            open_to_read = verdict.state in (DECIDED, DECLARED) and reading.n
-            size = "" if reading.paper is None else signed(reading.paper)
-            size += ", not compatible" if reading.compatible is False else ""
-            table.append(
-                {
-                    "claim": verdict.claim,
-                    "where": setting_label(verdict),
-                    "compared": compared(reading),
-                    "effect, 95 %": effect(reading),
-                    "paper": size,
-                    "n": str(reading.n),
-                    "reads": reading.outcome if open_to_read else "",
-                    "verdict": verdict_phrase(verdict),
-                }
-            )
-    return table
-
-
-def claim_sentence(
-    found: Sequence[Verdict],
-    claim: str,
-    question: str,
-    *,
-    supported: str,
-    against: str,
-    same: str | None = None,
-) -> str:
-    """What the runs say of one claim, in sentences: where it is decided, or how far they are.
-
-    The question follows "cannot tell" and "it is open". `same`, for no practical difference, is by
-    default as `against`.
-
-    >>> decided = Verdict("9", "cifar10", "B", 30, "supported", "decided")
-    >>> words = {"question": "whether it holds", "supported": "It holds", "against": "It fails"}
-    >>> claim_sentence([decided], "9", **words)
-    'It holds (CIFAR-10, 10×16, 30 epochs).'
-    >>> claim_sentence([], "9", **words)
-    'It is open whether it holds: no registered run that could tell is in yet.'
-    """
-    texts = {
-        SUPPORTED: supported,
-        CONTRADICTED: against,
-        NOT_SUPPORTED: against,
-        NO_DIFFERENCE: same or against,
-        UNDECIDED: f"The runs are all in and cannot tell {question}",
-    }
-    places: dict[str, list[str]] = {}
-    begun = []
-    for verdict in found:
-        if verdict.claim == claim and verdict.dataset != "both":
-            if verdict.state == DECIDED:
-                where_ = setting_label(verdict) + _doubt(verdict)
-                places.setdefault(texts[verdict.outcome], []).append(where_)
-            elif verdict.state == INTERIM:
-                pairs = f"{verdict.n} of {verdict.n_registered} pairs"
-                begun.append(f"{pairs} ({setting_label(verdict)})")
-    sentences = [f"{text} ({'; '.join(on)})." for text, on in places.items()]
-    if sentences:
-        return " ".join([*sentences, *([f"Still open: {'; '.join(begun)}."] if begun else [])])
-    so_far = f"so far we have {'; '.join(begun)}" if begun else (
-        "no registered run that could tell is in yet"
-    )  # fmt: skip
-    return f"It is open {question}: {so_far}."
 
 
 def evidence_line(verdicts: Sequence[Verdict]) -> str:
