@@ -45,7 +45,7 @@ def draw_starts(on: Stage) -> Figure:
     found = {key: value for key, value in differences(on).items() if value.shown}
     n_lines = len(found) + 1
     size = (WIDTH, n_lines * LINE + FOOT)
-    figure = plt.figure(figsize=size)
+    figure = plt.figure(figsize=size, layout="none")
     bottom, height = (FOOT - 0.06) / size[1], n_lines * LINE / size[1]
     width = N_SHOWN * LINE / WIDTH  # the filters are square
     banks = figure.add_axes((0.235, bottom, width, height))
