@@ -71,6 +71,12 @@ def over_choices(main: Outcome, others: Iterable[Outcome]) -> Outcome:
     return MIXED if both or MIXED in found else main
 
 
+def all_hold(parts: Iterable[Outcome]) -> Outcome:
+    """What needs all of its parts: False if one fails, else None if one is open, else True."""
+    found = list(parts)
+    return False if False in found else None if None in found else True
+
+
 def of_parts(parts: Iterable[Outcome]) -> Outcome:
     """A claim with several parts: all hold, none does, some do (MIXED), or one is open (None).
 
