@@ -11,7 +11,7 @@ from companion.argument.outliers import disturbed, noise, robust_holds, with_out
 from companion.intervals import mean_interval
 from patchinit.filters import kmeans
 
-SHAPE, P, K, SHARE, RUNS = (1, 3, 3), 400, 6, 0.2, 12
+SHAPE, P, K, SHARE, RUNS = (1, 3, 3), 300, 6, 0.2, 15
 
 
 def decide(kept: float, g: torch.Generator) -> Outcome:
@@ -24,7 +24,7 @@ def decide(kept: float, g: torch.Generator) -> Outcome:
     again = max(0, round((kept - 1) * n_out))
     advantage = []
     for _ in range(RUNS):
-        each = places + 0.5 * torch.randn(K, P // K + 1, *SHAPE, generator=g)
+        each = places + 0.7 * torch.randn(K, P // K + 1, *SHAPE, generator=g)
         clean = each.flatten(0, 1)[torch.randperm(K * (P // K + 1), generator=g)[:P]]
         mixed = with_outliers(clean, noise(clean.shape, generator=g), SHARE)
 
@@ -32,7 +32,7 @@ def decide(kept: float, g: torch.Generator) -> Outcome:
             if patches is mixed:
                 first = round(max(0, 1 - kept) * n_out)
                 patches = torch.cat([patches[first:], patches[:again]])
-            return kmeans(patches, K, generator=g).filters
+            return kmeans(patches, K, n_init=5, generator=g).filters
 
         plain = partial(_filters, generator=g)
         lost = []
@@ -44,7 +44,7 @@ def decide(kept: float, g: torch.Generator) -> Outcome:
 
 
 def _filters(patches: Tensor, generator: torch.Generator) -> Tensor:
-    return kmeans(patches, K, generator=generator).filters
+    return kmeans(patches, K, n_init=5, generator=generator).filters
 
 
 WORLDS = [
