@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from ..intervals import Interval
-from .agreement import Outcome, of_parts
+from .agreement import Outcome, matched_agreement, of_parts
 
 AS_GOOD = 0.05  #: of an agreement; a rival that lags by less for certain is as good
 MOVES = 10.0  #: %, by which a parameter is moved; clusters that move more are sensitive
@@ -28,6 +28,14 @@ def cluster_means(points: np.ndarray, labels: np.ndarray) -> Tensor:
     """
     means = [points[labels == label].mean(0) for label in np.unique(labels) if label != -1]
     return torch.from_numpy(np.array(means)).reshape(-1, 1, 1, points.shape[1])
+
+
+def bank_agreement(one: Tensor, two: Tensor) -> float:
+    """Mean matched cosine of two banks; where one has fewer filters, a missing one counts as 0."""
+    n = max(len(one), len(two))
+    padded = [torch.cat([bank, bank.new_zeros(n - len(bank), *bank.shape[1:])])
+              for bank in (one, two)]  # fmt: skip
+    return matched_agreement(*padded).mean
 
 
 def rand_index(one: np.ndarray, two: np.ndarray, *, with_noise: bool = True) -> float:
