@@ -11,7 +11,6 @@ from companion.argument.modes import (
     captured_share,
     empty_share,
     gaussian_like,
-    least_share,
     modes_hold,
     spread_holds,
     standard_points,
@@ -45,7 +44,7 @@ def mixture(n_clumps: int, width: float) -> Draw:
 
 def measured(draw: Draw, g: torch.Generator) -> tuple[Outcome, Outcome]:
     """(the claim as the paper means it, valleys beyond the covariance) of one set of samples."""
-    below, empty, captured, excess, least = [], [], [], [], []
+    below, empty, captured, excess = [], [], [], []
     for _ in range(SAMPLES):
         points, new = (standard_points(draw(P, g).reshape(-1, *SHAPE)) for _ in range(2))
         gaussian, uniform = (make(points, 2 * P, generator=g) for make in (gaussian_like,
@@ -58,8 +57,7 @@ def measured(draw: Draw, g: torch.Generator) -> tuple[Outcome, Outcome]:
         captured.append(captured_share(centres[0], new))
         dips = [valleys(centres[0], new), valleys(centres[1], gaussian[P:])]
         excess.append(100 * (dips[0].double().mean() - dips[1].double().mean()).item())
-        least.append(least_share(centres[0], new))
-    intervals = map(mean_interval, (below, empty, captured, least))
+    intervals = map(mean_interval, (below, empty, captured))
     return spread_holds(*intervals), modes_hold(mean_interval(excess))
 
 

@@ -21,7 +21,6 @@ from .agreement import Outcome, above, all_hold, of_parts
 LESS_INERTIA = 10.0  #: %, below that of points spread evenly
 EMPTY = 10.0  #: %, of the sphere that has no patch near
 CAPTURED = 50.0  #: %, of the new patches' squared length: the paper's "majority"
-FAIR = 0.25  #: of an equal share of new patches, for the centroid with the fewest
 VALLEYS = 10.0  #: percentage points of the centroids, beyond the Gaussian's
 
 
@@ -111,16 +110,7 @@ def captured_share(centres: Tensor, new: Tensor) -> float:
     return 100 * (1 - left / new.square().sum(1).mean()).item()
 
 
-def least_share(centres: Tensor, new: Tensor) -> float:
-    """New points nearest to the centre that has fewest of them, over an equal share."""
-    answers = torch.cdist(new, centres.double()).argmin(1)
-    fewest = answers.bincount(minlength=len(centres)).min().item()
-    return len(centres) * fewest / len(new)
-
-
-def spread_holds(
-    below_uniform: Interval, empty: Interval, captured: Interval, least: Interval
-) -> Outcome:
+def spread_holds(below_uniform: Interval, empty: Interval, captured: Interval) -> Outcome:
     """Claim 19 as the paper means it: dense and empty places, and centroids that cover them.
 
     Parameters
@@ -129,11 +119,9 @@ def spread_holds(
         Inertia of k-means below that on evenly spread points, in %.
     empty, captured : Interval
         Of `empty_share` and `captured_share`.
-    least : Interval
-        Share of new patches that the least used centroid answers, over an equal share.
     """
     uneven = all_hold([above(below_uniform, LESS_INERTIA), above(empty, EMPTY)])
-    return of_parts([uneven, all_hold([above(captured, CAPTURED), above(least, FAIR)])])
+    return of_parts([uneven, above(captured, CAPTURED)])
 
 
 def modes_hold(excess: Interval) -> Outcome:
