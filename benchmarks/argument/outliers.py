@@ -11,7 +11,7 @@ from companion.argument.outliers import disturbed, noise, robust_holds, with_out
 from companion.intervals import mean_interval
 from patchinit.filters import kmeans
 
-SHAPE, P, K, SHARE, RUNS = (1, 3, 3), 300, 6, 0.2, 15
+SHAPE, P, K, SHARE, RUNS = (1, 3, 3), 300, 6, 0.2, 12
 
 
 def decide(kept: float, g: torch.Generator) -> Outcome:
@@ -32,7 +32,7 @@ def decide(kept: float, g: torch.Generator) -> Outcome:
             if patches is mixed:
                 first = round(max(0, 1 - kept) * n_out)
                 patches = torch.cat([patches[first:], patches[:again]])
-            return kmeans(patches, K, n_init=5, generator=g).filters
+            return kmeans(patches, K, n_init=3, generator=g).filters
 
         plain = partial(_filters, generator=g)
         lost = []
@@ -44,7 +44,7 @@ def decide(kept: float, g: torch.Generator) -> Outcome:
 
 
 def _filters(patches: Tensor, generator: torch.Generator) -> Tensor:
-    return kmeans(patches, K, n_init=5, generator=generator).filters
+    return kmeans(patches, K, n_init=3, generator=generator).filters
 
 
 WORLDS = [
