@@ -414,8 +414,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
         plain={NOT_SUPPORTED: ("The paper's feature standardisation destroys it: brightness leaks "
                                      "into several components. Without that step all but the last "
                                      "have mean zero exactly. Batch normalisation makes either "
-                                     "harmless to the bias."),
-               SUPPORTED: "All components but the one that stands for brightness have mean zero."},
+                                     "harmless to the bias.")},
     ),
     Claim(
         17, "There are at most C·k·k component filters.",
