@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from IPython.display import HTML, Markdown
@@ -28,15 +27,11 @@ from .phrases import (
     what_would_decide,
 )
 from .style import METHOD_LABELS
-from .typography import proper_minus
+from .tables import numbered_table
 
 if TYPE_CHECKING:
     from ..evidence.arms import Arm
     from ..evidence.stages import Stage
-
-
-# An interval with its estimate, a number of runs, a length of training: on one line.
-_TOGETHER = re.compile(r"\S+ \[[^\]]*\](?: pp)?|\(n = \d+\)|\d+ epochs")
 
 
 def glue_claims(found: Sequence[Verdict], chapter: int) -> None:
@@ -87,42 +82,6 @@ def prediction_result(right: bool, known: object = True) -> str:
 def arms_of(on: Stage) -> dict[str, Arm]:
     """The methods that a stage has as they are (own norm, trained), by name."""
     return {name: arm for name in METHOD_LABELS if (arm := on.arm(ArmKey(name)))}
-
-
-def numbered_table(
-    lines: Sequence[Mapping[str, object]], caption: str, name: str, *, once: int = 1
-) -> Markdown:
-    """A table with a number and a caption, to which the text can link.
-
-    The cell that shows it says ``"markdown_format": "myst"`` in its `mystnb` metadata. The columns
-    are those of the first line. Without lines the table says that there are no such runs yet, so a
-    link to its `name` never breaks. In the `once` first columns what repeats the line above is left
-    out.
-
-    >>> print(numbered_table([{"arm": "k-means", "pp": -0.3}], "How much.", "tab-n").data)
-    :::{table} How much.
-    :name: tab-n
-    <BLANKLINE>
-    | arm | pp |
-    | :-- | :-- |
-    | k-means | −0.3 |
-    :::
-    """
-    lines = lines or [{"runs": "none yet"}]
-    head = list(lines[0])
-    cells = [[_cell(line.get(key, "")) for key in head] for line in lines]
-    shown = [head, [":--"] * len(head), *cells[:1]]
-    for above, row in itertools.pairwise(cells):
-        n = next((i for i in range(once) if row[i] != above[i]), once)
-        shown.append([""] * n + row[n:])
-    body = "\n".join(f"| {' | '.join(row)} |" for row in shown)
-    return Markdown(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::")
-
-
-def _cell(value: object) -> str:
-    text = proper_minus(str(value).replace("|", "\\|"))
-    text = _TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
-    return text.replace("CIFAR-10", "CIFAR-\N{WORD JOINER}10")
 
 
 def verdict_table(found: Sequence[Verdict], *claims: str, caption: str, name: str) -> Markdown:

@@ -1,0 +1,148 @@
+"""Are there dense and empty places among patches, and do centroids cover them (claim 19)?
+
+The paper sets clusters against "a relatively uniform" spread, so the verdict compares patches with
+points spread evenly over the sphere. A Gaussian of the same covariance is our own, stricter
+comparison: what goes beyond it is more than the correlations of pixels.
+
+Points are standardised patches as rows (P, d), float64, on a sphere of radius sqrt(d).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from patchinit.patches import standardize_patches
+
+from ..intervals import Interval
+from .agreement import Outcome, above, all_hold, of_parts
+
+LESS_INERTIA = 10.0  #: %, below that of points spread evenly
+EMPTY = 10.0  #: %, of the sphere that has no patch near
+CAPTURED = 50.0  #: %, of the new patches' squared length: the paper's "majority"
+FAIR = 0.25  #: of an equal share of new patches, for the centroid with the fewest
+VALLEYS = 10.0  #: percentage points of the centroids, beyond the Gaussian's
+
+
+def standard_points(patches: Tensor) -> Tensor:
+    """Standardised patches (P, C, kh, kw) as rows (P', d), float64; constant ones are left out."""
+    return standardize_patches(patches).patches.flatten(1).double()
+
+
+def uniform_like(points: Tensor, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """n points spread evenly over the sphere of points (P, d): mean zero, norm sqrt(d)."""
+    cloud = torch.randn((n, points.shape[1]), generator=generator, dtype=torch.float64)
+    return _on_sphere(cloud - cloud.mean(1, keepdim=True))
+
+
+def gaussian_like(
+    points: Tensor, n: int, *, generator: torch.Generator | None = None, rounds: int = 12
+) -> Tensor:
+    """n points of a Gaussian, standardised: on the sphere its mean and covariance are the points'.
+
+    Standardising changes a covariance, so the Gaussian is adjusted in `rounds` until it fits.
+    """
+    values, vectors = torch.linalg.eigh(torch.cov(points.T))
+    vectors = vectors[:, values > 1e-6 * values.max()]  # without the constant direction
+    target = points @ vectors
+    wanted, shift = torch.cov(target.T), target.mean(0)
+    root = torch.linalg.cholesky(wanted)
+    noise = torch.randn((n, target.shape[1]), generator=generator, dtype=torch.float64)
+    radius = points.shape[1] ** 0.5
+    for _ in range(rounds):
+        cloud = normalize(shift + noise @ root.T, dim=1) * radius
+        shift = shift + target.mean(0) - cloud.mean(0)
+        found = torch.linalg.cholesky(torch.cov(cloud.T))
+        root = torch.linalg.cholesky(wanted) @ torch.linalg.inv(found) @ root
+    return cloud @ vectors.T
+
+
+def valleys(centres: Tensor, points: Tensor, *, k: int = 20) -> Tensor:
+    """Whether the density dips between each centre and its nearest neighbour.
+
+    Count the points within a radius of both centres and of the place midway on the sphere. The
+    radius is the smallest with k points around each centre, and fewer than k / 2 midway are a
+    valley. In a cloud with one hump the middle is no emptier than the emptier end. No point is
+    chosen by its cluster: those of two clusters alone leave a gap between them in any cloud.
+
+    Parameters
+    ----------
+    centres : Tensor of shape (K, d)
+        Of any length; K >= 2.
+    points : Tensor of shape (P, d)
+        Not those that the centres were found by; P >= k, else a ValueError.
+
+    Returns
+    -------
+    Tensor of shape (K,)
+        Booleans.
+
+    Examples
+    --------
+    >>> poles = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).double()
+    >>> valleys(poles, poles.repeat(30, 1)).tolist()
+    [True, True]
+    """
+    if len(points) < k:
+        raise ValueError(f"points has {len(points)} rows; k={k} need at least as many")
+    centres, points = _on_sphere(centres.double()), points.double()
+    other = torch.cdist(centres, centres).fill_diagonal_(torch.inf).argmin(1)
+    reach = torch.cdist(centres, points).kthvalue(k, dim=1).values
+    radius = torch.maximum(reach, reach[other])
+    # A tiny push decides where two centres are opposite and every place is midway.
+    midway = _on_sphere(centres + centres[other] + 1e-9 * torch.ones_like(centres).cumsum(1))
+    return 2 * (torch.cdist(midway, points) <= radius[:, None]).sum(1) < k
+
+
+def empty_share(points: Tensor, new: Tensor, places: Tensor) -> float:
+    """Share of `places`, in %, that have no point as near as nearly every new patch has one.
+
+    Near is within the distance that 99 % of `new`, other patches, have to their nearest of
+    `points`; all are rows (P, d). For patches spread as evenly as the places it is about 1 %.
+    """
+    near = torch.cdist(new, points).min(1).values.quantile(0.99)
+    return 100 * (torch.cdist(places, points).min(1).values > near).double().mean().item()
+
+
+def captured_share(centres: Tensor, new: Tensor) -> float:
+    """Share, in %, of the squared length of new points (P, d) that their nearest centre keeps."""
+    left = torch.cdist(new, centres.double()).min(1).values.square().mean()
+    return 100 * (1 - left / new.square().sum(1).mean()).item()
+
+
+def least_share(centres: Tensor, new: Tensor) -> float:
+    """New points nearest to the centre that has fewest of them, over an equal share."""
+    answers = torch.cdist(new, centres.double()).argmin(1)
+    fewest = answers.bincount(minlength=len(centres)).min().item()
+    return len(centres) * fewest / len(new)
+
+
+def spread_holds(
+    below_uniform: Interval, empty: Interval, captured: Interval, least: Interval
+) -> Outcome:
+    """Claim 19 as the paper means it: dense and empty places, and centroids that cover them.
+
+    Parameters
+    ----------
+    below_uniform : Interval
+        Inertia of k-means below that on evenly spread points, in %.
+    empty, captured : Interval
+        Of `empty_share` and `captured_share`.
+    least : Interval
+        Share of new patches that the least used centroid answers, over an equal share.
+    """
+    uneven = all_hold([above(below_uniform, LESS_INERTIA), above(empty, EMPTY)])
+    return of_parts([uneven, all_hold([above(captured, CAPTURED), above(least, FAIR)])])
+
+
+def modes_hold(excess: Interval) -> Outcome:
+    """Whether valleys divide centroids from their neighbours, beyond what a covariance makes.
+
+    `excess` is the share of centroids with a valley, patches minus Gaussian, paired, in points.
+    """
+    return above(excess, VALLEYS)
+
+
+def _on_sphere(rows: Tensor) -> Tensor:
+    return normalize(rows, dim=1) * rows.shape[1] ** 0.5
