@@ -14,7 +14,7 @@ from torch import Tensor
 
 from patchinit.filters.matching import match
 
-from ..claims import MIXED
+from ..claims import MIXED, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from ..intervals import Interval
 
 AGREES = 0.95  #: mean matched cosine of banks that count as the same
@@ -87,3 +87,12 @@ def of_parts(parts: Iterable[Outcome]) -> Outcome:
     if MIXED in found or (True in found and False in found):
         return MIXED
     return None if None in found else all(found)
+
+
+def in_words(outcome: Outcome) -> str:
+    """The word of a verdict, for a table of choices.
+
+    >>> in_words(True), in_words(None)
+    ('supported', 'undecided')
+    """
+    return {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}.get(outcome, MIXED)  # type: ignore[arg-type]
