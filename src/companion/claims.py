@@ -380,34 +380,53 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         12, "With filter and patch of unit norm, the identical patch gives the largest response.",
-        place="section 3.1", group="similarity", chapter=1, figure="fig-lengths",
-        rule=("Among unit patches the identical one wins for every filter, by more than a "
-              "rounding error."),
-        plain={SUPPORTED: "The identical patch won for every filter that we tried."},
+        place="section 3.1", group="similarity", chapter=1, figure="fig-lengths", algebra=True,
+        rule=("True by algebra: the response is 1 less half the squared distance. Shown on real "
+              "patches: the identical one wins for every filter, by more than rounding."),
+        beyond="What becomes of it with patches as they are in images, which have no unit norm.",
     ),
     Claim(
-        13, ("With raw patches the response follows the filter's signs; its gradation does not "
-         "matter."),
-        place="Figure 2", group="similarity", chapter=1, figure="fig-signs",
-        rule=("Responses correlate above 0.9 with those of the signs alone, and filters of "
-              "equal signs share more than nine tenths of the top 1 % of the patches."),
-        plain={NOT_SUPPORTED: ("The signs explain much of the response, but filters of "
-                                     "equal signs still favour different patches.")},
+        13, ("With raw patches the filter's signs decide what excites it most; its gradation does "
+         "not matter."),
+        place="section 3.1, Figure 2", group="similarity", chapter=1, figure="fig-signs",
+        rule=("By kind of filter (random patches, k-means, components): on a filter's best patch "
+              "one of equal signs and other magnitudes reaches more than 0.95 of its own largest "
+              "response, in the median over the filters."),
+        beyond="Whether filters of equal signs also agree on the top 1 % of the patches.",
+        choices="tab-choices-13",
+        before=("Of patches as filters, responses correlate above 0.9 with those of the signs "
+                "alone, and filters of equal signs share more than nine tenths of the top 1 %; "
+                "it read \"not supported\".",
+                "the paper speaks of the largest response and not of a ranking, and filters that "
+                "are patches are those that are kindest to the claim."),
+        plain={MIXED: ("Nearly so for smooth filters such as patches and centroids, and not for "
+                       "most components."),
+               SUPPORTED: "A filter's best patch nearly is the best for other magnitudes too.",
+               NOT_SUPPORTED: "Filters of equal signs are excited most by different patches."},
     ),
     Claim(
         14, "To one patch, filters of equal signs and other magnitudes respond differently.",
-        place="section 3.1", group="similarity", chapter=1, figure="fig-twins",
-        rule=("The standard deviation of the response over filters of equal signs is above 3 %"
-              " of its mean in at least 95 % of the trials."),
-        plain={SUPPORTED: "Filters of equal signs clearly differ in their response to one patch."},
+        place="section 3.1", group="similarity", chapter=1, figure="fig-twins", algebra=True,
+        rule=("True by algebra: only a patch at a right angle to their difference gets the same "
+              "response from both. How much the responses vary is shown on real patches."),
+        before=("The standard deviation of the response over filters of equal signs is above 3 % "
+                "of its mean in at least 95 % of the trials; it read \"supported\".",
+                "algebra had decided it already, and the 3 % were our own."),
     ),
     Claim(
-        15, "Among zero-mean filters, the one most similar to a patch responds most.",
+        15, ("Among filters that are normalised and have mean zero, the one most similar to a "
+         "patch responds most."),
         place="section 3.1", group="similarity", chapter=7, figure="fig-most-similar",
-        rule=("The most similar filter responds most to more than 99 % of the patches, for "
-              "every method at its own norm."),
-        plain={NOT_SUPPORTED: ("It is true of filters of equal length. Otherwise a long "
-                                     "filter often beats a more similar one.")},
+        algebra=True,
+        rule=("True by algebra of filters of one length. Shown on the paper's three banks at "
+              "length 1: the most similar filter responds most to more than 99 % of the patches."),
+        beyond="Whether mean zero alone is enough, with the lengths that filters come with.",
+        choices="tab-choices-15",
+        before=("The same share for every method at its own norm, after the mean was taken out; "
+                "it read \"not supported\".",
+                "the paper says it of normalised filters, and that rule dropped the word."),
+        plain={SUPPORTED: ("True of filters of one length, as the paper's are; mean zero alone "
+                           "is not enough.")},
     ),
     Claim(
         16, "Components have mean zero, so the bias can be zero.",
