@@ -29,8 +29,9 @@ def stage() -> None:
     config["execute"]["execute_notebooks"] = "off"
     write_if_changed(CONFIG, yaml.safe_dump(config, sort_keys=False))
     wanted = {Path("_config.yml"): CONFIG, Path("_toc.yml"): Path("_toc.yml")}
-    prose = [path for path in Path("book").rglob("*") if path.is_file()]
+    prose = list(Path("book").rglob("*"))
     prose.append(Path("results/looks.csv"))  # book/rules.md shows it
+    prose = [path for path in prose if path.is_file()]
     wanted |= {path: path for path in prose if "__pycache__" not in path.parts}
     wanted |= {path: EXECUTED / path for path in chapters_of()}
     sync(wanted, STAGE)

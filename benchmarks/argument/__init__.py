@@ -13,7 +13,7 @@ class World(NamedTuple):
 
     claim: str  #: its number, with a letter or a word where it has several rules
     name: str  #: what the world is like
-    true: bool  #: whether the claim is true there
+    true: bool | str  #: whether the claim is true there, MIXED where in part
     decide: Callable[[torch.Generator], Outcome]  #: one trial, from patches to the outcome
 
     def errs(self, outcome: Outcome) -> bool:

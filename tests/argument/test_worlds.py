@@ -20,7 +20,7 @@ def test_rule_does_not_err(world):
 
 @pytest.mark.parametrize("claim", sorted({world.claim for world in worlds()}))
 def test_each_rule_is_tried_both_ways(claim):
-    assert {world.true for world in worlds() if world.claim == claim} == {True, False}
+    assert {world.true for world in worlds() if world.claim == claim} >= {True, False}
 
 
 def test_what_counts_as_an_error():
