@@ -11,7 +11,7 @@ from pathlib import Path
 from companion.evidence.arms import ArmKey
 from companion.evidence.comparisons import COMPONENTS, COSINE, accuracy
 from companion.evidence.results import Runs
-from companion.evidence.stages import Stage, read_stages, stage_by_letter
+from companion.evidence.stages import RESTING, Stage, read_stages, stage_by_letter
 from companion.intervals import Interval
 from companion.pages.finding import NAMES, differences, draw_starts
 from companion.runs.plan import plan
@@ -21,7 +21,6 @@ from tools.files import write_if_changed
 
 PAGE, PICTURE = Path("README.md"), Path("book/_static/finding.png")
 MARKED = re.compile(r"(<!-- `make readme` .*?-->\n).*?(<!-- end -->)", re.DOTALL)
-RESTING = ("D", "E")  # as the protocol has it
 
 Stages = Mapping[str, Runs | None]
 
@@ -59,7 +58,8 @@ def finding(runs: Stages) -> str:
         f"components of image patches they end {_above(found[COMPONENTS])} them.**\nThat is on "
         f"{data}, in a narrow network ({on.widths}), after {on.epochs} epochs. Waves and "
         f"components {'differ' if apart else 'cannot be told apart'} there,\nand on {other_data} "
-        "nothing of the kind shows so far. Brackets hold 95 % intervals."
+        "nothing of the kind shows so far. It was seen by accident, and new seeds are to test it. "
+        "Brackets hold\n95 % intervals."
     )
 
 

@@ -180,7 +180,7 @@ def test_places_of_an_outcome(finished, begun):
     assert decided_where(of(begun, "4"), UNDECIDED) == ""
     places = [made_up(NO_DIFFERENCE), made_up(UNDECIDED, dataset="fashion_mnist")]
     assert decided_where(places, NO_DIFFERENCE) == f"({CIFAR}; {FASHION}: undecided)"
-    assert decided_where(places[1:], UNDECIDED) == f"({FASHION}, with all runs in)"
+    assert decided_where(places[1:], UNDECIDED) == f"({FASHION}, at its look)"
     assert decided_where([made_up(SUPPORTED, INTERIM)], SUPPORTED) == ""
 
 

@@ -40,6 +40,6 @@ def test_one_without_the_other_is_named(kept, problem):
 def test_the_sentence_counts_each_kind():
     words = ["right"] * 3 + ["wrong"] + ["open"] * 2
     found = [Prediction("p", "t", "q", word) for word in words]
-    assert tally(found) == "Of 6 predictions, 3 came out, 1 did not and 2 wait for runs."
+    assert tally(found) == "Of 6 predictions, 3 came out, 1 did not and 2 cannot be judged yet."
     assert tally(found[:3]) == "Of 3 predictions, 3 came out."
     assert tally([]) == "No prediction is in this build."

@@ -180,6 +180,9 @@ class Stage:
         return any(seed in study.seeds_of(name) for study in self.studies for name in study.arms)
 
 
+RESTING = ("D", "E")  #: stages whose runs are set aside, by the protocol
+
+
 def stage_by_letter(letter: str, runs: Mapping[str, Runs | None], dataset: str) -> Stage:
     """A stage of the protocol, "A" to "E", or of the second registration, "F1", say.
 

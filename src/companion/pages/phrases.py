@@ -10,7 +10,7 @@ from patchinit.data.catalogue import DATASETS, PUBLISHED
 from ..claims import UNDECIDED
 from ..evidence.judge import DECIDED, DECLARED, INTERIM, NO_RUNS, Reading, Verdict, names_of
 from ..evidence.outcomes import LEAST_PAIRS, LOOKS
-from ..evidence.stages import Stage
+from ..evidence.stages import RESTING, Stage
 from .typography import proper_minus
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ def _doubt(verdict: Verdict) -> str:
     """How cosine distances and response distances differ, where they do."""
     if not verdict.disagree or verdict.beside is None:
         return ""
-    too = ""
     if verdict.beside.outcome == verdict.outcome:
-        too = " too, though of other parts"
-    return f"; the two measures disagree: by responses {verdict.beside.outcome}{too}"
+        return f"; the two measures disagree part by part: by responses {verdict.outcome} as well"
+    return f"; the two measures disagree: by responses {verdict.beside.outcome}"
 
 
 def compared(reading: Reading) -> str:
@@ -119,7 +118,8 @@ def effect(reading: Reading) -> str:
 def _written(interval: Interval, unit: str) -> str:
     sign, pp = "" if unit == "ratio" else "+", " pp" if unit == "pp" else ""
     if not interval.shown:
-        return proper_minus(f"{interval.estimate:{sign}.2f}{pp}, too few runs")
+        why = "too few runs" if interval.n < LEAST_PAIRS else "too wide an interval"
+        return proper_minus(f"{interval.estimate:{sign}.2f}{pp}, {why}")
     return f"{interval:{sign}.2f}{pp}"
 
 
@@ -156,7 +156,7 @@ def measured_line(verdicts: Sequence[Verdict]) -> str:
         parts = [
             f"{compared(reading)} {effect(reading)}{_twin(twin)}, n\N{NO-BREAK SPACE}= {reading.n}"
             for reading, twin in zip(verdict.readings, twins, strict=True)
-            if reading.interval is not None and reading.interval.shown
+            if reading.interval is not None and reading.n >= LEAST_PAIRS
         ]
         if parts:
             shown.append(f"{_place(verdict)}: {'; '.join(parts)}")
@@ -189,7 +189,9 @@ def decided_line(verdicts: Sequence[Verdict]) -> str:
             NO_RUNS: "Waits for its first runs",
         }[verdict.state]
         if (verdict.state, verdict.outcome) == (DECIDED, UNDECIDED):
-            text = "Undecided, with all runs in"
+            text = "Undecided at its look"
+        elif verdict.state == NO_RUNS and verdict.stage in RESTING:
+            text = "Set aside"
         places.setdefault(text, []).append(f"{_place(verdict)}{_why(verdict)}")
     return ". ".join(f"{text}: {'; '.join(where)}" for text, where in places.items())
 
@@ -233,9 +235,9 @@ def decided_where(verdicts: Sequence[Verdict], outcome: str) -> str:
     texts = [
         (_place(v) if halves else setting_label(v))
         + ("" if v.outcome == outcome else f": {v.outcome}")
-        for v in decided
+        for v in sorted(decided, key=lambda v: v.outcome != outcome)
     ]
-    end = ", with all runs in" if texts and outcome == UNDECIDED else ""
+    end = ", at its look" if texts and outcome == UNDECIDED else ""
     return f"({'; '.join(dict.fromkeys(texts))}{end})" if texts else ""
 
 
@@ -261,7 +263,8 @@ def what_would_decide(verdicts: Sequence[Verdict]) -> str:
             if verdict.commit:  # whose code has the command under its older name
                 command = f"at commit {verdict.commit[:7]}: python -m patchinit run {options}"
             label = DATASETS[verdict.dataset].label
-            texts.append(f"{rest}stage {verdict.stage} on {label} ({command})")
+            aside = ", which is set aside" if verdict.stage in RESTING else ""
+            texts.append(f"{rest}stage {verdict.stage}{aside} on {label} ({command})")
         elif verdict.outcome == UNDECIDED and not _looked_at_again(verdict, single):
             texts.append(f"nothing that is registered on {_place(verdict)}: its runs are all in")
     if not any(texts) and any(verdict.state == DECLARED for verdict in verdicts):

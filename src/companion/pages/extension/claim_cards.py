@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from ...claims import GROUPS, STANDINGS, UNDECIDED, WORDS, Claim
+from ...claims import GROUPS, STANDINGS, SUPPORTED, UNDECIDED, WORDS, Claim
 
 Claims = Mapping[int, Claim]  # by number
 Kept = dict[int, dict[str, str]]  # by claim, what its chapter keeps of it, by what that is
@@ -58,13 +58,16 @@ def badges(number: int, of_claim: Mapping[str, str]) -> list[tuple[str, str, str
 def tally(claims: Claims, kept: Kept) -> str:
     """One sentence that counts the verdicts on the paper's claims."""
     own = {n: of_claim for n, of_claim in kept.items() if claims[n].of_the_paper}
-    counts = Counter(
-        of_claim.get("standing", UNDECIDED)
-        if of_claim["verdict"] == UNDECIDED
-        else of_claim["verdict"]
-        for of_claim in own.values()
-    )
-    texts = {word: how.counted for word, how in WORDS.items() if word != UNDECIDED}
+
+    def kind(number: int, of_claim: Mapping[str, str]) -> str:
+        if of_claim["verdict"] == UNDECIDED:
+            return of_claim.get("standing", UNDECIDED)
+        algebra = claims[number].algebra and of_claim["verdict"] == SUPPORTED
+        return "algebra" if algebra else of_claim["verdict"]
+
+    counts = Counter(kind(number, of_claim) for number, of_claim in own.items())
+    texts = {SUPPORTED: WORDS[SUPPORTED].counted, "algebra": "{} true by algebra"}
+    texts |= {word: how.counted for word, how in WORDS.items() if word != UNDECIDED}
     texts |= STANDINGS | {UNDECIDED: WORDS[UNDECIDED].counted}
     *first, last = [text.format(counts[word]) for word, text in texts.items() if counts[word]]
     listed = f"{', '.join(first)} and {last}" if first else last

@@ -29,7 +29,7 @@ BOX = re.compile(r"\{admonition\} (?:What do you expect\? )?(.+)\n:class: dropdo
 KEPT = re.compile(r"prediction_(\d+)_is")
 OUTCOMES = {
     "right": "{} came out", "in part": "{} came out in part", "wrong": "{} did not",
-    "open": "{} wait for runs",
+    "open": "{} cannot be judged yet",
 }  # fmt: skip
 LOGGER = logging.getLogger(__name__)
 
