@@ -264,7 +264,7 @@ def what_would_decide(verdicts: Sequence[Verdict]) -> str:
                 command = f"at commit {verdict.commit[:7]}: python -m patchinit run {options}"
             label = DATASETS[verdict.dataset].label
             aside = ", which is set aside" if verdict.stage in RESTING else ""
-            texts.append(f"{rest}stage {verdict.stage}{aside} on {label} ({command})")
+            texts.append(f"{rest}stage {verdict.stage} on {label}{aside} ({command})")
         elif verdict.outcome == UNDECIDED and not _looked_at_again(verdict, single):
             texts.append(f"nothing that is registered on {_place(verdict)}: its runs are all in")
     if not any(texts) and any(verdict.state == DECLARED for verdict in verdicts):
