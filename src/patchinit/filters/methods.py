@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..moments import moments_of
+from ..moments import PatchMoments, moments_of
 from ..patches import check_images, plain_arithmetic, some_patches
-from .bank import FilterBank, check_norm, check_shape
+from .bank import FilterBank, Shape, TooManyFilters, check_norm, check_shape
 from .baselines import (
     cosine_basis,
     glorot_uniform,
@@ -47,13 +49,14 @@ class Method:
     raw_norm: float | str | None = None
     bounded: bool = False  #: makes at most C*kh*kw filters
     random: bool = True  #: draws from the generator
+    options: tuple[str, ...] = ()  #: arguments of `make_filters` that few methods take
 
 
 #: Every method by its name, in the order of the book.
 METHODS: dict[str, Method] = {
     "principal_components": Method(
         "principal components", principal_components, "standardized moments",
-        own_norm=1, raw_norm=1, bounded=True, random=False,
+        own_norm=1, raw_norm=1, bounded=True, random=False, options=("feature_standardize",),
     ),
     "kmeans": Method("k-means", kmeans, "patches", own_norm=1),
     "kmedoids": Method("k-medoids", kmedoids, "patches", own_norm=1, raw_norm="sqrt(d)"),
@@ -62,7 +65,8 @@ METHODS: dict[str, Method] = {
         "random patches", random_patches, "patches", own_norm=1, raw_norm="sqrt(d)"
     ),
     "pca_whitening": Method(
-        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False
+        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False,
+        options=("eps",),
     ),
     "random_orthonormal": Method(
         "random orthonormal", random_orthonormal, "shape", own_norm=1, raw_norm=1, bounded=True
@@ -98,7 +102,11 @@ def make_filters(
     norm: float | str = "own",
     generator: torch.Generator | None = None,
     max_patches: int = MAX_PATCHES,
+    stride: int = 1,
     dilation: int = 1,
+    both_signs: bool = False,
+    eps: float | None = None,
+    feature_standardize: bool | None = None,
 ) -> FilterBank:
     """A filter bank of a given shape by the method's name.
 
@@ -122,34 +130,79 @@ def make_filters(
     max_patches : int
         At least 1. Principal components and whitening use every patch; the others at most this
         many, drawn uniformly, and no more than hold 40 million values.
-    dilation : int
-        Of the patches, at least 1.
+    stride, dilation : int
+        Of the patches, at least 1. A stride leaves patches out, which saves time.
+    both_signs : bool
+        F / 2 filters, and then the negative of each, in the same order: a ReLU behind them loses
+        neither side. F must be even.
+    eps : float, optional
+        Above 0, for "pca_whitening" alone, as there: a share of the mean eigenvalue.
+    feature_standardize : bool, optional
+        For "principal_components" alone, as there.
 
     Returns
     -------
     FilterBank
-        float32, on the CPU, whatever the types of the images.
+        float32, on the CPU, whatever the types of the images. What is known beside the filters
+        (eigenvalues, shares of clusters) is that of the filters without their negatives.
 
     Raises
     ------
     TypeError, ValueError
-        An unknown method or norm, other channels than the shape's, or what the method itself
-        refuses.
+        An unknown method or norm, an option that the method doesn't take, other channels than the
+        shape's, or what the method itself refuses.
 
     Examples
     --------
     >>> images = torch.rand(10, 3, 32, 32)
     >>> make_filters("principal_components", images, (16, 3, 5, 5)).filters.shape
     torch.Size([16, 3, 5, 5])
+    >>> pairs = make_filters("pca_whitening", images, (24, 3, 2, 2), both_signs=True, eps=0.01)
+    >>> torch.equal(pairs.filters[:12], -pairs.filters[12:])
+    True
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw")
+    check_stride(stride)
+    options = options_of(method, eps=eps, feature_standardize=feature_standardize)
     if chosen.needs != "shape":
         check_images(images)
     return bank_of(
         chosen, images, shape, norm=norm,
-        generator=generator, max_patches=max_patches, dilation=dilation,
+        generator=generator, max_patches=max_patches, stride=stride, dilation=dilation,
+        both_signs=both_signs, options=options,
     )  # fmt: skip
+
+
+def options_of(method: str, **given: Any) -> dict[str, Any]:
+    """The options that were given (not None); ValueError for one that the method doesn't take.
+
+    Examples
+    --------
+    >>> options_of("pca_whitening", eps=0.01, feature_standardize=None)
+    {'eps': 0.01}
+    """
+    for name, value in given.items():
+        if value is not None and name not in method_of(method).options:
+            takers = " or ".join(
+                repr(key) for key, other in METHODS.items() if name in other.options
+            )
+            raise ValueError(
+                f"{name}={value!r} means nothing to method={method!r}; leave it out, or use "
+                f"method={takers}"
+            )
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check_stride(stride: int) -> None:
+    """ValueError unless patches can be that many pixels apart.
+
+    Examples
+    --------
+    >>> check_stride(2)
+    """
+    if not isinstance(stride, Integral) or stride < 1:
+        raise ValueError(f"stride={stride!r} should be an integer >= 1")
 
 
 @plain_arithmetic()
@@ -162,13 +215,70 @@ def bank_of(
     generator: torch.Generator | None,
     max_patches: int,
     dilation: int,
+    stride: int = 1,
+    both_signs: bool = False,
+    too_many: str = "error",
+    options: dict[str, Any] | None = None,
 ) -> FilterBank:
-    """`make_filters` of checked images, and of a norm that is checked."""
-    options = {} if norm == "own" else {"norm": None if norm == "raw" else norm}
-    if method.needs == "shape":
-        return method.make(shape, generator=generator, **options)
+    """`make_filters` of checked images, norm, stride and options.
+
+    Where a method with a limit can't give as many filters, too_many="error" refuses, "keep" gives
+    fewer, and "fill" adds their negatives and then random orthonormal filters.
+    """
     n_filters, channels, height, width = check_shape(shape)
-    size = height, width
+    if both_signs and n_filters % 2:
+        raise ValueError(
+            f"both_signs=True makes pairs, but F={n_filters} of shape={tuple(shape)} is odd; ask "
+            "for one filter more or less, or use both_signs=False"
+        )
+    own = n_filters // 2 if both_signs else n_filters
+    size = own, channels, height, width
+    options = dict(options or {}) | ({} if norm == "own" else {"norm": _number(norm)})
+    if method.needs in ("shape", "patches"):
+        options["generator"] = generator
+    learn_from = None
+    if method.needs != "shape":
+        learn_from = _learn_from(method, images, size, generator, max_patches, stride, dilation)
+
+    def make(n: int) -> FilterBank:
+        first = ((n, *size[1:]),) if learn_from is None else (learn_from, n)
+        return method.make(*first, **options)
+
+    try:
+        bank = make(own)
+    except TooManyFilters as error:
+        if too_many == "error" or not method.bounded or error.limit < 1:
+            half = f" (both_signs=True: half of {n_filters})" if both_signs else ""
+            raise TooManyFilters(f"{error}{half}", error.limit) from error
+        bank = _as_many(make, error.limit)
+    filters = {bank.method: bank.filters}
+    if both_signs or (too_many == "fill" and len(bank) < own):
+        filters[f"{bank.method}, negative"] = -bank.filters[: n_filters - len(bank)]
+    left = n_filters - sum(map(len, filters.values()))
+    if too_many == "fill" and left:
+        filters["random_orthonormal"] = _directions(bank, left, generator)
+    if len(filters) == 1:
+        return bank
+    parts = tuple((name, len(part)) for name, part in filters.items())
+    return replace(bank, filters=torch.cat([*filters.values()]), parts=parts)
+
+
+def _number(norm: float | str) -> float | None:
+    """A norm as the methods take it."""
+    return None if isinstance(norm, str) else norm
+
+
+def _learn_from(
+    method: Method,
+    images: Tensor,
+    shape: Shape,
+    generator: torch.Generator | None,
+    max_patches: int,
+    stride: int,
+    dilation: int,
+) -> Tensor | PatchMoments:
+    """Patches, or their moments, for filters of a shape."""
+    n_filters, channels, height, width = shape
     if images.shape[1] != channels:
         raise ValueError(
             f"images have C={images.shape[1]} channels, the layer takes {channels}; "
@@ -179,9 +289,30 @@ def bank_of(
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
         limit = max(n_filters, MAX_VALUES // (channels * height * width))
-        max_patches = min(max_patches, limit)
-        patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
-        return method.make(patches, n_filters, generator=generator, **options)
-    standardize = method.needs == "standardized moments"
-    moments = moments_of([images], size, standardize=standardize, dilation=dilation)
-    return method.make(moments, n_filters, **options)
+        return some_patches(
+            images, (height, width), min(max_patches, limit),
+            stride=stride, dilation=dilation, generator=generator,
+        )  # fmt: skip
+    return moments_of(
+        [images], (height, width), stride=stride, dilation=dilation,
+        standardize=method.needs == "standardized moments",
+    )  # fmt: skip
+
+
+def _as_many(make: Callable[[int], FilterBank], limit: int) -> FilterBank:
+    """The bank of as many filters as there can be; a first limit may hide another below it."""
+    try:
+        return make(limit)
+    except TooManyFilters as error:
+        if error.limit < 1:
+            raise
+        return make(error.limit)
+
+
+def _directions(bank: FilterBank, n: int, generator: torch.Generator | None) -> Tensor:
+    """Random orthonormal filters of a bank's size and mean norm, at most d orthogonal at a time."""
+    d, norm = bank.filters[0].numel(), bank.filters.flatten(1).norm(dim=1).mean().item()
+    blocks = [min(d, n - start) for start in range(0, n, d)]
+    shapes = [(block, *bank.filters.shape[1:]) for block in blocks]
+    made = [random_orthonormal(shape, norm=norm, generator=generator) for shape in shapes]
+    return torch.cat([block.filters for block in made])
