@@ -150,12 +150,14 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
         raise ValueError(_recomputed(layer, name, how))
 
 
-def _recomputed(layer: nn.Conv2d, name: str, how: str) -> str:
+_BEFORE = "set them before the layer gets its normalisation, parametrisation or mask, or take it off first"
+
+
+def _recomputed(layer: nn.Conv2d, name: str, how: str, way_out: str = _BEFORE) -> str:
     """Why a weight can't be set."""
     return (
         f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
-        "can't be made equal to these filters; set them before the layer gets its normalisation, "
-        "parametrisation or mask, or take it off first"
+        f"can't be made equal to these filters; {way_out}"
     )
 
 
@@ -312,6 +314,7 @@ def initialize_first_layer_(
     probe = as_float(images[:2])
     with undisturbed(model, probe) as state:
         name, stem = _chosen_layer(model, probe, layer)
+        state.restore()  # that went through the whole network
         found = plain(name, stem.layers[name])
         refuse_adapters(model, stem, name)
         with _naming(name, _FEWER if chosen.bounded and too_many == "error" else ""):
@@ -320,9 +323,9 @@ def initialize_first_layer_(
                 found, inputs, chosen, norm, generator, max_patches, stride,
                 both_signs=both_signs, too_many=too_many, options=options,
             )  # fmt: skip
+            warn_of_normalisation(stem, name, stacklevel=3)
             bank = _set_in_(model, found, bank, probe, name)
         state.keep(found)
-    warn_of_normalisation(stem, name, stacklevel=3)
     return replace(bank, beside=tuple(other for other in stem.layers if other != name))
 
 
@@ -363,22 +366,25 @@ def _set_in_(
     used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
         state.restore()
-        how = "its forward pass, or a hook"
-        raise ValueError(_recomputed(layer, "weight", how) + _all_the_same(used, bank, name))
+        way_out = _all_the_same(used, bank, name)
+        raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook", way_out))
     return replace(bank, layer=name)
 
 
 def _all_the_same(used: Tensor, bank: FilterBank, name: str) -> str:
-    """What a layer that recomputes its weight would make of the filters, and how to write them."""
+    """What a layer that recomputes its weight would make of the filters, and what can be done."""
+    off = "put a plain Conv2d there, or merge what recomputes it or take it off first"
     if used.shape != bank.filters.shape:
-        return ""
+        return off
     made, asked = used.cpu().double().flatten(1), bank.filters.double().flatten(1)
     cosine = nn.functional.cosine_similarity(made, asked).min()
     gain = made.norm(dim=1) / asked.norm(dim=1)
+    if not cosine > 0.9:
+        return off
     return (
-        f". It would convolve with others: at cosines of {cosine:.2g} or more to these, at "
-        f"{gain.min():.2g} to {gain.max():.2g} times their norms. If that will do, "
-        f"set_filters_(model.get_submodule({name!r}), make_filters(...)) writes them"
+        f"its own would have cosines of at least {cosine:.3f} to these, and {gain.min():.2g} to "
+        f"{gain.max():.2g} times their norms. If that will do, write them by "
+        f"set_filters_(model.get_submodule({name!r}), make_filters(...)); else {off}"
     )
 
 

@@ -101,11 +101,11 @@ def named_layer(model: nn.Module, name: str) -> tuple[str, nn.Module]:
         return next(pair for pair in model.named_modules() if pair[1] is found)
     names = [other for other, module in modules.items() if isinstance(module, _ConvNd)]
     within = [other for other in names if other.startswith(f"{name}.")]
-    near = [*within, *difflib.get_close_matches(str(name), names, cutoff=0.4)] or names
+    near = within or difflib.get_close_matches(str(name), names, cutoff=0.4) or names
     what = "a name" if found is None else f"a {type(found).__name__}"
     raise ValueError(
         f"layer={name!r} is {what} and no convolution of this {type(model).__name__}; nearest in "
-        f"its named_modules(): {', '.join(map(repr, dict.fromkeys(near[:5]))) or 'none'}"
+        f"its named_modules(): {', '.join(map(repr, near[:5])) or 'none'}"
     )
 
 

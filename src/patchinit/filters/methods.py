@@ -226,6 +226,8 @@ def bank_of(
     fewer, and "fill" adds their negatives and then random orthonormal filters.
     """
     n_filters, channels, height, width = check_shape(shape)
+    if not isinstance(both_signs, bool):
+        raise ValueError(f"both_signs={both_signs!r} should be True or False")
     if both_signs and n_filters % 2:
         raise ValueError(
             f"both_signs=True makes pairs, but F={n_filters} of shape={tuple(shape)} is odd; ask "
@@ -251,16 +253,16 @@ def bank_of(
             half = f" (both_signs=True: half of {n_filters})" if both_signs else ""
             raise TooManyFilters(f"{error}{half}", error.limit) from error
         bank = _as_many(make, error.limit)
-    filters = {bank.method: bank.filters}
+    parts = [(bank.method, bank.filters)]
     if both_signs or (too_many == "fill" and len(bank) < own):
-        filters[f"{bank.method}, negative"] = -bank.filters[: n_filters - len(bank)]
-    left = n_filters - sum(map(len, filters.values()))
+        parts.append((f"{bank.method}, negative", -bank.filters[: n_filters - len(bank)]))
+    left = n_filters - sum(len(filters) for _, filters in parts)
     if too_many == "fill" and left:
-        filters["random_orthonormal"] = _directions(bank, left, generator)
-    if len(filters) == 1:
+        parts.append(("random_orthonormal", _directions(bank, left, generator)))
+    if len(parts) == 1:
         return bank
-    parts = tuple((name, len(part)) for name, part in filters.items())
-    return replace(bank, filters=torch.cat([*filters.values()]), parts=parts)
+    counts = tuple((name, len(filters)) for name, filters in parts)
+    return replace(bank, filters=torch.cat([filters for _, filters in parts]), parts=counts)
 
 
 def _number(norm: float | str) -> float | None:
