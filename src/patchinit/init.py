@@ -19,15 +19,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.weight_norm import WeightNorm
 
 from .filters.bank import FilterBank, TooManyFilters, check_norm, with_norm
-from .filters.methods import (
-    MAX_PATCHES,
-    Method,
-    bank_of,
-    check_stride,
-    make_filters,
-    method_of,
-    options_of,
-)
+from .filters.methods import MAX_PATCHES, Method, bank_of, make_filters, method_of
 from .layers import (
     SavedState,
     check_model,
@@ -38,7 +30,7 @@ from .layers import (
     undisturbed,
     used_weight,
 )
-from .patches import as_float, check_images, output_size, plain_arithmetic
+from .patches import as_float, as_pair, check_images, output_size, plain_arithmetic
 from .stem import Stem, named_layer, plain, refuse_adapters, stem_of, warn_of_normalisation
 
 
@@ -88,10 +80,9 @@ def _set_(layer: nn.Conv2d, values: Tensor, n_new: int | None = None) -> Tensor:
         if values.shape != weight.shape:
             shapes = tuple(values.shape), tuple(weight.shape)
             raise ValueError("filters have shape {}, the layer's weight {}".format(*shapes))
-        if n_new is not None:  # the others from the layer itself, which may hold more digits
-            kept = weight.detach().clone()
-            kept[:n_new] = values[:n_new].to(kept)
-            values = kept
+        if n_new is not None and n_new < len(weight):  # the others with all their digits
+            others = weight.detach()[n_new:]
+            values = torch.cat([values[:n_new].to(others), others])
         _write_(layer, "weight", values)
         if layer.bias is not None:
             bias = layer.bias.detach().clone()
@@ -150,14 +141,12 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
         raise ValueError(_recomputed(layer, name, how))
 
 
-_BEFORE = "set them before the layer gets its normalisation, parametrisation or mask, or take it off first"
-
-
-def _recomputed(layer: nn.Conv2d, name: str, how: str, way_out: str = _BEFORE) -> str:
+def _recomputed(layer: nn.Conv2d, name: str, how: str, way_out: str = "") -> str:
     """Why a weight can't be set."""
+    before = "set them before the layer gets its normalisation, parametrisation or mask, or take it"
     return (
         f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
-        f"can't be made equal to these filters; {way_out}"
+        f"can't be made equal to these filters; {way_out or f'{before} off first'}"
     )
 
 
@@ -306,9 +295,8 @@ def initialize_first_layer_(
     check_norm(norm, "own", "raw", "keep")
     if too_many not in ("error", "keep", "fill"):
         raise ValueError(f"too_many={too_many!r} should be 'error', 'keep' or 'fill'")
-    if stride is not None:
-        check_stride(stride)
-    options = options_of(method, eps=eps, feature_standardize=feature_standardize)
+    way_out = ". too_many='keep' leaves the other filters alone, too_many='fill' adds to these"
+    way_out *= chosen.bounded and too_many == "error"
     check_images(images)
     check_model(model)
     probe = as_float(images[:2])
@@ -317,11 +305,12 @@ def initialize_first_layer_(
         state.restore()  # that went through the whole network
         found = plain(name, stem.layers[name])
         refuse_adapters(model, stem, name)
-        with _naming(name, _FEWER if chosen.bounded and too_many == "error" else ""):
+        with _naming(name, way_out):
             inputs = first_input(model, found, images)
             bank = _bank_for(
                 found, inputs, chosen, norm, generator, max_patches, stride,
-                both_signs=both_signs, too_many=too_many, options=options,
+                both_signs=both_signs, too_many=too_many,
+                eps=eps, feature_standardize=feature_standardize,
             )  # fmt: skip
             warn_of_normalisation(stem, name, stacklevel=3)
             bank = _set_in_(model, found, bank, probe, name)
@@ -329,21 +318,14 @@ def initialize_first_layer_(
     return replace(bank, beside=tuple(other for other in stem.layers if other != name))
 
 
-_FEWER = (
-    ". too_many='keep' writes as many as there are and leaves the layer's other filters alone, "
-    "too_many='fill' adds the negatives of these and random directions"
-)
-
-
 def _chosen_layer(model: nn.Module, probe: Tensor, name: str | None) -> tuple[str, Stem]:
     """Name of the layer to write, and the stem that it is a part of."""
     if name is None:
         stem = stem_of(model, convolutions(model, probe, first_only=True)[0][1], probe)
         return stem.largest(), stem
-    name, layer = named_layer(model, name)
+    layer = named_layer(model, name)
     with _naming(name):
-        fed = inputs_of(model, layer, probe)[0].clone()
-    return name, stem_of(model, layer, probe, fed)
+        return name, stem_of(model, layer, probe, inputs_of(model, layer, probe)[0].clone())
 
 
 def _set_in_(
@@ -354,15 +336,12 @@ def _set_in_(
     Filters of the layer that the bank has none for stay as they were. Returns the bank of all.
     """
     state = SavedState(layer.modules(), parameters=True)
-    n_kept = len(layer.weight) - len(bank)
-    if n_kept:
-        kept = layer.weight.detach()[len(bank) :].float().cpu()
-        parts = *(bank.parts or ((bank.method, len(bank)),)), ("as it was", n_kept)
-        filled = replace(bank, filters=torch.cat([bank.filters, kept]), parts=parts)
-        _set_(layer, filled.filters, len(bank))
-        bank = filled
-    else:
-        set_filters_(layer, bank)
+    n_new, kept = len(bank), layer.weight.detach()[len(bank) :]
+    if len(kept):
+        parts = *(bank.parts or ((bank.method, n_new),)), ("as it was", len(kept))
+        filters = torch.cat([bank.filters, kept.float().cpu()])
+        bank = replace(bank, filters=filters, parts=parts)
+    _set_(layer, bank.filters, n_new)
     used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
         state.restore()
@@ -372,19 +351,18 @@ def _set_in_(
 
 
 def _all_the_same(used: Tensor, bank: FilterBank, name: str) -> str:
-    """What a layer that recomputes its weight would make of the filters, and what can be done."""
-    off = "put a plain Conv2d there, or merge what recomputes it or take it off first"
+    """What can be done where a layer recomputes its weight."""
+    way_out = "put a plain Conv2d there, or merge what recomputes it or take it off first"
     if used.shape != bank.filters.shape:
-        return off
+        return way_out
     made, asked = used.cpu().double().flatten(1), bank.filters.double().flatten(1)
     cosine = nn.functional.cosine_similarity(made, asked).min()
-    gain = made.norm(dim=1) / asked.norm(dim=1)
-    if not cosine > 0.9:
-        return off
+    if cosine < 0.9:
+        return way_out
     return (
-        f"its own would have cosines of at least {cosine:.3f} to these, and {gain.min():.2g} to "
-        f"{gain.max():.2g} times their norms. If that will do, write them by "
-        f"set_filters_(model.get_submodule({name!r}), make_filters(...)); else {off}"
+        f"{way_out}. Its own would have cosines of at least {cosine:.3f} to these, and norms of "
+        f"{made.norm(dim=1).mean():.2g}; if that will do, "
+        f"set_filters_(model.get_submodule({name!r}), make_filters(...)) writes them"
     )
 
 
@@ -502,7 +480,7 @@ def _bank_for(
     bank = bank_of(
         method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
-        stride=stride or _own_stride(layer, inputs), **further,
+        stride=_own_stride(layer, inputs) if stride is None else stride, **further,
     )  # fmt: skip
     return replace(bank, filters=with_norm(bank.filters, kept)) if kept else bank
 
@@ -512,10 +490,10 @@ def _own_stride(layer: nn.Conv2d, inputs: Tensor) -> int:
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     if any(step < span for step, span in zip(layer.stride, spans, strict=True)):
         return 1
-    stride = min(layer.stride)
+    size, stride = as_pair(layer.kernel_size), min(layer.stride)
     with suppress(ValueError):  # a kernel that does not fit is named later
         while stride > 1:
-            rows, columns = output_size(inputs, layer.kernel_size, stride, layer.dilation[0])
+            rows, columns = output_size(inputs, size, stride, layer.dilation[0])
             if len(inputs) * rows * columns >= 10 * layer.weight[0].numel():
                 break
             stride //= 2

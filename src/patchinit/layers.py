@@ -101,7 +101,7 @@ def convolutions(
                 f"{type(model).__name__} makes the layer of {owner[0]!r} anew in each forward "
                 "pass, so filters written there would be lost; make it once, in __init__"
             )
-        sources = [] if owner else sorted(origins.of(loose[0]))
+        sources = sorted(origins.of(loose[0]) or ()) if isinstance(loose[0], Tensor) else []
         raise ValueError(_loose_text(model, loose[0], owner and owner[0], sources, bool(found)))
     if failure is not None:
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
@@ -132,7 +132,7 @@ def _loose_text(
             "initialise the network before it is quantised"
         )
     shape = tuple(weight.shape)
-    if sources:
+    if name is None and sources:
         holder = type(model.get_submodule(sources[0].rpartition(".")[0])).__name__
         names = ", ".join(map(repr, sources[:3])) + (" and more" if len(sources) > 3 else "")
         return (
@@ -176,7 +176,7 @@ class _Origins:
 
     def __init__(self, model: nn.Module) -> None:
         self.sources: dict[int, tuple[StorageWeakRef, frozenset[str]]] = {}
-        #: A constant of a scripted part may be a weight that was learned.
+        #: Whether a constant can be taken for one: in a scripted part it may have been learned.
         self.constants = not any(isinstance(m, torch.jit.ScriptModule) for m in model.modules())
         for name, value in model.named_parameters():
             if not isinstance(value, _UNINITIALIZED):
@@ -185,29 +185,25 @@ class _Origins:
     def _add(self, value: Tensor, names: frozenset[str]) -> None:
         with suppress(NotImplementedError, RuntimeError):  # sparse ones have no storage
             storage = StorageWeakRef(value.untyped_storage())
-            self.sources[storage.cdata] = storage, self.of(value) | names
+            names |= self.sources.get(storage.cdata, (storage, frozenset()))[1]
+            self.sources[storage.cdata] = storage, names
 
-    def of(self, value: Any) -> frozenset[str]:
-        """Names of the parameters that a tensor is computed from."""
-        with suppress(AttributeError, NotImplementedError, RuntimeError):
-            storage = value.untyped_storage()._cdata
-            return self.sources[storage][1] if storage in self.sources else frozenset()
-        return frozenset()
+    def of(self, value: Tensor) -> frozenset[str] | None:
+        """Names of the parameters that it is computed from; None if it was there before."""
+        with suppress(NotImplementedError, RuntimeError):
+            if (storage := value.untyped_storage()._cdata) in self.sources:
+                return self.sources[storage][1]
+        return frozenset(["a tensor that is no parameter"]) if value.requires_grad else None
 
     def fixed(self, value: Tensor) -> bool:
         """Whether a tensor is made of nothing that could be learned."""
-        with suppress(NotImplementedError, RuntimeError):
-            made = value.untyped_storage()._cdata in self.sources
-            return not self.of(value) and not value.requires_grad and (made or self.constants)
-        return False
+        names = self.of(value)
+        return self.constants if names is None else not names
 
     def note(self, inputs: Any, outputs: Any) -> None:
         """Takes note of an operation."""
         values = [value for value in tree_leaves(inputs) if isinstance(value, Tensor)]
-        names = frozenset[str]().union(*map(self.of, values))
-        # A tensor with a gradient that is no parameter, in a list of the network's own.
-        if any(value.requires_grad and value.is_leaf and not self.of(value) for value in values):
-            names |= {"a tensor outside of the parameters"}
+        names = frozenset[str]().union(*(self.of(value) or () for value in values))
         for value in tree_leaves(outputs):
             if isinstance(value, Tensor):
                 self._add(value, names)

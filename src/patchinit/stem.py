@@ -19,31 +19,20 @@ _NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass(frozen=True)
 class Stem:
-    """Convolutions that are fed the same tensor, by name, in the order in which they run.
-
-    Examples
-    --------
-    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
-    >>> stem = stem_of(model, model[0], torch.rand(2, 3, 8, 8))
-    >>> list(stem.layers), list(stem.behind["0"])
-    (['0'], ['1'])
-    """
+    """Convolutions that are fed the same tensor, by name, in the order in which they run."""
 
     layers: dict[str, nn.Module]
     #: By a layer's name: normalisations and convolutions that are fed just what it puts out.
     behind: dict[str, dict[str, nn.Module]]
 
     def largest(self) -> str:
-        """Name of the largest kernel that patches can fill, or of the first to run where none can.
+        """Name of the largest kernel that patches can fill; of several the most filters."""
 
-        Of several, that of the most filters, and then the first to run.
-        """
-
-        def size(name: str) -> tuple[int, int]:
-            layer = self.layers[name]
+        def size(name: str) -> tuple[int, ...]:
             with suppress(ValueError):
-                return plain(name, layer).weight[0, 0].numel(), len(plain(name, layer).weight)
-            return 0, 0
+                filters = plain(name, self.layers[name]).weight
+                return filters[0, 0].numel(), len(filters)
+            return ()
 
         return max(self.layers, key=size)
 
@@ -56,8 +45,7 @@ def stem_of(model: nn.Module, layer: nn.Module, images: Tensor, fed: Tensor | No
     """
     names = {module: name for name, module in reversed([*model.named_modules()])}
     kinds = (_ConvNd, *_NORMALISATIONS)
-    watched = [m for m in names if isinstance(m, kinds) or "norm" in type(m).__name__.lower()]
-    watched = [m for m in watched if not isinstance(m, torch.jit.ScriptModule)]
+    watched: list[nn.Module] = [module for module in names if isinstance(module, kinds)]
     stem = Stem({}, {})
     outputs: dict[str, Tensor] = {}
 
@@ -79,13 +67,12 @@ def stem_of(model: nn.Module, layer: nn.Module, images: Tensor, fed: Tensor | No
         if names[module] in stem.layers and isinstance(output, Tensor):
             outputs.setdefault(names[module], output.clone())
 
+    before = dict.fromkeys(watched, enter)
+    after: dict[nn.Module, Any] = {m: leave for m in watched if isinstance(m, _ConvNd)}
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    convolutions = [module for module in watched if isinstance(module, _ConvNd)]
     with torch.random.fork_rng(sorted(devices)), suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run_watched(
-            model, images, dict.fromkeys(watched, enter), dict.fromkeys(convolutions, leave)
-        )
+        run_watched(model, images, before, after)
     return stem if names[layer] in stem.layers else Stem({names[layer]: layer}, {names[layer]: {}})
 
 
@@ -93,12 +80,12 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
 
 
-def named_layer(model: nn.Module, name: str) -> tuple[str, nn.Module]:
-    """The convolution of a name, with the first of its names; ValueError if there is none."""
-    modules = dict(model.named_modules(remove_duplicate=False))
-    found = modules.get(name) if isinstance(name, str) else None
+def named_layer(model: nn.Module, name: str) -> nn.Module:
+    """The convolution of a name; ValueError, with its near misses, if there is none."""
+    modules = dict(model.named_modules())
+    found = modules.get(name)
     if isinstance(found, _ConvNd):
-        return next(pair for pair in model.named_modules() if pair[1] is found)
+        return found
     names = [other for other, module in modules.items() if isinstance(module, _ConvNd)]
     within = [other for other in names if other.startswith(f"{name}.")]
     near = within or difflib.get_close_matches(str(name), names, cutoff=0.4) or names
@@ -128,48 +115,43 @@ def plain(name: str, layer: nn.Module) -> nn.Conv2d:
 
 
 def refuse_adapters(model: nn.Module, stem: Stem, name: str) -> None:
-    """ValueError if a low-rank adapter stands beside a layer and adds to what it puts out.
+    """ValueError if an adapter (LoRA) adds to what a layer puts out.
 
-    That is a second convolution of fewer filters and the same kernel, which feeds one of as many
-    filters as the layer, as LoRA has them. One whose last weight is zero adds nothing.
+    That is a convolution beside it, of the same kernel and fewer filters, and straight behind that
+    one of as many filters as the layer, with a weight that is not zero.
     """
     layer = plain(name, stem.layers[name])
-    for other, beside in stem.layers.items():
-        if not isinstance(beside, nn.Conv2d) or len(beside.weight) >= len(layer.weight):
-            continue
-        if (beside.kernel_size, beside.stride) != (layer.kernel_size, layer.stride):
-            continue
-        for last, module in stem.behind[other].items():
-            if isinstance(module, nn.Conv2d) and len(module.weight) == len(layer.weight):
-                if not module.weight.any():
-                    continue
-                kind = type(model.get_submodule(name.rpartition(".")[0])).__name__
-                raise ValueError(
-                    f"layer {name!r} is the base of an adapter ({kind}): {other!r} and {last!r} "
-                    "add to what it puts out, so the network would convolve with other filters "
-                    "than these; initialise before the adapter is put on, merge it or take it "
-                    f"off, or zero it: torch.nn.init.zeros_(model.get_submodule({last!r}).weight)"
-                )
+    pairs = [
+        (first, last)
+        for first, beside in stem.layers.items()
+        for last, module in stem.behind[first].items()
+        if isinstance(beside, nn.Conv2d) and isinstance(module, nn.Conv2d)
+        if (beside.kernel_size, beside.stride) == (layer.kernel_size, layer.stride)
+        if len(beside.weight) < len(layer.weight) == len(module.weight) and module.weight.any()
+    ]
+    if pairs:
+        kind = type(model.get_submodule(name.rpartition(".")[0])).__name__
+        raise ValueError(
+            f"layer {name!r} is the base of an adapter ({kind}): {pairs[0][0]!r} and "
+            f"{pairs[0][1]!r} add to what it puts out, so the network would convolve with other "
+            "filters than these; initialise before the adapter is put on, merge it or take it off, "
+            f"or zero it: torch.nn.init.zeros_(model.get_submodule({pairs[0][1]!r}).weight)"
+        )
 
 
 def warn_of_normalisation(stem: Stem, name: str, stacklevel: int) -> None:
     """UserWarning if a normalisation behind a layer scales or turns its filters from the start."""
-    layer = plain(name, stem.layers[name])
+    shape = plain(name, stem.layers[name]).weight.shape[:1]
     for behind, module in stem.behind[name].items():
         weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-        if isinstance(module, _ConvNd) or weight is None or weight.shape != (len(layer.weight),):
+        if isinstance(module, _ConvNd) or weight is None or weight.shape != shape:
             continue
-        if (weight == 1).all() and (bias is None or not bias.any()):
-            continue
-        least, most = weight.min().item(), weight.max().item()
-        undo = f"torch.nn.init.ones_(model.get_submodule({behind!r}).weight)"
-        if bias is not None:
-            undo += ", and zeros_ of its bias"
-        warnings.warn(
-            f"{behind!r}, the {type(module).__name__} behind layer {name!r}, does not start at "
-            f"weight 1 and bias 0: its weights are {least:.2g} to {most:.2g}, and turn "
-            f"{(weight < 0).double().mean().item():.0%} of the filters upside down. For filters as "
-            f"they are: {undo}",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
+        if (weight != 1).any() or (bias is not None and bias.any()):
+            turned = (weight < 0).double().mean().item()
+            warnings.warn(
+                f"{behind!r}, the {type(module).__name__} behind layer {name!r}, does not start at "
+                f"weight 1 and bias 0: its weights are {weight.min():.2g} to {weight.max():.2g}, "
+                f"and turn {turned:.0%} of the filters upside down. For filters as they are: "
+                f"torch.nn.init.ones_(model.get_submodule({behind!r}).weight), zeros_ of its bias",
+                stacklevel=stacklevel + 1,
+            )

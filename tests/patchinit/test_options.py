@@ -47,7 +47,7 @@ def test_fill_adds_negatives_and_then_random_directions(images, method):
     model = layer(27 + 27 + 30)
     bank = initialize_first_layer_(model, images, method, too_many="fill", generator=seeded())
     names = (method, f"{method}, negative", "random_orthonormal")
-    assert bank.parts == tuple(zip(names, (27, 27, 30), strict=True))
+    assert bank.parts == tuple(zip(names, (27, 27, 27), strict=True)) + (("random_orthonormal", 3),)
     assert torch.equal(model.weight, bank.filters) and not model.bias.any()
     own, negative, extra = bank.filters.flatten(1).split([27, 27, 30])
     wanted = make_filters(method, images, (27, 3, 3, 3), generator=seeded()).filters
@@ -127,7 +127,7 @@ def test_airbenchs_layer(images):
 
 
 def test_both_signs_of_too_many(images):
-    with pytest.raises(ValueError, match="n_filters=28 .* 1 and 27.*both_signs=True: half of 56"):
+    with pytest.raises(ValueError, match="=28 .* 1 and 27.*half of 56, by both_signs=True"):
         initialize_first_layer_(layer(56), images, both_signs=True)
     for too_many, last in (("keep", "as it was"), ("fill", "random_orthonormal")):
         bank = initialize_first_layer_(layer(56), images, both_signs=True, too_many=too_many)
@@ -183,15 +183,15 @@ def test_a_patch_embedding_cuts_patches_at_its_stride():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"eps": 0.1}, "eps=0.1 means nothing to method='principal_.*'pca_whitening'"),
+        ({"eps": 0.1}, "eps=0.1 means nothing to principal components.*'pca_whitening'"),
         ({"method": "kmeans", "feature_standardize": True},
-         "feature_standardize=True means nothing to method='kmeans'.*'principal_components'"),
+         "feature_standardize=True means nothing to k-means.*'principal_components'"),
         ({"method": "pca_whitening", "eps": 0.0}, "eps=0.0 should be > 0"),
         ({"method": "pca_whitening", "eps": float("nan")}, "eps=nan should be > 0"),
-        ({"stride": 0}, "stride=0 should be an integer >= 1"),
-        ({"stride": 1.5, "method": "kmeans"}, "stride=1.5 should be an integer >= 1"),
-        ({"both_signs": True}, "both_signs=True makes pairs, but F=9 .* is odd"),
-        ({"both_signs": "interleaved"}, "both_signs='interleaved' should be True or False"),
+        ({"stride": 0}, "stride=0 and dilation=1 should both be integers >= 1"),
+        ({"stride": 1.5, "method": "kmeans"}, "stride=1.5 and dilation=1 should both be int"),
+        ({"both_signs": True}, "both_signs=True should be .* even .* F=9 in shape"),
+        ({"both_signs": "interleaved"}, "both_signs='interleaved' should be False, or True"),
         ({"max_patches": 0, "method": "kmeans"}, "max_patches=0 should be >= 1"),
     ],
 )  # fmt: skip

@@ -305,7 +305,7 @@ class Adapted(nn.Module):
     [
         (
             StdConv2d(3, 8, 3),
-            r"this StdConv2d .* at least [01]\.\d+ .*set_filters_\(",
+            r"this StdConv2d .* put a plain .*at least [01]\.\d+ .*set_filters_\(",
         ),
         (LoraConv2d(3, 8, 3), "this LoraConv2d is .* merge .*take it off first"),
         (Adapted(), r"'0.base' is the base of an adapter \(Adapted\): '0.down' and '0.up' add"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ..moments import PatchMoments, moments_of
 from ..patches import check_images, plain_arithmetic, some_patches
-from .bank import FilterBank, Shape, TooManyFilters, check_norm, check_shape
+from .bank import FilterBank, TooManyFilters, check_norm, check_shape
 from .baselines import (
     cosine_basis,
     glorot_uniform,
@@ -163,46 +162,13 @@ def make_filters(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw")
-    check_stride(stride)
-    options = options_of(method, eps=eps, feature_standardize=feature_standardize)
     if chosen.needs != "shape":
         check_images(images)
     return bank_of(
         chosen, images, shape, norm=norm,
         generator=generator, max_patches=max_patches, stride=stride, dilation=dilation,
-        both_signs=both_signs, options=options,
+        both_signs=both_signs, eps=eps, feature_standardize=feature_standardize,
     )  # fmt: skip
-
-
-def options_of(method: str, **given: Any) -> dict[str, Any]:
-    """The options that were given (not None); ValueError for one that the method doesn't take.
-
-    Examples
-    --------
-    >>> options_of("pca_whitening", eps=0.01, feature_standardize=None)
-    {'eps': 0.01}
-    """
-    for name, value in given.items():
-        if value is not None and name not in method_of(method).options:
-            takers = " or ".join(
-                repr(key) for key, other in METHODS.items() if name in other.options
-            )
-            raise ValueError(
-                f"{name}={value!r} means nothing to method={method!r}; leave it out, or use "
-                f"method={takers}"
-            )
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def check_stride(stride: int) -> None:
-    """ValueError unless patches can be that many pixels apart.
-
-    Examples
-    --------
-    >>> check_stride(2)
-    """
-    if not isinstance(stride, Integral) or stride < 1:
-        raise ValueError(f"stride={stride!r} should be an integer >= 1")
 
 
 @plain_arithmetic()
@@ -214,107 +180,72 @@ def bank_of(
     norm: float | str,
     generator: torch.Generator | None,
     max_patches: int,
+    stride: int,
     dilation: int,
-    stride: int = 1,
     both_signs: bool = False,
     too_many: str = "error",
-    options: dict[str, Any] | None = None,
+    **options: Any,
 ) -> FilterBank:
-    """`make_filters` of checked images, norm, stride and options.
+    """`make_filters` of checked images, and of a norm that is checked.
 
     Where a method with a limit can't give as many filters, too_many="error" refuses, "keep" gives
     fewer, and "fill" adds their negatives and then random orthonormal filters.
     """
     n_filters, channels, height, width = check_shape(shape)
-    if not isinstance(both_signs, bool):
-        raise ValueError(f"both_signs={both_signs!r} should be True or False")
-    if both_signs and n_filters % 2:
+    if not isinstance(both_signs, bool) or (both_signs and n_filters % 2):
         raise ValueError(
-            f"both_signs=True makes pairs, but F={n_filters} of shape={tuple(shape)} is odd; ask "
-            "for one filter more or less, or use both_signs=False"
+            f"both_signs={both_signs!r} should be False, or True for an even number of filters, "
+            f"and F={n_filters} in shape={tuple(shape)}; change either"
         )
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options.keys() - set(method.options):
+        takers = " or ".join(repr(key) for key in METHODS if name in METHODS[key].options)
+        text = f"{name}={options[name]!r} means nothing to {method.label}; leave it out, or use "
+        raise ValueError(f"{text}method={takers}")
+    if norm != "own":
+        options["norm"] = None if norm == "raw" else norm
     own = n_filters // 2 if both_signs else n_filters
-    size = own, channels, height, width
-    options = dict(options or {}) | ({} if norm == "own" else {"norm": _number(norm)})
+    size = height, width
+    learn_from: Tensor | PatchMoments | None = None
+    if method.needs != "shape":
+        if (given := images.shape[1]) != channels:
+            text = (
+                f"images have C={given} channels, the layer takes {channels}; pass what it is fed"
+            )
+            raise ValueError(text)
+        images = images.cpu()
     if method.needs in ("shape", "patches"):
         options["generator"] = generator
-    learn_from = None
-    if method.needs != "shape":
-        learn_from = _learn_from(method, images, size, generator, max_patches, stride, dilation)
-
-    def make(n: int) -> FilterBank:
-        first = ((n, *size[1:]),) if learn_from is None else (learn_from, n)
-        return method.make(*first, **options)
-
-    try:
-        bank = make(own)
-    except TooManyFilters as error:
-        if too_many == "error" or not method.bounded or error.limit < 1:
-            half = f" (both_signs=True: half of {n_filters})" if both_signs else ""
-            raise TooManyFilters(f"{error}{half}", error.limit) from error
-        bank = _as_many(make, error.limit)
-    parts = [(bank.method, bank.filters)]
-    if both_signs or (too_many == "fill" and len(bank) < own):
-        parts.append((f"{bank.method}, negative", -bank.filters[: n_filters - len(bank)]))
-    left = n_filters - sum(len(filters) for _, filters in parts)
-    if too_many == "fill" and left:
-        parts.append(("random_orthonormal", _directions(bank, left, generator)))
-    if len(parts) == 1:
-        return bank
-    counts = tuple((name, len(filters)) for name, filters in parts)
-    return replace(bank, filters=torch.cat([filters for _, filters in parts]), parts=counts)
-
-
-def _number(norm: float | str) -> float | None:
-    """A norm as the methods take it."""
-    return None if isinstance(norm, str) else norm
-
-
-def _learn_from(
-    method: Method,
-    images: Tensor,
-    shape: Shape,
-    generator: torch.Generator | None,
-    max_patches: int,
-    stride: int,
-    dilation: int,
-) -> Tensor | PatchMoments:
-    """Patches, or their moments, for filters of a shape."""
-    n_filters, channels, height, width = shape
-    if images.shape[1] != channels:
-        raise ValueError(
-            f"images have C={images.shape[1]} channels, the layer takes {channels}; "
-            "pass what it is fed"
-        )
-    images = images.cpu()
     if method.needs == "patches":
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
-        limit = max(n_filters, MAX_VALUES // (channels * height * width))
-        return some_patches(
-            images, (height, width), min(max_patches, limit),
+        limit = max(own, MAX_VALUES // (channels * height * width))
+        learn_from = some_patches(
+            images, size, min(max_patches, limit),
             stride=stride, dilation=dilation, generator=generator,
         )  # fmt: skip
-    return moments_of(
-        [images], (height, width), stride=stride, dilation=dilation,
-        standardize=method.needs == "standardized moments",
-    )  # fmt: skip
-
-
-def _as_many(make: Callable[[int], FilterBank], limit: int) -> FilterBank:
-    """The bank of as many filters as there can be; a first limit may hide another below it."""
-    try:
-        return make(limit)
-    except TooManyFilters as error:
-        if error.limit < 1:
-            raise
-        return make(error.limit)
-
-
-def _directions(bank: FilterBank, n: int, generator: torch.Generator | None) -> Tensor:
-    """Random orthonormal filters of a bank's size and mean norm, at most d orthogonal at a time."""
-    d, norm = bank.filters[0].numel(), bank.filters.flatten(1).norm(dim=1).mean().item()
-    blocks = [min(d, n - start) for start in range(0, n, d)]
-    shapes = [(block, *bank.filters.shape[1:]) for block in blocks]
-    made = [random_orthonormal(shape, norm=norm, generator=generator) for shape in shapes]
-    return torch.cat([block.filters for block in made])
+    elif method.needs != "shape":
+        each = method.needs == "standardized moments"
+        learn_from = moments_of([images], size, standardize=each, stride=stride, dilation=dilation)
+    n, bank = own, None
+    while bank is None:
+        try:
+            first = ((n, channels, *size),) if learn_from is None else (learn_from, n)
+            bank = method.make(*first, **options)
+        except TooManyFilters as error:
+            if too_many == "error" or not method.bounded or error.limit < 1:
+                half = f" (half of {n_filters}, by both_signs=True)" if both_signs else ""
+                raise TooManyFilters(f"{error}{half}", error.limit) from error
+            n = error.limit  # which is smaller; a lower one may lie behind it
+    parts = [(bank.method, bank.filters)]
+    if both_signs or (too_many == "fill" and n < own):
+        parts.append((f"{bank.method}, negative", -bank.filters[: n_filters - n]))
+    mean = bank.filters.flatten(1).norm(dim=1).mean().item()
+    while too_many == "fill" and (left := n_filters - sum(len(part) for _, part in parts)):
+        block = min(left, channels * height * width), channels, *size
+        more = random_orthonormal(block, norm=mean, generator=generator)
+        parts.append((more.method, more.filters))
+    if len(parts) == 1:
+        return bank
+    counts = tuple((name, len(part)) for name, part in parts)
+    return replace(bank, filters=torch.cat([part for _, part in parts]), parts=counts)
