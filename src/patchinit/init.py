@@ -30,7 +30,7 @@ from .layers import (
     undisturbed,
     used_weight,
 )
-from .patches import as_float, as_pair, check_images, output_size, plain_arithmetic
+from .patches import as_float, check_images, output_size, plain_arithmetic
 from .stem import Stem, named_layer, plain, refuse_adapters, stem_of, warn_of_normalisation
 
 
@@ -490,10 +490,10 @@ def _own_stride(layer: nn.Conv2d, inputs: Tensor) -> int:
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     if any(step < span for step, span in zip(layer.stride, spans, strict=True)):
         return 1
-    size, stride = as_pair(layer.kernel_size), min(layer.stride)
+    (height, width), stride = layer.kernel_size, min(layer.stride)
     with suppress(ValueError):  # a kernel that does not fit is named later
         while stride > 1:
-            rows, columns = output_size(inputs, size, stride, layer.dilation[0])
+            rows, columns = output_size(inputs, (height, width), stride, layer.dilation[0])
             if len(inputs) * rows * columns >= 10 * layer.weight[0].numel():
                 break
             stride //= 2

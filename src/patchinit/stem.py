@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from .layers import fed_to, run_watched
+from .layers import Hook, fed_to, run_watched
 
 _NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -67,7 +67,7 @@ def stem_of(model: nn.Module, layer: nn.Module, images: Tensor, fed: Tensor | No
         if names[module] in stem.layers and isinstance(output, Tensor):
             outputs.setdefault(names[module], output.clone())
 
-    before = dict.fromkeys(watched, enter)
+    before: dict[nn.Module, Hook] = dict.fromkeys(watched, enter)
     after: dict[nn.Module, Any] = {m: leave for m in watched if isinstance(m, _ConvNd)}
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(sorted(devices)), suppress(Exception), warnings.catch_warnings():
