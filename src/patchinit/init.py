@@ -383,6 +383,7 @@ def initialize_all_layers_(
     these images, as in the first step of training. All images go through at once: 100 are enough
     for the paper. A layer that is used several times learns from the maps of all its calls that are
     of the first one's size; a weight that is tied to several layers is made for the first of them.
+    Patches are as far apart as `initialize_first_layer_` has them by default.
     Raises as `initialize_first_layer_` does, for any layer; the model is then as it was.
 
     Parameters

@@ -190,10 +190,12 @@ class _Origins:
 
     def of(self, value: Tensor) -> frozenset[str] | None:
         """Names of the parameters that it is computed from; None if it was there before."""
+        names = None
         with suppress(NotImplementedError, RuntimeError):
-            if (storage := value.untyped_storage()._cdata) in self.sources:
-                return self.sources[storage][1]
-        return frozenset(["a tensor that is no parameter"]) if value.requires_grad else None
+            names = self.sources.get(value.untyped_storage()._cdata, (None, None))[1]
+        if value.requires_grad and not names:  # as of a layer that the pass makes
+            return frozenset(["a tensor that is no parameter"])
+        return names
 
     def fixed(self, value: Tensor) -> bool:
         """Whether a tensor is made of nothing that could be learned."""
@@ -406,7 +408,7 @@ class SavedState:
                 for name, copy in copies.items():
                     value = table[name]
                     if value.shape != copy.shape:  # resized in place
-                        value.data = copy
+                        value.data = copy.clone()
                     elif not torch.equal(value, copy):
                         value.copy_(copy)
 
