@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,10 +26,12 @@ from .layers import (
     convolutions,
     first_input,
     input_of_all_calls,
+    inputs_of,
     undisturbed,
     used_weight,
 )
-from .patches import as_float, check_images, plain_arithmetic
+from .patches import as_float, check_images, output_size, plain_arithmetic
+from .stem import Stem, named_layer, plain, refuse_adapters, stem_of, warn_of_normalisation
 
 
 @plain_arithmetic(gradients=False)
@@ -66,6 +68,11 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     values = bank.filters if isinstance(bank, FilterBank) else bank
     if not isinstance(values, Tensor):
         raise TypeError(f"filters are a {type(values).__name__}; pass a FilterBank or a Tensor")
+    return _set_(layer, values)
+
+
+def _set_(layer: nn.Conv2d, values: Tensor, n_new: int | None = None) -> Tensor:
+    """`set_filters_` of a tensor; where n_new is given, only of that many filters."""
     state = SavedState(layer.modules(), parameters=True)
     try:
         weight = layer.weight
@@ -73,9 +80,14 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
         if values.shape != weight.shape:
             shapes = tuple(values.shape), tuple(weight.shape)
             raise ValueError("filters have shape {}, the layer's weight {}".format(*shapes))
+        if n_new is not None and n_new < len(weight):  # the others with all their digits
+            others = weight.detach()[n_new:]
+            values = torch.cat([values[:n_new].to(others), others])
         _write_(layer, "weight", values)
         if layer.bias is not None:
-            _write_(layer, "bias", torch.zeros_like(layer.bias))
+            bias = layer.bias.detach().clone()
+            bias[:n_new] = 0
+            _write_(layer, "bias", bias)
     except BaseException:
         state.restore()
         raise
@@ -129,12 +141,12 @@ def _write_(layer: nn.Conv2d, name: str, values: Tensor) -> None:
         raise ValueError(_recomputed(layer, name, how))
 
 
-def _recomputed(layer: nn.Conv2d, name: str, how: str) -> str:
+def _recomputed(layer: nn.Conv2d, name: str, how: str, way_out: str = "") -> str:
     """Why a weight can't be set."""
+    before = "set them before the layer gets its normalisation, parametrisation or mask, or take it"
     return (
         f"the {name} of this {type(layer).__name__} is recomputed from other values ({how}) and "
-        "can't be made equal to these filters; set them before the layer gets its normalisation, "
-        "parametrisation or mask, or take it off first"
+        f"can't be made equal to these filters; {way_out or f'{before} off first'}"
     )
 
 
@@ -199,17 +211,26 @@ def initialize_first_layer_(
     *,
     norm: float | str = "own",
     generator: torch.Generator | None = None,
+    layer: str | None = None,
+    too_many: str = "error",
+    both_signs: bool = False,
     max_patches: int = MAX_PATCHES,
+    stride: int | None = None,
+    eps: float | None = None,
+    feature_standardize: bool | None = None,
 ) -> FilterBank:
     """Initialise the first convolution that a network runs from patches of images.
+
+    Where the network feeds several convolutions what the first is fed (parallel branches, as of
+    RepVGG, MobileOne and FastViT), they are one stem, and that of the largest kernel is written.
 
     Parameters
     ----------
     model : nn.Module
         Any network that runs on images alone, on any device and of any floating-point dtype, also a
         compiled one or one inside ``DataParallel``. "First" is what runs first on the images. A
-        convolution without a layer counts as well, unless its weight is a buffer; so does a frozen
-        layer, which stays frozen.
+        convolution without a layer counts as well, unless its weight is a buffer or holds nothing
+        to learn, as a blur's; so does a frozen layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
         Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
         point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
@@ -219,55 +240,130 @@ def initialize_first_layer_(
         One of `METHODS`.
     norm : float, "own", "raw" or "keep"
         Norm of each filter. A number, "own" or "raw": as for `make_filters`. "keep": the mean norm
-        of the filters that are replaced, which keeps the scale that the network was tuned for.
+        of the layer's filters, which keeps the scale that the network was tuned for.
     generator : torch.Generator, optional
-    max_patches : int
+    layer : str, optional
+        Name of the convolution to write, out of ``model.named_modules()``. It may be any, and
+        learns from what reaches it.
+    too_many : {"error", "keep", "fill"}
+        What to do where the layer has more filters than components, whitening or an orthonormal
+        basis can give. "keep": the first filters get what there is, the others and their biases
+        stay as they were. "fill": the others become the negatives of those, and then random
+        orthonormal filters of the same mean norm.
+    both_signs : bool
         As for `make_filters`.
+    max_patches, eps, feature_standardize
+        As for `make_filters`.
+    stride : int, optional
+        Of the patches, at least 1. By default 1; but where the layer's own stride leaves no overlap
+        (a patch embedding) that one, or half, a quarter, ... of it, until there are ten patches for
+        each value of a patch.
 
     Returns
     -------
     FilterBank
-        What was written. The bias is set to zero; buffers and train mode are left as they were.
+        What was written: all filters of the layer, its name in ``layer``, convolutions fed the same
+        tensor in ``beside``, and in ``parts`` what the filters are if they are not all the
+        method's own. The bias is set to zero; buffers and train mode are left as they were.
+
+    Warns
+    -----
+    UserWarning
+        A normalisation behind the layer does not start at weight 1 and bias 0.
 
     Raises
     ------
     TypeError, ValueError
         As `make_filters` and `set_filters_`; no convolution; a first one that is grouped,
-        transposed, 1-D or 3-D, or not made by a layer; a network that is scripted, on the meta
-        device, or takes more than images. The text names the layer. The model is then as it was;
-        only lazy layers have their sizes.
+        transposed, 1-D or 3-D, or not made by a layer; one to which an adapter adds another, or
+        that convolves with something else than its weight; no convolution of the name; a network
+        that is scripted, on the meta device, or takes more than images. The text names the layer.
+        The model is then as it was; only lazy layers have their sizes.
 
     Examples
     --------
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 5), torch.nn.ReLU())
     >>> bank = initialize_first_layer_(model, torch.rand(10, 3, 32, 32), norm="keep")
-    >>> torch.equal(model[0].weight, bank.filters)
-    True
+    >>> torch.equal(model[0].weight, bank.filters), bank.layer
+    (True, '0')
+    >>> bank = initialize_first_layer_(torch.nn.Conv2d(1, 12, 2), torch.rand(9, 1, 8, 8),
+    ...                                too_many="fill")
+    >>> bank.parts
+    (('principal_components', 4), ('principal_components, negative', 4), ('random_orthonormal', 4))
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    if too_many not in ("error", "keep", "fill"):
+        raise ValueError(f"too_many={too_many!r} should be 'error', 'keep' or 'fill'")
+    way_out = ". too_many='keep' leaves the other filters alone, too_many='fill' adds to these"
+    way_out *= chosen.bounded and too_many == "error"
     check_images(images)
     check_model(model)
     probe = as_float(images[:2])
     with undisturbed(model, probe) as state:
-        name, found = convolutions(model, probe, first_only=True)[0]
-        layer = _plain(name, found)
-        with _naming(name):
-            inputs = first_input(model, layer, images)
-            bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
-            _set_in_(model, layer, bank, probe)
-        state.keep(layer)
-    return bank
+        name, stem = _chosen_layer(model, probe, layer)
+        state.restore()  # that went through the whole network
+        found = plain(name, stem.layers[name])
+        refuse_adapters(model, stem, name)
+        with _naming(name, way_out):
+            inputs = first_input(model, found, images)
+            bank = _bank_for(
+                found, inputs, chosen, norm, generator, max_patches, stride,
+                both_signs=both_signs, too_many=too_many,
+                eps=eps, feature_standardize=feature_standardize,
+            )  # fmt: skip
+            warn_of_normalisation(stem, name, stacklevel=3)
+            bank = _set_in_(model, found, bank, probe, name)
+        state.keep(found)
+    return replace(bank, beside=tuple(other for other in stem.layers if other != name))
 
 
-def _set_in_(model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor) -> None:
-    """`set_filters_`, unless the layer convolves with something else in a pass of the network."""
+def _chosen_layer(model: nn.Module, probe: Tensor, name: str | None) -> tuple[str, Stem]:
+    """Name of the layer to write, and the stem that it is a part of."""
+    if name is None:
+        stem = stem_of(model, convolutions(model, probe, first_only=True)[0][1], probe)
+        return stem.largest(), stem
+    layer = named_layer(model, name)
+    with _naming(name):
+        return name, stem_of(model, layer, probe, inputs_of(model, layer, probe)[0].clone())
+
+
+def _set_in_(
+    model: nn.Module, layer: nn.Conv2d, bank: FilterBank, probe: Tensor, name: str
+) -> FilterBank:
+    """`set_filters_`, unless the layer convolves with something else in a pass of the network.
+
+    Filters of the layer that the bank has none for stay as they were. Returns the bank of all.
+    """
     state = SavedState(layer.modules(), parameters=True)
-    set_filters_(layer, bank)
+    n_new, kept = len(bank), layer.weight.detach()[len(bank) :]
+    if len(kept):
+        parts = *(bank.parts or ((bank.method, n_new),)), ("as it was", len(kept))
+        filters = torch.cat([bank.filters, kept.float().cpu()])
+        bank = replace(bank, filters=filters, parts=parts)
+    _set_(layer, bank.filters, n_new)
     used = used_weight(model, layer, probe)
     if used is not None and not _close(used, bank.filters):
         state.restore()
-        raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook"))
+        way_out = _all_the_same(used, bank, name)
+        raise ValueError(_recomputed(layer, "weight", "its forward pass, or a hook", way_out))
+    return replace(bank, layer=name)
+
+
+def _all_the_same(used: Tensor, bank: FilterBank, name: str) -> str:
+    """What can be done where a layer recomputes its weight."""
+    way_out = "put a plain Conv2d there, or merge what recomputes it or take it off first"
+    if used.shape != bank.filters.shape:
+        return way_out
+    made, asked = used.cpu().double().flatten(1), bank.filters.double().flatten(1)
+    cosine = nn.functional.cosine_similarity(made, asked).min()
+    if cosine < 0.9:
+        return way_out
+    return (
+        f"{way_out}. Its own would have cosines of at least {cosine:.3f} to these, and norms of "
+        f"{made.norm(dim=1).mean():.2g}; if that will do, "
+        f"set_filters_(model.get_submodule({name!r}), make_filters(...)) writes them"
+    )
 
 
 @torch.no_grad()
@@ -287,6 +383,7 @@ def initialize_all_layers_(
     these images, as in the first step of training. All images go through at once: 100 are enough
     for the paper. A layer that is used several times learns from the maps of all its calls that are
     of the first one's size; a weight that is tied to several layers is made for the first of them.
+    Patches are as far apart as `initialize_first_layer_` has them by default.
     Raises as `initialize_first_layer_` does, for any layer; the model is then as it was.
 
     Parameters
@@ -323,7 +420,7 @@ def initialize_all_layers_(
         with undisturbed(model, images[:2]) as state:
             before = SavedState(model.modules(), parameters=True)
             found = convolutions(model, images[:2])
-            for name, layer in [(name, _plain(name, layer)) for name, layer in found]:
+            for name, layer in [(name, plain(name, layer)) for name, layer in found]:
                 if any(layer.weight is other.weight for other in written):
                     continue  # one weight, tied to several layers: the first has made it
                 too_large = chosen.bounded and len(layer.weight) > layer.weight[0].numel()
@@ -333,7 +430,7 @@ def initialize_all_layers_(
                     with _naming(name, way_out):
                         inputs = input_of_all_calls(model, layer, images)
                         bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
-                        _set_in_(model, layer, bank, images[:2])
+                        bank = _set_in_(model, layer, bank, images[:2], name)
                 except TooManyFilters:
                     if too_many == "keep" and chosen.bounded:
                         continue
@@ -354,7 +451,7 @@ def _naming(name: str, way_out: str = "") -> Iterator[None]:
     try:
         yield
     except TooManyFilters as error:
-        raise TooManyFilters(f"layer {name!r}: {error}{way_out}") from error
+        raise TooManyFilters(f"layer {name!r}: {error}{way_out}", error.limit) from error
     except ValueError as error:
         raise ValueError(f"layer {name!r}: {error}") from error
 
@@ -366,8 +463,10 @@ def _bank_for(
     norm: float | str,
     generator: torch.Generator | None,
     max_patches: int,
+    stride: int | None = None,
+    **further: Any,
 ) -> FilterBank:
-    """The layer's new filters from its checked inputs (N, C, H, W)."""
+    """The layer's new filters from its checked inputs (N, C, H, W); further go to `bank_of`."""
     # A map smaller than the kernel has no patch without the layer's own padding.
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     small = any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
@@ -382,23 +481,21 @@ def _bank_for(
     bank = bank_of(
         method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
         generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
+        stride=_own_stride(layer, inputs) if stride is None else stride, **further,
     )  # fmt: skip
     return replace(bank, filters=with_norm(bank.filters, kept)) if kept else bank
 
 
-def _plain(name: str, layer: nn.Module) -> nn.Conv2d:
-    """The layer, if patches can make its filters; else ValueError."""
-    if not isinstance(layer, nn.Conv2d):
-        kind = type(layer).__name__
-        raise ValueError(f"layer {name!r} is a {kind}; only 2-D convolutions take image patches")
-    if layer.groups != 1:
-        raise ValueError(
-            f"layer {name!r} is grouped (groups={layer.groups}), so its filters see only part of "
-            "the channels; set them by set_filters_, or use a network without groups"
-        )
-    if layer.dilation[0] != layer.dilation[1]:
-        raise ValueError(
-            f"layer {name!r} has dilation={layer.dilation}; patches know only equal ones down and "
-            "across; set its filters by set_filters_"
-        )
-    return layer
+def _own_stride(layer: nn.Conv2d, inputs: Tensor) -> int:
+    """The stride to cut patches at: 1 where the layer's own overlap, else what gives enough."""
+    spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    if any(step < span for step, span in zip(layer.stride, spans, strict=True)):
+        return 1
+    (height, width), stride = layer.kernel_size, min(layer.stride)
+    with suppress(ValueError):  # a kernel that does not fit is named later
+        while stride > 1:
+            rows, columns = output_size(inputs, (height, width), stride, layer.dilation[0])
+            if len(inputs) * rows * columns >= 10 * layer.weight[0].numel():
+                break
+            stride //= 2
+    return stride

@@ -15,9 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from .patches import VALUES_AT_A_TIME, as_float, check_images, plain_arithmetic
 
@@ -54,14 +56,16 @@ def convolutions(
 ) -> list[tuple[str, nn.Module]]:
     """Convolutions in the order in which they run, each once; to the first, or one that is not 2-D.
 
-    ValueError where there is none, the network doesn't run on images alone, or a convolution with
-    weights to learn runs outside of a layer.
+    A convolution outside of a layer is passed over where its weight is a buffer or holds nothing to
+    learn (a blur whose kernel is made on the fly). ValueError where there is no convolution, the
+    network doesn't run on images alone, or one with weights to learn runs outside of a layer.
     """
     found: dict[str, nn.Module] = {}
     modules = model.named_modules()
     names: dict[nn.Module, str] = {m: name for name, m in modules if isinstance(m, _ConvNd)}
     running: list[nn.Module] = []
     loose: list[Any] = []  # weight of a convolution outside of these layers
+    origins = _Origins(model)
 
     def enter(module: nn.Module, args: tuple, kwargs: dict) -> None:
         found.setdefault(names[module], module)
@@ -74,13 +78,17 @@ def convolutions(
 
     def see(weight: Any) -> None:
         buffers = (value for value in model.buffers() if not isinstance(value, _UNINITIALIZED))
-        if not running and not any(_same(weight, value) for value in buffers):
+        if running or any(_same(weight, value) for value in buffers):
+            return
+        if not (isinstance(weight, Tensor) and origins.fixed(weight)):
             loose.append(weight)
             raise _Reached
 
     failure = None
     try:
-        _run(model, images, dict.fromkeys(names, enter), dict.fromkeys(names, leave), see)
+        run_watched(
+            model, images, dict.fromkeys(names, enter), dict.fromkeys(names, leave), see, origins
+        )
     except Exception as error:
         failure = error  # from a scripted part `_Reached` comes back as another error
     if loose:
@@ -93,7 +101,8 @@ def convolutions(
                 f"{type(model).__name__} makes the layer of {owner[0]!r} anew in each forward "
                 "pass, so filters written there would be lost; make it once, in __init__"
             )
-        raise ValueError(_loose_text(model, loose[0], owner and owner[0], bool(found)))
+        sources = sorted(origins.of(loose[0]) or ()) if isinstance(loose[0], Tensor) else []
+        raise ValueError(_loose_text(model, loose[0], owner and owner[0], sources, bool(found)))
     if failure is not None:
         so_far = f"after layer {list(found)[-1]!r}" if found else "before any convolution"
         raise ValueError(_failed(model, so_far, failure)) from failure
@@ -112,7 +121,9 @@ def _failed(model: nn.Module, when: str, error: Exception) -> str:
     )
 
 
-def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) -> str:
+def _loose_text(
+    model: nn.Module, weight: Any, name: str | None, sources: list[str], later: bool
+) -> str:
     """Why a convolution that runs outside of a layer is refused."""
     kind = f"{type(model).__name__}'s {'next' if later else 'first'} convolution on these images"
     if not isinstance(weight, Tensor):
@@ -121,6 +132,14 @@ def _loose_text(model: nn.Module, weight: Any, name: str | None, later: bool) ->
             "initialise the network before it is quantised"
         )
     shape = tuple(weight.shape)
+    if name is None and sources:
+        holder = type(model.get_submodule(sources[0].rpartition(".")[0])).__name__
+        names = ", ".join(map(repr, sources[:3])) + (" and more" if len(sources) > 3 else "")
+        return (
+            f"{kind} is outside of a layer, with a weight of shape {shape} that is no parameter: "
+            f"{holder} computes it from {names}; take such an adapter or normalisation off first, "
+            "or merge it. initialize_first_layer_ takes the name of another layer (layer=...)"
+        )
     if name is None:
         return (
             f"{kind} is outside of a layer, with a weight of shape {shape} that is no parameter; "
@@ -146,6 +165,50 @@ def _owner(model: nn.Module, weight: Any) -> tuple[str, nn.Module] | None:
             if not isinstance(value, _UNINITIALIZED) and _same(weight, value):
                 return name, module
     return None
+
+
+class _Origins:
+    """From which parameters what an operation of a pass makes is computed, by what it lies in.
+
+    Asked of storages and not of tensors, so that views and work in place count; held weakly.
+    Autograd would not do: frozen parameters leave no trace there, nor does work under ``no_grad``.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.sources: dict[int, tuple[StorageWeakRef, frozenset[str]]] = {}
+        #: Whether a constant can be taken for one: in a scripted part it may have been learned.
+        self.constants = not any(isinstance(m, torch.jit.ScriptModule) for m in model.modules())
+        for name, value in model.named_parameters():
+            if not isinstance(value, _UNINITIALIZED):
+                self._add(value, frozenset([name]))
+
+    def _add(self, value: Tensor, names: frozenset[str]) -> None:
+        with suppress(NotImplementedError, RuntimeError):  # sparse ones have no storage
+            storage = StorageWeakRef(value.untyped_storage())
+            names |= self.sources.get(storage.cdata, (storage, frozenset()))[1]
+            self.sources[storage.cdata] = storage, names
+
+    def of(self, value: Tensor) -> frozenset[str] | None:
+        """Names of the parameters that it is computed from; None if it was there before."""
+        names = None
+        with suppress(NotImplementedError, RuntimeError):
+            names = self.sources.get(value.untyped_storage()._cdata, (None, None))[1]
+        if value.requires_grad and not names:  # as of a layer that the pass makes
+            return frozenset(["a tensor that is no parameter"])
+        return names
+
+    def fixed(self, value: Tensor) -> bool:
+        """Whether a tensor is made of nothing that could be learned."""
+        names = self.of(value)
+        return self.constants if names is None else not names
+
+    def note(self, inputs: Any, outputs: Any) -> None:
+        """Takes note of an operation."""
+        values = [value for value in tree_leaves(inputs) if isinstance(value, Tensor)]
+        names = frozenset[str]().union(*(self.of(value) or () for value in values))
+        for value in tree_leaves(outputs):
+            if isinstance(value, Tensor):
+                self._add(value, names)
 
 
 def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
@@ -198,7 +261,7 @@ def inputs_of(
         return sum(map(len, seen)) >= len(images) and len(seen) >= n_calls and values >= n_values
 
     def catch(module: nn.Module, args: tuple, kwargs: dict) -> None:
-        value = args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
+        value = fed_to(args, kwargs)
         if not isinstance(value, Tensor) or value.ndim not in (3, 4):
             strange.append(f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}")
             raise _Reached
@@ -210,7 +273,7 @@ def inputs_of(
         seen[-1] = seen[-1].clone()  # the pass goes on, and may write there
 
     try:
-        _run(model, images, {layer: catch})
+        run_watched(model, images, {layer: catch})
     except Exception as error:
         if sum(map(len, seen)) < len(images):
             raise ValueError(_failed(model, "on the way to it", error)) from error
@@ -222,6 +285,11 @@ def inputs_of(
             "fill its weight with from_images_ from what it should see"
         )
     return seen
+
+
+def fed_to(args: tuple, kwargs: dict) -> Any:
+    """What a layer is called on."""
+    return args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
 
 
 def used_weight(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | None:
@@ -241,35 +309,40 @@ def used_weight(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor | 
             raise _Reached
 
     try:
-        _run(model, images, {layer: enter}, {layer: leave}, see)
+        run_watched(model, images, {layer: enter}, {layer: leave}, see)
     except Exception as error:
         raise ValueError(_failed(model, "on the way through it", error)) from error
     return weights[0] if weights else None
 
 
 class _Watch(TorchDispatchMode):
-    """Shows the weight of every convolution that runs."""
+    """Shows the weight of every convolution that runs, and every operation to the origins."""
 
-    def __init__(self, see: Callable[[Any], None]) -> None:
+    def __init__(self, see: Callable[[Any], None], origins: _Origins | None) -> None:
         super().__init__()
-        self.see = see
+        self.see, self.origins = see, origins
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if _CONVOLUTION.search(func._schema.name) and len(args) > 1:
             self.see(args[1])
-        return func(*args, **(kwargs or {}))
+        outputs = func(*args, **(kwargs or {}))
+        if self.origins is not None:
+            self.origins.note((args, kwargs), outputs)
+        return outputs
 
 
-def _run(
+def run_watched(
     model: nn.Module,
     images: Tensor,
     before: dict[nn.Module, Hook],
     after: dict[nn.Module, Any] | None = None,
     see: Callable[[Any], None] | None = None,
+    origins: _Origins | None = None,
 ) -> None:
     """A forward pass on a copy of the images, to its end or until `_Reached`.
 
-    Hooks stand before and after modules; see is shown the weight of every convolution.
+    Hooks stand before and after modules; see is shown the weight of every convolution, and origins
+    every operation where there is a see.
     """
     # Copies of the network on several devices would carry the hooks into threads.
     parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -285,7 +358,7 @@ def _run(
         if "torch._dynamo" in sys.modules:  # compiled code would pass the hooks by
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if see is not None:
-            stack.enter_context(_Watch(see))
+            stack.enter_context(_Watch(see, origins))
         with suppress(_Reached):
             runs(as_fed(model, images))
 
@@ -335,7 +408,7 @@ class SavedState:
                 for name, copy in copies.items():
                     value = table[name]
                     if value.shape != copy.shape:  # resized in place
-                        value.data = copy
+                        value.data = copy.clone()
                     elif not torch.equal(value, copy):
                         value.copy_(copy)
 
@@ -378,7 +451,7 @@ def undisturbed(model: nn.Module, images: Tensor | None = None) -> Iterator[Save
 def _materialise(model: nn.Module, images: Tensor, lazy: list[str]) -> None:
     """Run a network once so that its lazy layers get their sizes."""
     try:
-        _run(model, images, {})
+        run_watched(model, images, {})
     except Exception as error:
         raise ValueError(
             f"model has the lazy parameter {lazy[0]!r}, which gets its size in a forward pass, and "

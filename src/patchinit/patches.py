@@ -106,8 +106,8 @@ def output_size(
     images: Tensor, kernel_size: tuple[int, int], stride: int, dilation: int
 ) -> tuple[int, int]:
     """Rows and columns of patches in each image; ValueError if the kernel does not fit."""
-    if stride < 1 or dilation < 1:
-        raise ValueError(f"stride={stride} and dilation={dilation} should both be >= 1")
+    if not all(isinstance(step, Integral) and step >= 1 for step in (stride, dilation)):
+        raise ValueError(f"stride={stride} and dilation={dilation} should both be integers >= 1")
     spans = [dilation * (k - 1) + 1 for k in kernel_size]
     height, width = images.shape[-2:]
     if spans[0] > height or spans[1] > width:

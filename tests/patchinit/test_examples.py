@@ -104,7 +104,10 @@ def test_components_for_some_of_the_filters():
     code = re.search(r"```python\n(from torchvision.models import vgg11\n.*?)```", page, re.S)[1]
     names = {"images": torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))}
     exec(compile(code, "use-it.md", "exec"), names)
-    weight = names["first"].weight.detach().flatten(1)
-    torch.testing.assert_close(weight[:26] @ weight[:26].T, names["norm"] ** 2 * torch.eye(26),
-                               atol=1e-5, rtol=1e-4)  # fmt: skip
-    assert weight.norm(dim=1).min() > 0.3 * names["norm"]
+    weight = names["model"].features[0].weight.detach().flatten(1)
+    norm = weight[0].norm()
+    torch.testing.assert_close(
+        weight[:27] @ weight[:27].T, norm**2 * torch.eye(27), atol=1e-5, rtol=1e-4
+    )
+    assert weight.norm(dim=1).min() > 0.3 * norm
+    assert f"# {names['bank'].parts}" in page

@@ -132,11 +132,11 @@ def _initialize_(model: SimpleConv, images: Tensor, settings: Settings) -> dict:
 
 
 def _learned(bank: FilterBank) -> dict:
-    """All of a bank but the filters, as plain numbers and lists."""
+    """How a bank was learned (not the filters, nor where they went), as plain numbers and lists."""
     values = {
         field.name: getattr(bank, field.name)
         for field in dataclasses.fields(bank)
-        if field.name != "filters"
+        if field.name not in ("filters", "layer", "beside", "parts")
     }
     return {
         name: value.tolist() if isinstance(value, Tensor) else value

@@ -24,6 +24,7 @@ from .settings import Settings
 # first make a run's numbers, and their text without comments is what its digest is of.
 MAKES_NUMBERS = (
     "patchinit/patches.py",
+    "patchinit/stem.py",
     "patchinit/moments.py",
     "patchinit/layers.py",
     "patchinit/init.py",

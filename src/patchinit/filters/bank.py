@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import torch
@@ -16,7 +16,11 @@ SAME_DIRECTION = 1 - 1e-5
 
 
 class TooManyFilters(ValueError):
-    """More filters are asked for than the method can make for these patches."""
+    """More filters are asked for than the method can make for these patches: at most `limit`."""
+
+    def __init__(self, text: str, limit: int = 0) -> None:
+        super().__init__(text)
+        self.limit = limit
 
 
 # What a norm can be called, and what for. None is the filter functions' word for "raw".
@@ -41,6 +45,12 @@ class FilterBank:
 
     filters: Tensor  #: (F, C, kh, kw), float32, on the CPU
     method: str
+    #: Name of the layer that was written, out of ``named_modules``; None if none was.
+    layer: str | None = field(default=None, kw_only=True)
+    #: Convolutions that the network feeds the same tensor; they stay as they were.
+    beside: tuple[str, ...] = field(default=(), kw_only=True)
+    #: Where not all filters are the method's own: what they are, and how many, in their order.
+    parts: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.filters)
@@ -92,9 +102,8 @@ def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None
     if not isinstance(n_filters, Integral):
         raise ValueError(f"n_filters={n_filters!r} should be an integer")
     if not 1 <= n_filters <= limit:
-        raise TooManyFilters(
-            f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
-        )
+        text = f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
+        raise TooManyFilters(text, limit)
 
 
 def check_patches_suffice(n_filters: int, rows: Tensor) -> None:

@@ -134,9 +134,10 @@ def pca_whitening(
     >>> torch.allclose(covariance, torch.eye(4), atol=0.01)
     True
     """
-    if eps <= 0:
+    if not 0 < eps < float("inf"):
         raise ValueError(
-            f"eps={eps} should be > 0: it bounds the gain along directions without variance"
+            f"eps={eps} should be > 0 and finite: it bounds the gain along directions without "
+            "variance"
         )
     moments = _moments(patches, standardize=False)
     vectors, eigenvalues = _eigenvectors(moments, moments.covariance, n_filters)

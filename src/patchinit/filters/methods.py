@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..moments import moments_of
+from ..moments import PatchMoments, moments_of
 from ..patches import check_images, plain_arithmetic, some_patches
-from .bank import FilterBank, check_norm, check_shape
+from .bank import FilterBank, TooManyFilters, check_norm, check_shape
 from .baselines import (
     cosine_basis,
     glorot_uniform,
@@ -47,13 +48,14 @@ class Method:
     raw_norm: float | str | None = None
     bounded: bool = False  #: makes at most C*kh*kw filters
     random: bool = True  #: draws from the generator
+    options: tuple[str, ...] = ()  #: arguments of `make_filters` that few methods take
 
 
 #: Every method by its name, in the order of the book.
 METHODS: dict[str, Method] = {
     "principal_components": Method(
         "principal components", principal_components, "standardized moments",
-        own_norm=1, raw_norm=1, bounded=True, random=False,
+        own_norm=1, raw_norm=1, bounded=True, random=False, options=("feature_standardize",),
     ),
     "kmeans": Method("k-means", kmeans, "patches", own_norm=1),
     "kmedoids": Method("k-medoids", kmedoids, "patches", own_norm=1, raw_norm="sqrt(d)"),
@@ -62,7 +64,8 @@ METHODS: dict[str, Method] = {
         "random patches", random_patches, "patches", own_norm=1, raw_norm="sqrt(d)"
     ),
     "pca_whitening": Method(
-        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False
+        "PCA whitening", pca_whitening, "raw moments", bounded=True, random=False,
+        options=("eps",),
     ),
     "random_orthonormal": Method(
         "random orthonormal", random_orthonormal, "shape", own_norm=1, raw_norm=1, bounded=True
@@ -98,7 +101,11 @@ def make_filters(
     norm: float | str = "own",
     generator: torch.Generator | None = None,
     max_patches: int = MAX_PATCHES,
+    stride: int = 1,
     dilation: int = 1,
+    both_signs: bool = False,
+    eps: float | None = None,
+    feature_standardize: bool | None = None,
 ) -> FilterBank:
     """A filter bank of a given shape by the method's name.
 
@@ -122,25 +129,36 @@ def make_filters(
     max_patches : int
         At least 1. Principal components and whitening use every patch; the others at most this
         many, drawn uniformly, and no more than hold 40 million values.
-    dilation : int
-        Of the patches, at least 1.
+    stride, dilation : int
+        Of the patches, at least 1. A stride leaves patches out, which saves time.
+    both_signs : bool
+        F / 2 filters, and then the negative of each, in the same order: a ReLU behind them loses
+        neither side. F must be even.
+    eps : float, optional
+        Above 0, for "pca_whitening" alone, as there: a share of the mean eigenvalue.
+    feature_standardize : bool, optional
+        For "principal_components" alone, as there.
 
     Returns
     -------
     FilterBank
-        float32, on the CPU, whatever the types of the images.
+        float32, on the CPU, whatever the types of the images. What is known beside the filters
+        (eigenvalues, shares of clusters) is that of the filters without their negatives.
 
     Raises
     ------
     TypeError, ValueError
-        An unknown method or norm, other channels than the shape's, or what the method itself
-        refuses.
+        An unknown method or norm, an option that the method doesn't take, other channels than the
+        shape's, or what the method itself refuses.
 
     Examples
     --------
     >>> images = torch.rand(10, 3, 32, 32)
     >>> make_filters("principal_components", images, (16, 3, 5, 5)).filters.shape
     torch.Size([16, 3, 5, 5])
+    >>> pairs = make_filters("pca_whitening", images, (24, 3, 2, 2), both_signs=True, eps=0.01)
+    >>> torch.equal(pairs.filters[:12], -pairs.filters[12:])
+    True
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw")
@@ -148,7 +166,8 @@ def make_filters(
         check_images(images)
     return bank_of(
         chosen, images, shape, norm=norm,
-        generator=generator, max_patches=max_patches, dilation=dilation,
+        generator=generator, max_patches=max_patches, stride=stride, dilation=dilation,
+        both_signs=both_signs, eps=eps, feature_standardize=feature_standardize,
     )  # fmt: skip
 
 
@@ -161,27 +180,72 @@ def bank_of(
     norm: float | str,
     generator: torch.Generator | None,
     max_patches: int,
+    stride: int,
     dilation: int,
+    both_signs: bool = False,
+    too_many: str = "error",
+    **options: Any,
 ) -> FilterBank:
-    """`make_filters` of checked images, and of a norm that is checked."""
-    options = {} if norm == "own" else {"norm": None if norm == "raw" else norm}
-    if method.needs == "shape":
-        return method.make(shape, generator=generator, **options)
+    """`make_filters` of checked images, and of a norm that is checked.
+
+    Where a method with a limit can't give as many filters, too_many="error" refuses, "keep" gives
+    fewer, and "fill" adds their negatives and then random orthonormal filters.
+    """
     n_filters, channels, height, width = check_shape(shape)
-    size = height, width
-    if images.shape[1] != channels:
+    if not isinstance(both_signs, bool) or (both_signs and n_filters % 2):
         raise ValueError(
-            f"images have C={images.shape[1]} channels, the layer takes {channels}; "
-            "pass what it is fed"
+            f"both_signs={both_signs!r} should be False, or True for an even number of filters, "
+            f"and F={n_filters} in shape={tuple(shape)}; change either"
         )
-    images = images.cpu()
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options.keys() - set(method.options):
+        takers = " or ".join(repr(key) for key in METHODS if name in METHODS[key].options)
+        text = f"{name}={options[name]!r} means nothing to {method.label}; leave it out, or use "
+        raise ValueError(f"{text}method={takers}")
+    if norm != "own":
+        options["norm"] = None if norm == "raw" else norm
+    own = n_filters // 2 if both_signs else n_filters
+    size = height, width
+    learn_from: Tensor | PatchMoments | None = None
+    if method.needs != "shape":
+        if (given := images.shape[1]) != channels:
+            text = (
+                f"images have C={given} channels, the layer takes {channels}; pass what it is fed"
+            )
+            raise ValueError(text)
+        images = images.cpu()
+    if method.needs in ("shape", "patches"):
+        options["generator"] = generator
     if method.needs == "patches":
         if max_patches < 1:
             raise ValueError(f"max_patches={max_patches} should be >= 1")
-        limit = max(n_filters, MAX_VALUES // (channels * height * width))
-        max_patches = min(max_patches, limit)
-        patches = some_patches(images, size, max_patches, dilation=dilation, generator=generator)
-        return method.make(patches, n_filters, generator=generator, **options)
-    standardize = method.needs == "standardized moments"
-    moments = moments_of([images], size, standardize=standardize, dilation=dilation)
-    return method.make(moments, n_filters, **options)
+        limit = max(own, MAX_VALUES // (channels * height * width))
+        learn_from = some_patches(
+            images, size, min(max_patches, limit),
+            stride=stride, dilation=dilation, generator=generator,
+        )  # fmt: skip
+    elif method.needs != "shape":
+        each = method.needs == "standardized moments"
+        learn_from = moments_of([images], size, standardize=each, stride=stride, dilation=dilation)
+    n, bank = own, None
+    while bank is None:
+        try:
+            first = ((n, channels, *size),) if learn_from is None else (learn_from, n)
+            bank = method.make(*first, **options)
+        except TooManyFilters as error:
+            if too_many == "error" or not method.bounded or error.limit < 1:
+                half = f" (half of {n_filters}, by both_signs=True)" if both_signs else ""
+                raise TooManyFilters(f"{error}{half}", error.limit) from error
+            n = error.limit  # which is smaller; a lower one may lie behind it
+    parts = [(bank.method, bank.filters)]
+    if both_signs or (too_many == "fill" and n < own):
+        parts.append((f"{bank.method}, negative", -bank.filters[: n_filters - n]))
+    mean = bank.filters.flatten(1).norm(dim=1).mean().item()
+    while too_many == "fill" and (left := n_filters - sum(len(part) for _, part in parts)):
+        block = min(left, channels * height * width), channels, *size
+        more = random_orthonormal(block, norm=mean, generator=generator)
+        parts.append((more.method, more.filters))
+    if len(parts) == 1:
+        return bank
+    counts = tuple((name, len(part)) for name, part in parts)
+    return replace(bank, filters=torch.cat([part for _, part in parts]), parts=counts)
