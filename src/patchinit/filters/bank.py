@@ -49,7 +49,7 @@ class FilterBank:
     layer: str | None = field(default=None, kw_only=True)
     #: Convolutions that the network feeds the same tensor; they stay as they were.
     beside: tuple[str, ...] = field(default=(), kw_only=True)
-    #: Where not all filters are the method's own: what they are, and how many, in their order.
+    #: What the filters are, and how many, in their order, where not all are the method's own.
     parts: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
