@@ -188,6 +188,12 @@ def main() -> int:
     print(f"{alike}: {' and '.join(digests)}")
     if unlike:
         return 1
+    if options.write and absent:
+        print(
+            f"--write: {absent} of 4 splits are not there to be compared, so nothing is written; "
+            "name the folder that has them in PATCHINIT_DATA"
+        )
+        return 1
     if options.write and not options.only:
         import torch
 

@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from ..intervals import Estimate
 
 
-def short(label: str) -> str:
-    """A method's label as one would say it.
-
-    >>> short("Glorot uniform at norm 1"), short("principal components")
-    ('Glorot at norm 1', 'components')
-    """
-    return label.replace("Glorot uniform", "Glorot").removeprefix("principal ")
-
-
 def times(estimate: Estimate | None) -> str:
     """A ratio with its 95 % interval, where it has one worth printing; else empty."""
     interval = estimate.interval() if estimate else None

@@ -82,17 +82,18 @@ def _doubt(verdict: Verdict) -> str:
     return f"; the two measures disagree: by responses {verdict.beside.outcome}"
 
 
-def compared(reading: Reading) -> str:
-    """What a part compares, in short names.
+def short(text: str) -> str:
+    """Methods' labels as one would say them.
 
-    >>> compared(Reading("principal components \u2212 Glorot uniform", "pp", None, 0, 6))
-    'components \u2212 Glorot'
+    >>> short("Glorot uniform at norm 1"), short("principal components")
+    ('Glorot at norm 1', 'components')
     """
-    names = {"principal components": "components", "Glorot uniform": "Glorot"}
-    text = reading.what
-    for long, short in names.items():
-        text = text.replace(long, short)
-    return text
+    return text.replace("Glorot uniform", "Glorot").replace("principal components", "components")
+
+
+def compared(reading: Reading) -> str:
+    """What a part compares, in short names: "components \N{MINUS SIGN} Glorot"."""
+    return short(reading.what)
 
 
 def verdict_phrase(verdict: Verdict) -> str:
