@@ -18,11 +18,16 @@ SCRIPT = "tex-chtml.js"  # MathJax's
 FONTS = "output/chtml/fonts/woff-v2"
 # Glued values: by a role, and by a directive; verdicts and costs come from the chapters too.
 GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
-# https://github.com/owner/name, ssh://git@github.com/owner/name, git@github.com:owner/name; a user
-# or token is dropped.
+# A remote as git takes it, with a scheme (https://github.com/owner/name) or without
+# (git@github.com:owner/name); a user or token is dropped.
+HOST = r"(?:www\.|ssh\.)?github\.com"
 REMOTE = re.compile(
-    r"(?:(?:https|ssh)://)?(?:[^@/]+@)?github\.com(?::\d+)?[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+    rf"(?:(?:https?|git|ssh|git\+ssh|ssh\+git)://(?:[^@/\\\s]+@)?{HOST}(?::\d+)?/"
+    rf"|(?:[^@:/\\\s]+@)?{HOST}:/?)"
+    r"([a-z\d-]+/(?!\.{1,2}(?:/|$))[\w.-]+?)(?:\.git)?/?",
+    re.ASCII | re.IGNORECASE,
 )
+ORIGIN = "refs/remotes/origin/"  # what git knows of its branches
 
 
 def costs(executed: Path) -> dict[str, tuple[float, float]]:
@@ -92,28 +97,32 @@ def repository(folder: str | os.PathLike[str]) -> tuple[str, str]:
     """(address, branch) on GitHub of the book in `folder`: of the hosted build, else of `origin`.
 
     The address is empty where there is none: an invented one would lead to somebody else's code.
+    So is the branch where none is known to be at `origin`.
     """
     hosted = os.environ.get
     if name := hosted("GITHUB_REPOSITORY"):
         remote = f"{hosted('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
         # A pull request builds from a merge that no reader can open: link to what it goes into.
-        branch = hosted("GITHUB_BASE_REF") or hosted("GITHUB_REF_NAME")
+        branch = hosted("GITHUB_BASE_REF") or hosted("GITHUB_REF_NAME", "main")
     else:
         top = git(folder, "rev-parse", "--show-toplevel")
         if not top or not Path(top, "_toc.yml").is_file():  # unpacked inside another repository
             return "", ""
         remote = git(folder, "remote", "get-url", "origin")
-        head = git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD")
-        branch = head.removeprefix("origin/") or git(folder, "branch", "--show-current")
+        there = git(folder, "for-each-ref", "--format=%(refname:lstrip=3)", ORIGIN).split()
+        head = git(folder, "symbolic-ref", f"{ORIGIN}HEAD").removeprefix(ORIGIN)
+        own = git(folder, "rev-parse", "--symbolic-full-name", "@{upstream}").removeprefix(ORIGIN)
+        likely = (head, own, git(folder, "branch", "--show-current"), "main", "master")
+        branch = next((name for name in likely if name in there), "")
     match = REMOTE.fullmatch(remote)
-    return (f"https://github.com/{match[1]}" if match else ""), branch or "main"
+    return (f"https://github.com/{match[1]}" if match else ""), branch
 
 
 def set_repository(app: Sphinx, config: Config) -> None:
     """Point the launch buttons at the repository, or leave them out."""
     options = config.html_theme_options
     address, branch = repository(app.srcdir)
-    if address:
+    if address and branch:
         options |= {"repository_url": address, "repository_branch": branch}
         buttons = ("use_repository_button", "use_edit_page_button", "use_issues_button")
         options |= {"path_to_docs": "", **dict.fromkeys(buttons, True)}
