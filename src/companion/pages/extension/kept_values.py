@@ -50,23 +50,31 @@ def kept_on(env: BuildEnvironment, page: str) -> dict[str, str]:
     return {name: text for name, text in data.items() if text is not None}
 
 
+def page_of(node: nodes.Element, env: BuildEnvironment) -> str:
+    """The page that a node comes from, also where a builder puts all pages into one document."""
+    above: nodes.Element | None = node
+    while above is not None and "docname" not in above:
+        above = above.parent
+    return env.docname if above is None else above["docname"]
+
+
 class FillAltTexts(SphinxPostTransform):
     """Fills those of a page, once it is known which of a cell's outputs are shown."""
 
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:
-        texts = kept_on(self.env, self.env.docname)
         for image in self.document.findall(nodes.image):
             if not PLACE.search(image.get("alt", "")):
                 continue
+            page = page_of(image, self.env)
             try:
-                image["alt"] = filled(image["alt"], texts)
+                image["alt"] = filled(image["alt"], kept_on(self.env, page))
             except (KeyError, ValueError) as error:
                 LOGGER.warning(
                     f"the alt text {image['alt'][:60]!r} can't be filled: {error!r}; "
                     "is it kept in this chapter, by glue_values()?",
-                    location=self.env.docname,
+                    location=page,
                 )
 
 
