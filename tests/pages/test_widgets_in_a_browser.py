@@ -355,6 +355,17 @@ def test_what_is_no_photograph(show, reference, tmp_path, generator):
     assert browser.run("document.querySelector('[download]').hidden")
 
 
+def test_the_same_file_is_read_anew(show, reference, tmp_path, generator):
+    """The page asks for it: scale your photograph down in its file, and choose that again."""
+    browser = show(your_image_html(reference))
+    path = tmp_path / "photo.png"
+    for size in ((60, 80), (30, 40), (30, 40)):  # the last time nothing has changed
+        picture(path, generator, size)
+        browser.run("document.querySelector('.summary').textContent = ''")
+        assert choose(browser, path).startswith(f"{size[1]} × {size[0]} pixels")
+        assert len(table(browser)[0]) == 27
+
+
 def test_without_a_reference(show, tmp_path, generator):
     browser = show(your_image_html(None))
     picture(tmp_path / "photo.png", generator)
