@@ -108,6 +108,8 @@ def test_alt_texts_of_pages_in_one_document(tmp_path, builder):
         json.dumps(other["cells"]).replace("-2.0449", "3.5").replace("fig-dot", "fig-other")
     )
     (tmp_path / "notebooks").mkdir()
+    (cell,) = [c for c in other["cells"] if "figure" in c["metadata"].get("mystnb", {})]
+    cell["metadata"]["tags"] = ["hide-cell"]  # folded
     (tmp_path / "notebooks/02-other.ipynb").write_text(json.dumps(other))
     chapter = with_alt("A lead of {lead:.1f} points.")
     _, done = build(tmp_path, "fig-dot", chapter, "notebooks/02-other", builder)

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from ...claims import CLAIMS, WORDS, Claim
 from . import claim_cards
 from .claim_cards import Kept, as_json, badge, badges, css_class, decided, of_claims
-from .kept_values import kept_on, page_of
+from .kept_values import kept_on
 
 PAGE = "book/claims"  # that has the cards
 NOT_HERE = "Not in this build."
@@ -75,7 +75,7 @@ class FillVerdicts(SphinxPostTransform):
 
     def verdict(self, place: later, kept: Kept) -> list[nodes.Node]:
         """Badges, each with the places that it holds for."""
-        number, on_its_card = place["number"], page_of(place, self.env) == PAGE
+        number, on_its_card = place["number"], self.env.docname == PAGE
         of_claim = kept.get(number, {})
         if of_claim.get("verdict") not in WORDS:
             return [nodes.inline("", "not in this build")]
