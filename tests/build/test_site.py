@@ -1,6 +1,7 @@
 """Launch buttons with the right address, or none; pages that follow the chapters."""
 
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -165,3 +166,40 @@ def test_pages_with_glued_values_follow_the_chapters(tmp_path):
     found = site.dependants(None, env, set(), {"notebooks/03-x"}, set())
     assert found == ["role", "directive", "verdict", "cards"]
     assert site.dependants(None, env, set(), {"book/index"}, set()) == []
+
+
+# --- Names of link targets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("(same)=\nA paragraph.", "same"),
+        ("```{list-table}\n:name: same\n* - a cell\n```", "same"),
+        ("```{code-block} python\n:name: Same Code\nn = 1\n```", "same code"),
+        ("## A heading\n\nA footnote.[^1]\n\n[^1]: It is of the page alone.", ""),
+    ],
+)
+def test_no_two_pages_have_one_name_of_a_target(tmp_path, text, name):
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_nb', 'companion.pages.extension.site']\nhtml_theme = 'basic'\n"
+    )
+    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\na\nb\n```\n")
+    for page in "ab":
+        (tmp_path / f"{page}.md").write_text(f"# Page {page}\n\n{text}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "-b",
+        "dummy",
+        tmp_path,
+        tmp_path / "out",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if name:
+        assert done.returncode and f"the link target {name!r} is on a too" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
@@ -28,6 +29,7 @@ REMOTE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 ORIGIN = "refs/remotes/origin/"  # what git knows of its branches
+LOGGER = logging.getLogger(__name__)
 
 
 def costs(executed: Path) -> dict[str, tuple[float, float]]:
@@ -71,6 +73,23 @@ def dependants(
         for name in env.found_docs
         if GLUED.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))
     ]
+
+
+def claimed_twice(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of a target's name on two pages: a link to it leads to either.
+
+    Sphinx itself warns only where the target has a title or a caption.
+    """
+    pages: dict[str, str] = {}
+    for page in sorted(env.found_docs):
+        document = env.get_doctree(page)
+        for name in (name for name, explicit in document.nametypes.items() if explicit):
+            target = document.ids.get(document.nameids.get(name))
+            if target is None or isinstance(target, nodes.footnote | nodes.citation):
+                continue  # of the page alone
+            if pages.setdefault(name, page) != page:
+                message = f"the link target {name!r} is on {pages[name]} too: rename one of them"
+                LOGGER.warning(message, location=page)
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -134,6 +153,7 @@ def set_repository(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> None:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
+    app.connect("env-check-consistency", claimed_twice)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("config-inited", set_repository)
