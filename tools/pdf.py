@@ -84,11 +84,16 @@ def places_of(part: PdfReader, address: str, start: int) -> dict[str, Place]:
 
 
 def lead_inside(writer: PdfWriter, places: dict[str, Place]) -> None:
-    """Let links to what has a place lead there, others on a page of the book to its beginning."""
+    """Let links to what has a place lead there, others on a page of the book to its beginning.
+
+    Those to other files of the site lead nowhere: a reader of the PDF has none.
+    """
     for link in links(writer):
         action = link.get("/A")
         address = unquote(str(action.get_object().get("/URI", ""))) if action else ""
         place = places.get(address) or places.get(address.partition("#")[0])
+        if address.startswith("file:") and not place:
+            del link["/A"]
         if place:
             sheet, *point = place
             at = [NullObject() if x is None else FloatObject(x) for x in (*point, None)]
