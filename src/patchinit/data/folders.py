@@ -221,6 +221,7 @@ def _look(file: Path) -> _Picture:
 def _is_grey(picture: Image.Image) -> bool:
     """Whether a file is stored without colour: by its mode, or by a palette of greys."""
     if picture.mode in ("P", "PA") and picture.palette is not None:
+        picture.load()  # older Pillows have the file's own bytes until then
         colours = np.frombuffer(picture.palette.tobytes(), np.uint8)
         channels = len(picture.palette.mode)
         rgb = colours[: len(colours) // channels * channels].reshape(-1, channels)[:, :3]
