@@ -105,7 +105,8 @@ def lead_inside(writer: PdfWriter, places: dict[str, Place]) -> None:
 
 def join(site: Path, names: list[str]) -> PdfWriter:
     """The pages of a site in this order, as one document."""
-    writer, places = PdfWriter(), {}
+    writer = PdfWriter()
+    places: dict[str, Place] = {}
     with Browser() as browser:
         page = browser.page()
         for name in names:
