@@ -205,7 +205,9 @@ def _reading(file: Path) -> Iterator[None]:
     try:
         yield
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        text = f"{file} can't be read as an image ({error}); repair or remove it"
+        text = (
+            f"{file} can't be read as an image ({error}); repair it, or move it out of the folder"
+        )
         raise DatasetDamaged(text) from error
 
 
