@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,46 +16,57 @@ SEEDS = (0, 2**32 - 1)  #: the range of seeds that all generators take
 
 
 def check_parameters(seed: Any = 0, /, **parameters: tuple) -> None:
-    """Refuse what a chapter can't compute with, by the parameter's name.
+    """Refuse numbers that a chapter can't compute with, by the parameter's name.
 
     Parameters
     ----------
     seed : int
         From 0 to 2**32 - 1.
     **parameters : (value, least), (value, least, most) or (value, choices)
-        By name, with bounds that are allowed, or a collection of all that is. A list has each of
-        its items checked, and at least one. Integers are asked for unless the least is a float.
+        By name, with the bounds that are allowed, or a list of all that is. Where the least is a
+        float, fractions are.
 
     Raises
     ------
     ValueError
-        It names the parameter, the value and the bounds.
+        It names the parameter, the value and what is allowed.
 
     Examples
     --------
-    >>> check_parameters(3, n_draws=(2, 2), shares=([0.1, 0.2], 0.01, 0.5))
+    >>> check_parameters(3, n_draws=(2, 2), share=(0.1, 0.01, 0.5))
     """
-    for name, (value, least, *most) in ({"seed": (seed, *SEEDS)} | parameters).items():
-        if isinstance(least, Collection):
-            if value not in least:
-                among = ", ".join(map(str, least))
-                raise ValueError(f"{name}={value!r} should be one of {among}")
-            continue
-        whole = isinstance(least, Integral)
-        items = value if isinstance(value, (list, tuple)) else [value]
-        kind = Integral if whole else Real
-        if items and all(
-            isinstance(item, kind)
-            and not isinstance(item, bool)
-            and least <= item <= (most[0] if most else item)
-            for item in items
+    for name, (value, *bounds) in ({"seed": (seed, *SEEDS)} | parameters).items():
+        if not _allowed(value, *bounds):
+            raise ValueError(f"{name}={value!r} should be {_words('', *bounds)}")
+
+
+def check_lists(**parameters: tuple) -> None:
+    """The same of lists, of which each item is checked; ValueError also for none.
+
+    >>> check_lists(shares=([0.1, 0.2], 0.01, 0.5))
+    """
+    for name, (values, *bounds) in parameters.items():
+        if not (
+            isinstance(values, (list, tuple))
+            and values
+            and all(_allowed(value, *bounds) for value in values)
         ):
-            continue
-        what = "an integer" if whole else "a number"
-        if isinstance(value, (list, tuple)):
-            what = f"a list of one or more {'integers' if whole else 'numbers'}"
-        bounds = f"from {least:,} to {most[0]:,}" if most else f"of {least:,} or more"
-        raise ValueError(f"{name}={value!r} should be {what} {bounds}")
+            words = _words("a list of one or more, each ", *bounds)
+            raise ValueError(f"{name}={values!r} should be {words}")
+
+
+def _allowed(value: Any, least: Any, most: float = math.inf) -> bool:
+    if isinstance(least, list):
+        return value in least
+    kind = Integral if isinstance(least, Integral) else Real
+    return isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most
+
+
+def _words(before: str, least: Any, most: float = math.inf) -> str:
+    if isinstance(least, list):
+        return f"{before}one of {', '.join(map(str, least))}"
+    what = "an integer" if isinstance(least, Integral) else "a number"
+    return f"{before}{what} " + (f"from {least} to {most}" if most < math.inf else f">= {least}")
 
 
 def check_images(side: int, *, least: int = 1, classes: int = 1, **images: Images) -> None:
