@@ -97,7 +97,8 @@ def pictures(folder, shape, n=30):
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_least_of_everything_on_pictures_of_ones_own(number, stand_ins, monkeypatch, tmp_path):
     """Nothing kept is infinite or no number, and nothing is decided by such data."""
-    shape = (1, 24, 40) if int(number) % 2 else (3, 24, 40)
+    shape = (3, 16, 16) if int(number) % 2 else (1, 16, 40)
+    shape = (3, 24, 40) if number == "08" else shape
     folder = pictures(tmp_path / "holiday", shape)
     kept = kept_by(number, monkeypatch, dataset=folder, **LEAST[number])
     texts = {name: str(getattr(value, "data", value)) for name, value in kept.items()}

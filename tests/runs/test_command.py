@@ -261,6 +261,8 @@ def test_status_of_a_folder_that_is_not_there(tiny, made, capsys):
         assert main(["status", "tiny", flag, "nowhere"]) == 1
         printed = capsys.readouterr()
         assert f"{flag} nowhere is not there" in printed.err and "waiting" not in printed.out
+    assert main(["collect", "tiny", "--folder", "nowhere"]) == 1
+    assert "--folder nowhere is not there" in capsys.readouterr().err
     shutil.rmtree(tiny / "runs")
     assert main(["status", "tiny", "--seeds", "1", "--datasets", "digits", "--quiet"]) == 0
     assert capsys.readouterr().out == "tiny: 2 finished\n"  # collected before

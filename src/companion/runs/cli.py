@@ -115,18 +115,19 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _look_in(folder: Path, results: Path) -> None:
-    """UsageError where runs are to be looked for in a folder that is not there.
+def _look_in(**folders: Path) -> None:
+    """UsageError where runs are to be looked for in a folder, by its flag, that is not there.
 
-    Those of the defaults need not both be there: what was collected before is found without runs/.
+    Those of the defaults need not all be there: what was collected before is found without runs/.
     """
-    for flag, path, usual in (("--folder", folder, RUNS), ("--results", results, RESULTS)):
-        if path is not usual and not path.is_dir():
-            raise UsageError(f"{flag} {path} is not there; name the folder that runs were made in")
-    if not folder.is_dir() and not results.is_dir():
+    for flag, path in folders.items():
+        if path not in (RUNS, RESULTS) and not path.is_dir():
+            raise UsageError(f"--{flag} {path} is not there; name the folder that runs were made in")
+    if not any(path.is_dir() for path in folders.values()):
+        names = " nor ".join(f"{path}/" for path in folders.values())
         raise UsageError(
-            f"neither {folder}/ nor {results}/ is in {Path.cwd()}; go where runs were made, or name "
-            "their folder: --folder PATH"
+            f"neither {names} is in {Path.cwd()}; go where runs were made, or name their folder: "
+            "--folder PATH"
         )
 
 
@@ -294,7 +295,7 @@ def _epochs(left: dict[PlannedRun, State]) -> dict[PlannedRun, int]:
 
 def _status(options: argparse.Namespace) -> None:
     planned = _planned(options)
-    _look_in(options.folder, options.results)
+    _look_in(folder=options.folder, results=options.results)
     width = max((len(run.name) for _, runs in planned for run in runs), default=0)
     everything: list[State] = []
     everything_unlike: list[State] = []
@@ -328,6 +329,8 @@ def _counts(states: list[State], unlike: list[State]) -> str:
 
 def _collect(options: argparse.Namespace) -> int:
     failed = 0
+    if options.folder != RUNS:
+        _look_in(folder=options.folder)
     for name in dict.fromkeys(options.studies):
         try:
             # Without the folders: they name a machine, and the records are the same wherever.

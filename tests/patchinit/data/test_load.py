@@ -304,7 +304,7 @@ def test_an_unreadable_or_truncated_image_is_named(tmp_path, kept):
     draw(tmp_path, size=(40, 40))
     broken = tmp_path / "dog" / "1.png"
     broken.write_bytes(broken.read_bytes()[:kept] or b"no image")
-    words = r"dog/1\.png can't be read as an image .*; repair it, or move it elsewhere"
+    words = r"dog/1\.png can't be read as an image .*; repair it, or move it out of the folder"
     with pytest.raises(DatasetDamaged, match=words):
         load_images(tmp_path)
 
