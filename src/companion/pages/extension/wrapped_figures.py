@@ -18,9 +18,9 @@ class WrapPictures(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         for figure in self.document.findall(nodes.figure):
-            for image in figure.children:
+            for place, image in enumerate(figure.children):
                 if isinstance(image, nodes.image):
-                    image.replace_self(nodes.container("", image, classes=["picture"]))
+                    figure[place] = nodes.container("", image, classes=["picture"])
 
 
 def setup(app: Sphinx) -> None:
