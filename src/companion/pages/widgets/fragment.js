@@ -43,7 +43,7 @@ function paintFilter(canvas, weights, [channels, side], peak, stops) {
   paint(canvas, side, side, p => color(range(channels).map(c => weights[c * area + p] / peak), stops));
 }
 
-// While a pointer is down, unless `down` says false: `move` with its place as shares of the sides.
+// While a pointer is down, unless `down` is false: `move` with its place in shares.
 function drag(on, move, down = () => {}) {
   const place = event => {
     const box = on.getBoundingClientRect();
