@@ -1,5 +1,6 @@
 // The text under a hit is prose: as in the index, a cell of a notebook has captions alone.
-if (typeof Search !== "undefined") {
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return; // Sphinx's searchtools.js, which comes later
   const whole = Search.htmlToText;
   Search.htmlToText = (page, anchor) => {
     const parsed = new DOMParser().parseFromString(page, "text/html");
@@ -7,4 +8,4 @@ if (typeof Search !== "undefined") {
       cell.replaceWith(...cell.querySelectorAll("figcaption, caption"));
     return whole(parsed.documentElement.outerHTML, anchor);
   };
-}
+});

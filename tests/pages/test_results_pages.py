@@ -32,6 +32,7 @@ def test_every_listed_claim_has_a_chapter_a_figure_and_a_table():
     assert {n for n, claim in CLAIMS.items() if claim.of_the_paper} == set(range(1, 31))
     assert {claim.group for claim in CLAIMS.values()} == set(tables)
     for claim in CLAIMS.values():
+        assert len(claim.label.split()) in (range(2, 5) if claim.of_the_paper else (0,))
         labels = CHAPTERS[claim.chapter].read_text()
         assert claim.figure is None or f'"name": "{claim.figure}"' in labels, claim.number
 
