@@ -32,7 +32,7 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make pdf         print the built book as one PDF (needs Chromium)'
-	@echo 'make measure     how long the pages of the built book are, and how much of them is code'
+	@echo 'make measure     of each chapter: length, first picture, code, sideways scroll, letters in figures'
 	@echo 'make test        run the tests'
 	@echo 'make lint        style, notebooks without outputs, types of the method, who imports whom'
 	@echo 'make lowest      test the method and the runs on the lowest versions that pyproject.toml lets in;'

@@ -214,11 +214,42 @@ def test_centres_are_moved_by_mouse_finger_and_keyboard(show, lloyd):
     assert abs(inertia() - steps(points, start, 0)[0]) > 8 * wide
     browser.touch(at(1.0, -1.5), at(*start[2]))
     assert inertia() == pytest.approx(steps(points, start, 0)[0], abs=8 * wide)
+    # Away from the centres there is nothing to hold, and a finger scrolls the page.
+    empty = max(
+        ((x, y) for x in np.linspace(-0.9, 0.9, 19) for y in np.linspace(-0.9, 0.9, 19)),
+        key=lambda p: np.hypot(*(np.array(p) * limit - start).T).min(),
+    )
     show(page)
+    before = inertia()
+    browser.mouse(at(empty[0] * limit, empty[1] * limit), at(0, 0))
+    assert inertia() == before
     browser.press(".plane", "4", "ArrowUp", "ArrowUp", "ArrowLeft")
     centres = start.copy()
     centres[3] += np.array([-1, 2]) * limit / 25
     assert inertia() == pytest.approx(steps(points, centres, 0)[0], abs=0.00051)
+
+
+def test_a_thumb_passes_the_pads(show, lloyd, window):
+    browser = show(
+        "<p style='height: 700px'>Above.</p>" + lloyd[2] + window[2] + "<p style='height: 900px'>",
+        width=390,
+    )
+    browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    try:
+        for selector, point in ((".plane", (0.02, 0.95)), (".image", (0.95, 0.95))):
+            x, y = browser.place(selector, *point)
+            top = browser.run("scrollY")
+            browser.touch(*((x, y - 20 * i) for i in range(10)))
+            browser.until(f"scrollY > {top + 50}")
+    finally:
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    held = "getComputedStyle(document.querySelector('%s')).touchAction"
+    assert [browser.run(held % one) for one in (".grip", ".image .frame")] == ["none"] * 2
+
+
+def test_sliders_are_high_enough_for_a_finger(show):
+    browser = show(turn_html({"Glorot (0.45)": 0.45}, step=0.02))
+    assert browser.run("document.querySelector('[type=range]').offsetHeight") >= 24
 
 
 def test_another_number_of_centres(show, lloyd):

@@ -50,6 +50,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",
+            "axes.titlelocation": "left",  # in sight where a narrow screen shows the left part
             "legend.frameon": False,
             "image.interpolation": "nearest",
         }

@@ -6,7 +6,8 @@ from sphinx.application import Sphinx
 
 MODULES = (
     "claims_page", "rules_table", "thumbnails", "site", "website",
-    "kept_values", "chapter_map", "dark_charts", "citations", "predictions",
+    "kept_values", "chapter_map", "dark_charts", "citations", "expect", "predictions",
+    "code_bars", "search", "wrapped_figures",
 )  # fmt: skip
 
 
