@@ -1,0 +1,86 @@
+"""A race of two starts: a small network is trained in the reader's browser."""
+
+import html
+import zlib
+from base64 import b64encode
+from io import BytesIO
+
+import torch
+from matplotlib.image import imsave
+from torch import Tensor
+
+from ..drag import packed
+from ..fragment import as_base64, fragment, source
+
+#: Adam's learning rate is a tenth of `rate` in the last fifth of the epochs.
+RECIPE = {"batch": 32, "epochs": 10, "rate": 0.01}
+HIDDEN = 16  # filters of the second convolution
+
+
+def race_html(images: Tensor, labels: Tensor, banks: dict[str, Tensor], *, n_train: int) -> str:
+    """A race of two starts of a small network's first layer, trained in the browser.
+
+    The network is a convolution, batch normalisation, a ReLU, a second convolution with filters of
+    the same size, the mean of each map, and a linear layer.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 1, s, s)
+        From 0 to 1, stored in 255ths; the first `n_train` are trained on, the others tested.
+    labels : Tensor of shape (N,)
+        Classes, from 0.
+    banks : dict of str to Tensor of shape (R, F, 1, k, k)
+        Starts by their names, two or more; race number n takes the bank (n - 1) mod R of each.
+    n_train : int
+        From 1 to N - 1.
+    """
+    shapes = {tuple(bank.shape) for bank in banks.values()}
+    shape = next(iter(shapes), ())
+    if len(banks) < 2 or len(shapes) != 1 or len(shape) != 5 or shape[2] != 1 != shape[3]:
+        raise ValueError(f"banks have shapes {sorted(shapes)}; two of one (R, F, 1, k, k) are wanted")
+    side = images.shape[-1]
+    if images.ndim != 4 or images.shape[1:] != (1, side, side) or side < 2 * shape[3] - 1:
+        least = 2 * shape[3] - 1
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; (N, 1, s, s) with s >= {least} is wanted"
+        )
+    if not 1 <= n_train < len(images) == len(labels) < 2**16:
+        raise ValueError(
+            f"n_train={n_train} of {len(images)} images with {len(labels)} labels; at least one "
+            "image to train on and one to test, a label each, and fewer than 65,536 are wanted"
+        )
+    sizes = {"side": side, "k": shape[3], "filters": shape[1], "hidden": HIDDEN}
+    pixels = (images * 255).round().to(torch.uint8).numpy().tobytes()
+    data = {
+        "names": list(banks),
+        "bank": packed(torch.cat(list(banks.values())), bits=16),
+        "images": b64encode(zlib.compress(pixels, 9)).decode(),
+        "labels": as_base64(labels.numpy(), "u1"),
+        "worker": source(__package__, "network.js"),
+        "setting": RECIPE | {"sizes": sizes | {"classes": int(labels.max()) + 1}, "train": n_train},
+    }
+    return fragment(
+        "drag drag-race",
+        "A race of two starts",
+        source(__package__, "race.html"),
+        data,
+        still=_still(banks),
+        css=source("companion.pages.widgets", "drag.css") + source(__package__, "race.css"),
+        js=source(__package__, "race.js"),
+    )
+
+
+def _still(banks: dict[str, Tensor]) -> str:
+    """The first bank of each start in a row, and a sentence."""
+    rows = []
+    for name, (bank, *_) in banks.items():
+        row = torch.cat([torch.nn.functional.pad(one[0], (0, 1)) for one in bank], 1)[:, :-1]
+        peak, picture = row.abs().max().item() or 1.0, BytesIO()
+        imsave(picture, row.numpy(), cmap="RdBu_r", vmin=-peak, vmax=peak, format="png")
+        address = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
+        image = f'<img src="{address}" alt="{len(bank)} filters in a row">'
+        rows.append(f'<tr><th scope="row">{html.escape(name)}</th><td>{image}</td></tr>')
+    return (
+        '<div class="still"><p>The race is run in your browser, and its scripts are off. These '
+        f"are the starts to choose from.</p><table>{''.join(rows)}</table></div>"
+    )
