@@ -103,16 +103,6 @@ const arc = (x, y, radius, angle) => {
   return line(`M${x + radius} ${y}A${radius} ${radius} 0 0 0 ${tip}`, 'arc');
 };
 
-// Numbers from 0 to 1 that are the same for every reader (mulberry32).
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 // Starts each figure of this kind that has not been started: a page may hold several, and a
 // notebook may put one in after loading. `start` gets the figure, its data, and how to find a part.
 function begin(kind, start) {

@@ -21,6 +21,16 @@ function assign(points, centres) {
   return {centres, nearest, means, inertia: inertia / points.length};
 }
 
+// Numbers from 0 to 1 that are the same for every reader (mulberry32).
+function generator(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 begin('drag-lloyd', (root, {points: stored, step, start, most}, find) => {
   const flat = int16(stored), points = range(flat.length / 2).map(i => [flat[2 * i] * step, flat[2 * i + 1] * step]);
   const limit = 1.05 * step * flat.reduce((top, v) => Math.max(top, Math.abs(v)), 0), random = generator(1);

@@ -8,20 +8,18 @@ from io import BytesIO
 import torch
 from matplotlib.image import imsave
 from torch import Tensor
+from torch.nn.functional import pad
+
+from companion.argument.races import HIDDEN, RECIPE
 
 from ..drag import packed
 from ..fragment import as_base64, fragment, source
-
-#: Adam's learning rate is a tenth of `rate` in the last fifth of the epochs.
-RECIPE = {"batch": 32, "epochs": 10, "rate": 0.01}
-HIDDEN = 16  # filters of the second convolution
 
 
 def race_html(images: Tensor, labels: Tensor, banks: dict[str, Tensor], *, n_train: int) -> str:
     """A race of two starts of a small network's first layer, trained in the browser.
 
-    The network is a convolution, batch normalisation, a ReLU, a second convolution with filters of
-    the same size, the mean of each map, and a linear layer.
+    The network and its training are those of `companion.argument.races.races`.
 
     Parameters
     ----------
@@ -37,7 +35,9 @@ def race_html(images: Tensor, labels: Tensor, banks: dict[str, Tensor], *, n_tra
     shapes = {tuple(bank.shape) for bank in banks.values()}
     shape = next(iter(shapes), ())
     if len(banks) < 2 or len(shapes) != 1 or len(shape) != 5 or shape[2] != 1 != shape[3]:
-        raise ValueError(f"banks have shapes {sorted(shapes)}; two of one (R, F, 1, k, k) are wanted")
+        raise ValueError(
+            f"banks have shapes {sorted(shapes)}; two of one (R, F, 1, k, k) are wanted"
+        )
     side = images.shape[-1]
     if images.ndim != 4 or images.shape[1:] != (1, side, side) or side < 2 * shape[3] - 1:
         least = 2 * shape[3] - 1
@@ -71,16 +71,17 @@ def race_html(images: Tensor, labels: Tensor, banks: dict[str, Tensor], *, n_tra
 
 
 def _still(banks: dict[str, Tensor]) -> str:
-    """The first bank of each start in a row, and a sentence."""
+    """The first bank of each start, a row for each, and a sentence."""
     rows = []
-    for name, (bank, *_) in banks.items():
-        row = torch.cat([torch.nn.functional.pad(one[0], (0, 1)) for one in bank], 1)[:, :-1]
-        peak, picture = row.abs().max().item() or 1.0, BytesIO()
-        imsave(picture, row.numpy(), cmap="RdBu_r", vmin=-peak, vmax=peak, format="png")
-        address = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
-        image = f'<img src="{address}" alt="{len(bank)} filters in a row">'
-        rows.append(f'<tr><th scope="row">{html.escape(name)}</th><td>{image}</td></tr>')
+    for bank, *_ in banks.values():
+        apart = pad(bank[:, 0] / (bank.abs().max() or 1.0), (0, 1, 0, 1))  # white lines between
+        rows.append(torch.cat(list(apart), 1))
+    picture = BytesIO()
+    imsave(picture, torch.cat(rows).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, format="png")
+    address = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
+    names = html.escape(", ".join(banks))
     return (
-        '<div class="still"><p>The race is run in your browser, and its scripts are off. These '
-        f"are the starts to choose from.</p><table>{''.join(rows)}</table></div>"
+        f'<figure class="still"><img src="{address}" alt="{len(banks)} rows of filters">'
+        f"<figcaption>The race is run in your browser, and its scripts are off. These are the "
+        f"starts to choose from, from the top: {names}.</figcaption></figure>"
     )

@@ -152,6 +152,16 @@ function network({side, k, filters: F, hidden: H, classes: C}) {
   return {weights: w, gradients: g, loss, adam, right};
 }
 
+// Numbers from 0 to 1 that are the same for every reader (mulberry32).
+function generator(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 // Two networks from two banks that share all else: a seed's other weights, and the order of its batches.
 function race({sizes, windows, labels, train, batch, epochs, rate}, seed, banks) {
   const random = generator(seed), {k, filters, hidden, classes} = sizes, area = k * k, [one, two] = [network(sizes), network(sizes)];

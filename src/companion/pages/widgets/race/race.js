@@ -23,7 +23,7 @@ begin('drag-race', (root, {names, bank, images, labels, worker, setting, colors}
   async function employ() {
     const unpacked = new Blob([bytes(images)]).stream().pipeThrough(new DecompressionStream('deflate'));
     const pixels = Float64Array.from(new Uint8Array(await new Response(unpacked).arrayBuffer()), level => level / 255);
-    const made = new Worker(URL.createObjectURL(new Blob([generator, '\n', worker], {type: 'text/javascript'})));
+    const made = new Worker(URL.createObjectURL(new Blob([worker], {type: 'text/javascript'})));
     made.onmessage = ({data}) => data.id === now?.id && receive(data);
     made.onerror = failed;
     made.postMessage({setting: {...setting, images: pixels, labels: bytes(labels)}});
