@@ -122,7 +122,10 @@ def results(browser, page, seeds, pair=(0, 2)):
         const banks = {list(pair)}.map(j => given.starts[i][j]);
         const advance = race({{...setting, windows, labels: given.labels}}, seed, banks);
         const early = advance(1000).right;
-        for (;;) {{ const {{step, last, right}} = advance(1000); if (step === last) return [early, right]; }}
+        for (;;) {{
+          const {{step, last, right}} = advance(1000);
+          if (step === last) return [early, right];
+        }}
       }});
     }})()""")
 
@@ -255,7 +258,8 @@ IMAGES, LABELS = torch.rand(9, 1, 8, 8), torch.zeros(9, dtype=torch.long)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"banks": {"a": torch.ones(2, 4, 1, 3, 3)}}, "two of one"),
+        ({"banks": {"a": torch.ones(2, 4, 1, 3, 3)}}, "two or more of one shape"),
+        ({"banks": {n: torch.ones(2, 4, 1, 3, 2) for n in "ab"}}, "two or more of one shape"),
         ({"banks": {n: torch.ones(2, n, 1, 3, 3) for n in (1, 2)}}, r"\(2, 1, 1, 3, 3\)"),
         ({"images": torch.rand(9, 3, 8, 8)}, r"\(9, 3, 8, 8\)"),
         ({"images": torch.rand(9, 1, 4, 4)}, "s >= 5"),

@@ -28,24 +28,27 @@ def races(
     labels : Tensor of shape (N,)
         Classes, from 0.
     banks : Tensor of shape (S, R, F, 1, k, k)
-        Filters of the first convolution.
+        Filters of the first convolution; s is at least 2 k - 1.
     """
     (S, R, F), k = banks.shape[:3], banks.shape[-1]
     n, C, batch = S * R, int(labels.max()) + 1, int(RECIPE["batch"])
     # No ReLU stands behind the second convolution, so the mean may be taken before it.
+    first = nn.Conv2d(S, n * F, k, groups=S, bias=False)
     second = nn.Conv2d(n * F, n * HIDDEN, k, groups=n)
     last = nn.Conv2d(n * HIDDEN, n * C, 1, groups=n)
     model = nn.Sequential(
-        nn.Conv2d(S, n * F, k, groups=S, bias=False), nn.BatchNorm2d(n * F), nn.ReLU(),
+        first, nn.BatchNorm2d(n * F), nn.ReLU(),
         nn.AvgPool2d(images.shape[-1] - 2 * (k - 1), stride=1), second, last, nn.Flatten(),
     ).to(images)  # fmt: skip
     with torch.no_grad():
-        model[0].weight.copy_(banks.flatten(0, 2))
+        first.weight.copy_(banks.flatten(0, 2))
         for layer, fans in ((second, (F + HIDDEN) * k * k), (last, HIDDEN + C)):
             each = layer.weight.unflatten(0, (S, R, -1))
             drawn = 2 * torch.rand(each[:, :1].shape, generator=generator) - 1
             each.copy_(drawn * math.sqrt(6 / fans))  # Glorot's limit
-            layer.bias.zero_()
+        for bias in (second.bias, last.bias):
+            assert bias is not None  # as these layers were made
+            bias.zero_()
     epochs = int(RECIPE["epochs"])
     optimiser = torch.optim.Adam(model.parameters(), lr=RECIPE["rate"])
     slower = torch.optim.lr_scheduler.MultiStepLR(optimiser, [epochs - epochs // 5])

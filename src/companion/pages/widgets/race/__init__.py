@@ -31,16 +31,20 @@ def race_html(images: Tensor, labels: Tensor, banks: dict[str, Tensor], *, n_tra
         Starts by their names, two or more; race number n takes the bank (n - 1) mod R of each.
     n_train : int
         From 1 to N - 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others, or N is 65,536 or more.
     """
     shapes = {tuple(bank.shape) for bank in banks.values()}
     shape = next(iter(shapes), ())
-    if len(banks) < 2 or len(shapes) != 1 or len(shape) != 5 or shape[2] != 1 != shape[3]:
-        raise ValueError(
-            f"banks have shapes {sorted(shapes)}; two of one (R, F, 1, k, k) are wanted"
-        )
-    side = images.shape[-1]
-    if images.ndim != 4 or images.shape[1:] != (1, side, side) or side < 2 * shape[3] - 1:
-        least = 2 * shape[3] - 1
+    one = len(shapes) == 1 and len(shape) == 5 and shape[2] == 1 and shape[3] == shape[4]
+    if not one or len(banks) < 2:
+        wanted = "two or more of one shape (R, F, 1, k, k)"
+        raise ValueError(f"banks={list(banks)} have shapes {sorted(shapes)}; {wanted} are wanted")
+    side, least = images.shape[-1], 2 * shape[3] - 1
+    if images.ndim != 4 or images.shape[1:] != (1, side, side) or side < least:
         raise ValueError(
             f"images have shape {tuple(images.shape)}; (N, 1, s, s) with s >= {least} is wanted"
         )

@@ -75,7 +75,7 @@ begin('drag-race', (root, {names, bank, images, labels, worker, setting, colors}
     if (now.left) return start(now.left - 1);
     const [a, b] = called(), lead = Math.abs(right[0] - right[1]);
     report(`Race ${now.seed}, after ${epochs} epochs: ${a} ${percent(right[0])}, ${b} ${percent(right[1])} of ${tested} test images. ` +
-      (lead ? `${right[0] > right[1] ? a : b} is ahead by ${lead} image${lead > 1 ? 's' : ''}.` : 'The two are level.'));
+      (lead ? `Ahead by ${lead} image${lead > 1 ? 's' : ''}: ${right[0] > right[1] ? a : b}.` : 'The two are level.'));
   }
 
   function pause() {
