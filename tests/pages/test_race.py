@@ -173,11 +173,12 @@ def test_again_breaks_off_and_leaves_one_worker(show):
     """What is broken off is not counted, and what comes after it is not disturbed by it."""
     page = race_page()
     browser = show(COUNT_WORKERS + page)
-    browser.click(".go")
+    # At once, while the worker is still being made, and amid a race.
+    browser.run("['.go', '.again'].forEach(name => document.querySelector(name).click())")
     browser.until("document.querySelector('output').textContent.includes('epoch 2')")
     browser.click(".again")
-    browser.click(".again")
     text = ended(browser)
+    assert browser.run("document.querySelector('path.first').getAttribute('d')").count("L") == 20
     assert text.startswith("Race 3,") and browser.run("made.length") == 1
     found = results(browser, page, [3])
     assert browser.run(ROWS) == tally(found) and sum(browser.run(ROWS)[1]) == 1

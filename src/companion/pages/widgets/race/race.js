@@ -37,8 +37,9 @@ begin('drag-race', (root, {names, bank, images, labels, worker, setting, colors}
   }
 
   function ask(message) {
+    const full = {id: now.id, ...message};  // by the time it is sent, another race may be on
     helper ??= employ();
-    helper.then(made => made.postMessage({id: now.id, ...message}), failed);
+    helper.then(made => made.postMessage(full), failed);
   }
 
   // The next race of the chosen pair, and so many after it; one that is on its way is broken off.
