@@ -20,7 +20,7 @@ from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
 from tests.browser import browser_or_skip
-from tests.fragments import embedded, stored
+from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
 UNNAMED = """[...document.querySelectorAll('[role=img]')]
@@ -433,6 +433,7 @@ def test_on_a_phone(show, window, lloyd, reference, dark):
         sample_size_html(reference, bank, leading=7, still=STILL),
         turn_html({"Glorot's filters (0.45)": 0.45, "components (1)": 1.0}),
         your_image_html(reference),
+        race_page(),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)
