@@ -110,7 +110,7 @@ def _make(options: argparse.Namespace) -> None:
     n = len(batches.files)
     print(f"{options.output}: {len(bank)} filters, {options.method}, from {n} pictures")
     if batches.n_skipped:
-        print(f"patchinit: {batches.n_skipped} files are no pictures", file=sys.stderr)
+        print(f"patchinit: files that are no pictures: {batches.n_skipped}", file=sys.stderr)
 
 
 def _check_picture(file: Path) -> None:
