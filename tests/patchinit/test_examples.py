@@ -10,6 +10,8 @@ import torchvision
 from PIL import Image
 
 from patchinit import initialize_first_layer_
+from patchinit.filters import principal_components
+from patchinit.patches import extract_patches
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +53,18 @@ def test_readme():
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     exec(compile(code_block("README.md"), "README.md", "exec"), {"model": model, "images": images})
     assert not torch.equal(model[0].weight, before)
+
+
+def test_the_eight_lines_of_the_readme_are_the_method(images):
+    _, code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    lines = [line for line in code.splitlines() if line and not line.startswith("import")]
+    assert len(lines) == 8 and "patchinit" not in code
+    images[0, :, :8] = 0.5  # some patches are constant
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3))
+    exec(compile(code, "README.md", "exec"), {"model": model, "images": images})
+    expected = principal_components(extract_patches(images, 3), 16).filters
+    cosines = (model[0].weight.detach() * expected).flatten(1).sum(1)
+    torch.testing.assert_close(cosines.abs(), torch.ones(16), atol=1e-4, rtol=0)
 
 
 def rows_of(page: str, heading: str) -> list[list[str]]:
