@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from patchinit import initialize_first_layer_
 
-_SMALL = re.compile(r"nano|pico|femto|atto|tiny|small|mini|micro|xxs|_xs|_s\d?\b|18|26|_0|a0|b0")
+_SMALL = re.compile(r"nano|pico|femto|atto|tiny|small|mini|micro|xxs|_xs|_s\d?\b|18|26|_0|[ab]0\b")
 
 
 class Convolutions(TorchDispatchMode):

@@ -293,7 +293,7 @@ def streamed_patches(
     def smallest() -> tuple[Tensor, Tensor]:
         drawn = torch.cat(keys)
         order = drawn.argsort()[:n_patches]
-        return torch.cat(kept)[order.to(kept[0].device)], drawn[order]
+        return torch.cat(kept)[order], drawn[order]
 
     for batch in batches:
         rows, cols = output_size(batch, size, stride, dilation)

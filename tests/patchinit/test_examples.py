@@ -9,7 +9,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from patchinit import initialize_first_layer_
+from patchinit import initialize_first_layer_, make_filters
 from patchinit.filters import principal_components
 from patchinit.patches import extract_patches
 
@@ -45,6 +45,22 @@ def test_own_network(tmp_path, monkeypatch, capsys):
     torch.testing.assert_close(cosines, torch.eye(64) * norm, atol=1e-5, rtol=1e-4)
     assert "principal_components (64, 3, 7, 7)" in capsys.readouterr().out
     assert len(code_block("book/use-it.md").strip().splitlines()) <= 12
+
+
+def test_a_bank_is_kept(tmp_path, monkeypatch):
+    page = (ROOT / "book/use-it.md").read_text()
+    (code,) = re.findall(
+        r"```python\n(from patchinit.filters import FilterBank\n.*?)```", page, re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    model = torch.nn.Module()
+    model.conv1 = torch.nn.Conv2d(5, 4, (2, 3))
+    bank = make_filters("cosine_basis", torch.empty(0), (4, 5, 2, 3))
+    names = {"model": model, "bank": bank}
+    exec(compile(code, "use-it.md", "exec"), names)
+    assert torch.equal(model.conv1.weight, bank.filters) and Path("bank.png").exists()
+    assert names["keras_kernel"].shape == (2, 3, 5, 4)
+    assert names["keras_kernel"][1, 2, 4, 3] == bank.filters[3, 4, 1, 2]
 
 
 def test_readme():
