@@ -212,7 +212,7 @@ class _Origins:
 
 
 def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What reaches the first layer of checked images, on the CPU and checked; seen some at a time.
+    """What reaches the first layer of checked images, on their device; seen some at a time.
 
     Where that is the images themselves they are not copied, and uint8 stays so.
     """
@@ -230,7 +230,7 @@ def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
 
     if all(unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
         return images
-    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
+    return check_images(torch.cat([seen.to(images.device) for _, seen in pieces()]))
 
 
 def input_of_all_calls(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ Axes, here and everywhere: N images, C channels, H and W pixels, P patches, F fi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,7 +52,7 @@ def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
 
 # A public function that takes images, or patches, has them checked here once, before anything else,
 # and hands them down to functions that take them as sound.
-def check_images(images: Tensor) -> Tensor:
+def check_images(images: Any) -> Tensor:
     """The images as they came, once they are (N, C, H, W), uint8 or floating point, and finite.
 
     Raises TypeError for another type, ValueError for another shape, an empty axis, NaN or infinity.
@@ -85,6 +86,41 @@ def check_images(images: Tensor) -> Tensor:
             "(torch.isfinite(images).flatten(1).all(1) tells which are sound)"
         )
     return images
+
+
+def check_batches(images: Iterable) -> Iterator[Tensor]:
+    """Checked images of an iterable of batches, each a tensor or (images, ...), one at a time.
+
+    TypeError or ValueError as `check_images`, with the batch's number; where there is no batch, or
+    one of another shape (C, H, W) or dtype than the first.
+    """
+    first: Tensor | None = None
+    number = -1
+    for number, batch in enumerate(images):
+        batch = batch[0] if isinstance(batch, tuple | list) and len(batch) else batch
+        try:
+            check_images(batch)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batch {number} of images: {error}") from error
+        first = batch[:0] if first is None else first
+        for what, given, wanted in (
+            ("shape (C, H, W)", tuple(batch.shape[1:]), tuple(first.shape[1:])),
+            ("dtype", batch.dtype, first.dtype),
+        ):
+            if given != wanted:
+                raise ValueError(
+                    f"batch {number} of images has {what} {given}, the first has {wanted}; make "
+                    "them alike, by resizing or converting"
+                )
+        yield batch
+    if number < 0:
+        raise ValueError("images yields no batch; pass a fresh iterable, if it was used up before")
+
+
+def is_stream(images: object) -> TypeGuard[Iterable]:
+    """Whether images come as an iterable of batches, and not as a tensor or something else."""
+    others = Tensor | np.ndarray | str | bytes | Mapping
+    return isinstance(images, Iterable) and not isinstance(images, others)
 
 
 def _all_finite(images: Tensor) -> bool:
@@ -216,7 +252,14 @@ def some_patches(
     if n_patches is None or n_patches >= total:
         columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
         return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
-    chosen = _distinct(total, n_patches, generator)
+    return _picked(images, _distinct(total, n_patches, generator), size, stride, dilation)
+
+
+def _picked(
+    images: Tensor, chosen: Tensor, size: tuple[int, int], stride: int, dilation: int
+) -> Tensor:
+    """The patches of these places in the order of `extract_patches`."""
+    rows, cols = output_size(images, size, stride, dilation)
     row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []
     at_a_time = min(65_536, max(1, VALUES_AT_A_TIME // (images.shape[1] * size[0] * size[1])))
@@ -227,6 +270,47 @@ def some_patches(
         picked = images[image[:, None, None], :, down[:, :, None], across[:, None, :]]
         patches.append(as_float(picked.permute(0, 3, 1, 2)))  # from (p, kh, kw, C)
     return torch.cat(patches)
+
+
+def streamed_patches(
+    batches: Iterable[Tensor],
+    size: tuple[int, int],
+    n_patches: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """`some_patches` of checked batches, whose number nobody knows before the last.
+
+    Each patch draws a random number, and those of the smallest stay: the same patches however the
+    images are cut into batches. Holds three times n_patches at most, beside a batch.
+    """
+    kept: list[Tensor] = []
+    keys: list[Tensor] = []
+    held, total, limit = 0, 0, float("inf")
+
+    def smallest() -> tuple[Tensor, Tensor]:
+        drawn = torch.cat(keys)
+        order = drawn.argsort()[:n_patches]
+        return torch.cat(kept)[order], drawn[order]
+
+    for batch in batches:
+        rows, cols = output_size(batch, size, stride, dilation)
+        for part in batch.split(max(1, n_patches // (rows * cols))):
+            drawn = torch.rand(len(part) * rows * cols, dtype=torch.float64, generator=generator)
+            total += len(drawn)
+            new = (drawn < limit).nonzero().flatten()
+            if len(new) > n_patches:
+                new = new[drawn[new].argsort()[:n_patches]]
+            if len(new):
+                kept.append(_picked(part, new, size, stride, dilation))
+                keys.append(drawn[new])
+                held += len(new)
+            if held > 2 * n_patches:
+                best, least = smallest()
+                kept, keys, held, limit = [best], [least], n_patches, least.max().item()
+    return smallest()[0] if total > n_patches else torch.cat(kept)
 
 
 def _distinct(total: int, n: int, generator: torch.Generator | None) -> Tensor:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Shape = tuple[int, int, int, int]  # (F, C, kh, kw)
 
@@ -51,9 +56,111 @@ class FilterBank:
     beside: tuple[str, ...] = field(default=(), kw_only=True)
     #: What the filters are, and how many, in their order, where not all are the method's own.
     parts: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
+    #: What `make_filters` was asked for, by the names of its arguments.
+    settings: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    #: Number of "images", their "channels" and "size" [H, W], by `make_filters`; empty without any.
+    learned_from: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.filters)
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the bank to a file in the safetensors format, which any of its readers opens.
+
+        Everything is kept: filters and eigenvalues or shares as tensors, all else in the header, as
+        a JSON text under the one key "bank". The same bank gives the same bytes. A file that is
+        there is replaced once the new one is whole.
+
+        Parameters
+        ----------
+        path : str or path
+            By custom ending in ``.safetensors``.
+
+        Raises
+        ------
+        ValueError
+            Filters, or what is known of them, that `FilterBank.load` would refuse.
+        OSError
+            The file can't be written; one that was there is as it was.
+
+        Examples
+        --------
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     FilterBank(torch.ones(4, 3, 5, 5), "my own").save(f"{folder}/bank.safetensors")
+        ...     FilterBank.load(f"{folder}/bank.safetensors").filters.shape
+        torch.Size([4, 3, 5, 5])
+        """
+        from .bank_file import save_bank
+
+        save_bank(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike) -> FilterBank:
+        """The bank that `save` wrote, of the class that it had.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        FilterBank
+            A `PrincipalComponents` or `Clusters` if it was one; on the CPU, in memory of its own.
+
+        Raises
+        ------
+        ValueError
+            The file is no bank, of another version of the format, cut short, or holds filters
+            that are not (F, C, kh, kw) in float32, or not finite. The text names the file.
+        OSError
+            It can't be read.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pathlib.Path(folder, "photo.png").write_bytes(bytes(100))
+        ...     FilterBank.load(f"{folder}/photo.png")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: .../photo.png is no bank of filters: ...
+        """
+        from .bank_file import load_bank
+
+        return load_bank(path)
+
+    def show(self, *, n_cols: int | None = None, scale: float | None = None) -> Figure:
+        """The filters as a figure of matplotlib, which a notebook shows; pyplot is not touched.
+
+        Three channels are drawn in colour, zero as mid-grey; one from blue (negative) over white
+        to red. Of any other number each channel is a line of its own, a filter a column.
+
+        Parameters
+        ----------
+        n_cols : int, optional
+            Filters in a line. By default at most 16.
+        scale : float, optional
+            Above 0: the weight at the ends of the colour scale, which all filters share. By default
+            the largest magnitude in the bank.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib, which ``pip install 'patchinit[show]'`` brings.
+
+        Examples
+        --------
+        >>> import torch
+        >>> FilterBank(torch.ones(4, 3, 5, 5), "my own").show().axes[0].get_title()
+        'my own: 4 filters of 3x5x5'
+        """
+        try:
+            from .picture import figure_of
+        except ImportError as error:
+            text = "pictures of filters need matplotlib: pip install 'patchinit[show]'"
+            raise ImportError(text) from error
+        return figure_of(self, n_cols=n_cols, scale=scale)
 
 
 def with_norm(filters: Tensor, norm: float | None) -> Tensor:
