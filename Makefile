@@ -27,7 +27,7 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check readme FORCE
+.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv lowest newest book-alone chapters executed release binder-check readme FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
@@ -35,6 +35,8 @@ help:
 	@echo 'make measure     of each chapter: length, first picture, code, sideways scroll, letters in figures'
 	@echo 'make test        run the tests'
 	@echo 'make lint        style, notebooks without outputs, types of the method, who imports whom'
+	@echo 'make lowest      test the method and the runs on the lowest versions that pyproject.toml lets in;'
+	@echo '                 make newest: on the newest (PYTHON=python3.13: of another Python)'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
 	@echo 'make check       run the gates alone, on what is built'
@@ -157,6 +159,13 @@ lint: .venv/.installed
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-logo
 
+# Each in an environment of its own, without the lock's constraints.
+lowest newest: .venv/.locked
+	@$(PY) -m uv venv --no-config --quiet --clear --python $(PYTHON) .venv-$@
+	@$(PY) -m uv pip install --no-config --python .venv-$@/bin/python --editable '.[ray,companion,test]' \
+	  --resolution $(if $(filter lowest,$@),lowest-direct,highest)
+	@.venv-$@/bin/python -m pytest -n $(TEST_JOBS) tests/patchinit tests/runs
+
 # The chapters again, as an older processor with one thread would compute them: the same verdicts.
 portable: .venv/.installed
 	@$(PY) -m tools.portable
@@ -180,4 +189,4 @@ clean:
 	rm -rf _build
 
 distclean: clean
-	rm -rf .venv .venv-binder src/*.egg-info
+	rm -rf .venv .venv-* src/*.egg-info

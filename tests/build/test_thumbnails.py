@@ -25,9 +25,9 @@ def test_a_picture_is_made_small_and_never_larger(size, small):
     assert image.size == small and image.convert("RGB").getpixel((9, 9)) == (255, 165, 0)
 
 
-def build(folder, label, notebook):
+def build(folder, label, notebook, more="", builder="html"):
     """The page that a book with one chapter makes of a thumbnail, and what Sphinx prints."""
-    (folder / "notebooks").mkdir()
+    (folder / "notebooks").mkdir(exist_ok=True)
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         "extensions = ['myst_nb', *(f'companion.pages.extension.{name}' for name in "
@@ -36,9 +36,11 @@ def build(folder, label, notebook):
         "numfig = True\nhtml_theme = 'basic'\n"
     )
     (folder / "index.md").write_text(
-        f"# Book\n\n```{{thumbnail}} {label}\n```\n\n```{{toctree}}\nnotebooks/01-dot\n```\n"
+        f"# Book\n\n```{{thumbnail}} {label}\n```\n\n"
+        f"```{{toctree}}\nnotebooks/01-dot\n{more}\n```\n"
     )
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", folder, folder / "html"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "-b", builder]
+    command += [folder, folder / "html"]
     done = subprocess.run(command, capture_output=True, text=True)
     page = folder / "html/index.html"
     return page.read_text() if page.exists() else "", done
@@ -96,6 +98,29 @@ def test_an_alt_text_has_what_was_found(tmp_path):
     assert (
         'On 2026-11-25 the lead was <span class="pasted-text">\N{MINUS SIGN}2.04</span>' in chapter
     )
+
+
+@pytest.mark.parametrize("builder", ["singlehtml", "latex"])
+def test_alt_texts_of_pages_in_one_document(tmp_path, builder):
+    """Each has the values of its own page, also where two keep other values by one name."""
+    other = with_alt("Another lead, of {lead:.1f} points.")
+    other["cells"] = json.loads(
+        json.dumps(other["cells"]).replace("-2.0449", "3.5").replace("fig-dot", "fig-other")
+    )
+    (tmp_path / "notebooks").mkdir()
+    (cell,) = [c for c in other["cells"] if "figure" in c["metadata"].get("mystnb", {})]
+    cell["metadata"]["tags"] = ["hide-cell"]  # folded
+    (tmp_path / "notebooks/02-other.ipynb").write_text(json.dumps(other))
+    chapter = with_alt("A lead of {lead:.1f} points.")
+    _, done = build(tmp_path, "fig-dot", chapter, "notebooks/02-other", builder)
+    assert done.returncode == 0, done.stderr
+    (made,) = [path for path in (tmp_path / "html").iterdir() if path.suffix in (".html", ".tex")]
+    text = made.read_text()
+    assert not re.search(r"lead:\.", text)
+    if builder == "singlehtml":  # LaTeX has no alt texts
+        alts = re.findall('<img[^>]*alt="(A.*?)"', text)
+        lead = "A lead of \N{MINUS SIGN}2.0 points."
+        assert alts == [lead, lead, "Another lead, of 3.5 points."]
 
 
 @pytest.mark.parametrize("place", ["{load:.1f}", "{lead:.1q}"])

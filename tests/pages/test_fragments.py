@@ -8,16 +8,22 @@ from bs4 import BeautifulSoup
 
 from companion.pages.explorer import explorer_html
 from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.race import race_html
 from companion.pages.widgets.sample_size import sample_size_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
-from tests.fragments import banks, embedded, explorer_bank
+from tests.fragments import banks, embedded, explorer_bank, race_banks, race_page
 from tools import page_gates
 
 STILL = """See <above> & "beyond"."""
 HOSTILE = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
 EDGE = torch.tensor([-1.0, 0, 1]).expand(3, 3, 3)
+
+
+def hostile_banks():
+    one, two, _ = race_banks().values()
+    return {HOSTILE: one, "b": two}
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def fragments(generator):
         "lloyd": lloyd_html(points, points[:5], still=STILL),
         "turn": turn_html({"Glorot (0.45)": 0.45, "components (1)": 1.0}),
         "your image": your_image_html(reference),
+        "race": race_page(),
         "explorer": explorer_html(runs, still_alt=STILL),
     }
 
@@ -58,11 +65,12 @@ def test_page_gates_of_two_of_each_on_a_page(fragments, tmp_path):
         window_html(torch.ones(3, 8, 8), {HOSTILE: EDGE}, start=(0, 0), still=HOSTILE),
         turn_html({HOSTILE: 1.0}),
         your_image_html(None, name=HOSTILE),
+        race_html(torch.rand(9, 1, 8, 8), torch.arange(9), hostile_banks(), n_train=6),
         explorer_html(
             [explorer_bank(dataset=HOSTILE, method=HOSTILE, norm=HOSTILE)], still_alt=HOSTILE
         ),
     ],
-    ids=["window", "turn", "your image", "explorer"],
+    ids=["window", "turn", "your image", "race", "explorer"],
 )
 def test_hostile_names(page):
     soup = BeautifulSoup(page, "html.parser")
@@ -77,7 +85,7 @@ def test_without_scripts_a_still_and_nothing_else(fragments):
         still, app, *rest = [tag for tag in root.find_all(recursive=False) if tag.name != "style"]
         assert still.name == "noscript" and app.has_attr("hidden"), name
         assert {tag.name for tag in rest} == {"script"}
-        own = name in ("turn", "your image", "explorer")
+        own = name in ("turn", "your image", "race", "explorer")
         assert still.get_text().strip() if own else still.get_text() == STILL
 
 

@@ -20,7 +20,7 @@ from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
 from tests.browser import browser_or_skip
-from tests.fragments import embedded, stored
+from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
 UNNAMED = """[...document.querySelectorAll('[role=img]')]
@@ -386,6 +386,17 @@ def test_what_is_no_photograph(show, reference, tmp_path, generator):
     assert browser.run("document.querySelector('[download]').hidden")
 
 
+def test_the_same_file_is_read_anew(show, reference, tmp_path, generator):
+    """The page asks for it: scale your photograph down in its file, and choose that again."""
+    browser = show(your_image_html(reference))
+    path = tmp_path / "photo.png"
+    for size in ((60, 80), (30, 40), (30, 40)):  # the last time nothing has changed
+        picture(path, generator, size)
+        browser.run("document.querySelector('.summary').textContent = ''")
+        assert choose(browser, path).startswith(f"{size[1]} × {size[0]} pixels")
+        assert len(table(browser)[0]) == 27
+
+
 def test_without_a_reference(show, tmp_path, generator):
     browser = show(your_image_html(None))
     picture(tmp_path / "photo.png", generator)
@@ -422,6 +433,7 @@ def test_on_a_phone(show, window, lloyd, reference, dark):
         sample_size_html(reference, bank, leading=7, still=STILL),
         turn_html({"Glorot's filters (0.45)": 0.45, "components (1)": 1.0}),
         your_image_html(reference),
+        race_page(),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)

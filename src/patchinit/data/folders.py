@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from .catalogue import DATASETS
 from .images import SPLITS, Images
 from .published import DatasetDamaged
 
@@ -97,7 +99,9 @@ def read_folder(path: Path, split: str, size: tuple[int, int] | None) -> Images:
             "bits or fewer, and would come out nearly black. Scale them to 8 bits first"
         )
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-    return Images(images, torch.tensor(labels), tuple(classes), path.name, split)
+    name = os.path.basename(os.path.abspath(path))  # also of "." and ".."
+    name = f"./{name}" if name in DATASETS else name  # as `load_images` is asked for it
+    return Images(images, torch.tensor(labels), tuple(classes), name, split)
 
 
 def holds_pictures(path: Path) -> bool:
@@ -205,7 +209,9 @@ def _reading(file: Path) -> Iterator[None]:
     try:
         yield
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        text = f"{file} can't be read as an image ({error}); repair or remove it"
+        text = (
+            f"{file} can't be read as an image ({error}); repair it, or move it out of the folder"
+        )
         raise DatasetDamaged(text) from error
 
 
@@ -221,6 +227,7 @@ def _look(file: Path) -> _Picture:
 def _is_grey(picture: Image.Image) -> bool:
     """Whether a file is stored without colour: by its mode, or by a palette of greys."""
     if picture.mode in ("P", "PA") and picture.palette is not None:
+        picture.load()  # older Pillows have the file's own bytes until then
         colours = np.frombuffer(picture.palette.tobytes(), np.uint8)
         channels = len(picture.palette.mode)
         rgb = colours[: len(colours) // channels * channels].reshape(-1, channels)[:, :3]

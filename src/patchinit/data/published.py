@@ -95,7 +95,7 @@ def ensure(name: str, root: Path, download: bool) -> None:
             if hashlib.file_digest(opened, known.digest).hexdigest() != digest:
                 raise DatasetDamaged(
                     f"{path} is damaged: its {known.digest} digest is not the published one. "
-                    "Delete this file and load again: the data set is then fetched anew"
+                    "Move it aside and load again: the data set is then fetched anew"
                 )
 
 

@@ -11,6 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
@@ -18,11 +19,17 @@ SCRIPT = "tex-chtml.js"  # MathJax's
 FONTS = "output/chtml/fonts/woff-v2"
 # Glued values: by a role, and by a directive; verdicts and costs come from the chapters too.
 GLUED = re.compile(r"\.ipynb::|^:doc: .*\.ipynb$|\{verdict\}|\{claims-|\{chapter-", re.MULTILINE)
-# https://github.com/owner/name, ssh://git@github.com/owner/name, git@github.com:owner/name; a user
-# or token is dropped.
+# A remote as git takes it, with a scheme (https://github.com/owner/name) or without
+# (git@github.com:owner/name); a user or token is dropped.
+HOST = r"(?:www\.|ssh\.)?github\.com"
 REMOTE = re.compile(
-    r"(?:(?:https|ssh)://)?(?:[^@/]+@)?github\.com(?::\d+)?[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+    rf"(?:(?:https?|git|ssh|git\+ssh|ssh\+git)://(?:[^@/\\\s]+@)?{HOST}(?::\d+)?/"
+    rf"|(?:[^@:/\\\s]+@)?{HOST}:/?)"
+    r"([a-z\d-]+/(?!\.{1,2}(?:/|$))[\w.-]+?)(?:\.git)?/?",
+    re.ASCII | re.IGNORECASE,
 )
+ORIGIN = "refs/remotes/origin/"  # what git knows of its branches
+LOGGER = logging.getLogger(__name__)
 
 
 def costs(executed: Path) -> dict[str, tuple[float, float]]:
@@ -68,6 +75,23 @@ def dependants(
     ]
 
 
+def claimed_twice(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of a target's name on two pages: a link to it leads to either.
+
+    Sphinx itself warns only where the target has a title or a caption.
+    """
+    pages: dict[str, str] = {}
+    for page in sorted(env.found_docs):
+        document = env.get_doctree(page)
+        for name in (name for name, explicit in document.nametypes.items() if explicit):
+            target = document.ids.get(document.nameids.get(name))
+            if target is None or isinstance(target, nodes.footnote | nodes.citation):
+                continue  # of the page alone
+            if pages.setdefault(name, page) != page:
+                message = f"the link target {name!r} is on {pages[name]} too: rename one of them"
+                LOGGER.warning(message, location=page)
+
+
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Put of MathJax into the book what a page needs: sphinx-mathjax-offline would copy 24 MB."""
     if exception is not None or app.builder.format != "html":
@@ -92,28 +116,32 @@ def repository(folder: str | os.PathLike[str]) -> tuple[str, str]:
     """(address, branch) on GitHub of the book in `folder`: of the hosted build, else of `origin`.
 
     The address is empty where there is none: an invented one would lead to somebody else's code.
+    So is the branch where none is known to be at `origin`.
     """
     hosted = os.environ.get
     if name := hosted("GITHUB_REPOSITORY"):
         remote = f"{hosted('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
         # A pull request builds from a merge that no reader can open: link to what it goes into.
-        branch = hosted("GITHUB_BASE_REF") or hosted("GITHUB_REF_NAME")
+        branch = hosted("GITHUB_BASE_REF") or hosted("GITHUB_REF_NAME", "main")
     else:
         top = git(folder, "rev-parse", "--show-toplevel")
         if not top or not Path(top, "_toc.yml").is_file():  # unpacked inside another repository
             return "", ""
         remote = git(folder, "remote", "get-url", "origin")
-        head = git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD")
-        branch = head.removeprefix("origin/") or git(folder, "branch", "--show-current")
+        there = git(folder, "for-each-ref", "--format=%(refname:lstrip=3)", ORIGIN).split()
+        head = git(folder, "symbolic-ref", f"{ORIGIN}HEAD").removeprefix(ORIGIN)
+        own = git(folder, "rev-parse", "--symbolic-full-name", "@{upstream}").removeprefix(ORIGIN)
+        likely = (head, own, git(folder, "branch", "--show-current"), "main", "master")
+        branch = next((name for name in likely if name in there), "")
     match = REMOTE.fullmatch(remote)
-    return (f"https://github.com/{match[1]}" if match else ""), branch or "main"
+    return (f"https://github.com/{match[1]}" if match else ""), branch
 
 
 def set_repository(app: Sphinx, config: Config) -> None:
     """Point the launch buttons at the repository, or leave them out."""
     options = config.html_theme_options
     address, branch = repository(app.srcdir)
-    if address:
+    if address and branch:
         options |= {"repository_url": address, "repository_branch": branch}
         buttons = ("use_repository_button", "use_edit_page_button", "use_issues_button")
         options |= {"path_to_docs": "", **dict.fromkeys(buttons, True)}
@@ -125,6 +153,7 @@ def set_repository(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> None:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
+    app.connect("env-check-consistency", claimed_twice)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("config-inited", set_repository)

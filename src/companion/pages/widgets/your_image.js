@@ -174,7 +174,11 @@ begin('drag-your_image', (root, {bank, leading, name, colors}, find) => {
     table.hidden = false;
   }
 
-  file.onchange = () => file.files[0] && read(file.files[0]);
+  file.onchange = () => {
+    const [chosen] = file.files;
+    file.value = '';  // or the same file, changed meanwhile and chosen again, would not be read
+    if (chosen) read(chosen);
+  };
   const over = on => find('.drop').classList.toggle('over', on);
   root.ondragover = event => { event.preventDefault(); over(true); };
   root.ondragleave = () => over(false);
