@@ -254,9 +254,9 @@ def test_a_caption_neither_scrolls_nor_fades(browser, site, width):
 
 def test_the_search_finds_prose_and_captions_and_no_code(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
-    terms = set(re.findall(r'[{,]"?(\w+)"?:', index[index.index("terms:") :]))
-    assert {"okapi", "wallabi", "rest", "riddl"} <= terms
-    assert not {"zebra", "quokka", "gnu"} & terms
+    words = set(re.findall(r"\w+", index))
+    assert {"okapi", "wallabi", "rest", "riddl"} <= words
+    assert not {"zebra", "quokka", "gnu"} & words
 
 
 def test_the_text_under_a_hit_has_no_code(browser, site):
