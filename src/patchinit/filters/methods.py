@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..moments import PatchMoments, moments_of
-from ..patches import check_images, plain_arithmetic, some_patches
+from ..patches import as_integer, check_generator, check_images, plain_arithmetic, some_patches
 from .bank import FilterBank, TooManyFilters, check_norm, check_shape
 from .baselines import (
     cosine_basis,
@@ -192,6 +192,8 @@ def bank_of(
     fewer, and "fill" adds their negatives and then random orthonormal filters.
     """
     n_filters, channels, height, width = check_shape(shape)
+    check_generator(generator)
+    max_patches = as_integer("max_patches", max_patches)
     if not isinstance(both_signs, bool) or (both_signs and n_filters % 2):
         raise ValueError(
             f"both_signs={both_signs!r} should be False, or True for an even number of filters, "
@@ -217,8 +219,6 @@ def bank_of(
     if method.needs in ("shape", "patches"):
         options["generator"] = generator
     if method.needs == "patches":
-        if max_patches < 1:
-            raise ValueError(f"max_patches={max_patches} should be >= 1")
         limit = max(own, MAX_VALUES // (channels * height * width))
         learn_from = some_patches(
             images, size, min(max_patches, limit),
