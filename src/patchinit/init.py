@@ -27,10 +27,11 @@ from .layers import (
     first_input,
     input_of_all_calls,
     inputs_of,
+    takes_bytes,
     undisturbed,
     used_weight,
 )
-from .patches import as_float, check_images, output_size, plain_arithmetic
+from .patches import as_float, check_generator, check_images, output_size, plain_arithmetic
 from .stem import Stem, named_layer, plain, refuse_adapters, stem_of, warn_of_normalisation
 
 
@@ -232,8 +233,9 @@ def initialize_first_layer_(
         convolution without a layer counts as well, unless its weight is a buffer or holds nothing
         to learn, as a blur's; so does a frozen layer, which stays frozen.
     images : Tensor of shape (N, C, H, W)
-        Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
-        point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
+        Images as the network is fed them, on any device; uint8 or any floating point. uint8 goes
+        in as it is where the network takes it and converts it itself, else divided by 255. The
+        network gets copies, floating point in the dtype of its convolutions. The paper uses 100.
         What stands before the convolution (as a normalisation) is applied to them, to as many at
         a time as hold 33 million values, and at most 100.
     method : str
@@ -293,20 +295,22 @@ def initialize_first_layer_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep", "fill"):
         raise ValueError(f"too_many={too_many!r} should be 'error', 'keep' or 'fill'")
     way_out = ". too_many='keep' leaves the other filters alone, too_many='fill' adds to these"
     way_out *= chosen.bounded and too_many == "error"
     check_images(images)
     check_model(model)
-    probe = as_float(images[:2])
+    as_bytes = takes_bytes(model, images[:2])
+    probe = images[:2] if as_bytes else as_float(images[:2])
     with undisturbed(model, probe) as state:
         name, stem = _chosen_layer(model, probe, layer)
         state.restore()  # that went through the whole network
         found = plain(name, stem.layers[name])
         refuse_adapters(model, stem, name)
         with _naming(name, way_out):
-            inputs = first_input(model, found, images)
+            inputs = first_input(model, found, images, as_bytes)
             bank = _bank_for(
                 found, inputs, chosen, norm, generator, max_patches, stride,
                 both_signs=both_signs, too_many=too_many,
@@ -408,10 +412,13 @@ def initialize_all_layers_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
-    images = as_float(check_images(images))
+    check_images(images)
     check_model(model)
+    if not takes_bytes(model, images[:2]):
+        images = as_float(images)
     way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
     banks: dict[str, FilterBank] = {}
     written: list[nn.Conv2d] = []
