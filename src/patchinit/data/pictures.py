@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .published import DatasetDamaged
@@ -61,7 +61,9 @@ def look(file: Path) -> Picture:
     with _reading(file):
         tags = _tiff_tags(file)
         facts = _of_tiff(file, tags) if tags else {}
-        with Image.open(file) as picture:
+        if _head(file, 8).startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
+            facts = _of_jpeg_2000(file)
+        with _open(file, tags) as picture:
             kind = picture.format or ""
             if kind not in _FORMATS:
                 raise _refused(file, f"is a file of the format {kind}")
@@ -72,8 +74,6 @@ def look(file: Path) -> Picture:
                 facts = _of_ppm(picture)
             elif kind == "TGA":  # bits of a pixel that are for its transparency
                 facts = {"opaque": not _head(file, 18)[17] & 15}
-            elif kind == "JPEG2000":
-                facts = _of_jpeg_2000(file)
             if kind in ("JPEG", "MPO") and picture.mode == "CMYK" and "adobe" not in picture.info:
                 raise _refused(file, "is a CMYK JPEG that leaves open whether it is inverted")
             if picture.mode == "F":
@@ -201,9 +201,11 @@ def _of_jpeg_2000(file: Path) -> dict[str, Any]:
     opacity = alpha >= 0 and (n - 1).to_bytes(2, "big") + b"\0\1" in (
         kinds[6 * k : 6 * k + 4] for k in range(n)
     )
+    depth = parts[0][0] + 1
+    if n > 1 and depth > 8:  # Pillow turns the brightest of them black
+        raise _refused(file, f"is a JPEG 2000 of colours of {depth} bits")
     if n not in (1, 3) and not (n in (2, 4) and opacity):
         raise _refused(file, f"holds {n} bands, more than grey or colour")
-    depth = parts[0][0] + 1
     return {"white": (2**depth - 1) << (16 - depth), "sixteen": depth == 16}
 
 
@@ -227,6 +229,26 @@ def _tiff_tags(file: Path) -> dict[int, Any]:
     return pages[0]
 
 
+def _open(file: Path, tags: dict[int, Any]) -> Image.Image:
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        if not tags:
+            raise
+        # As 16 bits of which white is 0, the high byte first.
+        raise _refused(
+            file, f"is {_tiff_kind(tags)}, in an order of bytes that isn't read"
+        ) from error
+
+
+def _tiff_kind(tags: dict[int, Any]) -> str:
+    depth = "/".join(map(str, sorted(set(tags.get(258, (1,))))))
+    return (
+        f"a TIFF of {tags.get(277, 1)} bands of {depth} bits in photometric interpretation "
+        f"{tags.get(262)}"
+    )
+
+
 def _of_tiff(file: Path, tags: dict[int, Any]) -> dict[str, Any]:
     photometric, n, extra = tags.get(262), tags.get(277, 1), tuple(tags.get(338, ()))
     bits, formats = tuple(tags.get(258, (1,))), tuple(tags.get(339, (1,)))
@@ -248,9 +270,8 @@ def _of_tiff(file: Path, tags: dict[int, Any]) -> dict[str, Any]:
         or (photometric == 5 and tags.get(332, 1) != 1)  # inks of another kind
         or (photometric == 6 and tags.get(259, 1) != 7)  # only JPEG says how it is scaled
     ):
-        depth = "/".join(map(str, sorted(set(bits))))
-        what = f"is a TIFF of {n} bands of {depth} bits in photometric interpretation {photometric}"
-        raise _refused(file, f"{what}{', stored one by one' * separate}, which isn't read")
+        what = f"{_tiff_kind(tags)}{', stored one by one' * separate}"
+        raise _refused(file, f"is {what}, which isn't read")
     return {
         "white": 2 ** bits[0] - 1, "inverted": photometric == 0 and bits[0] == 16,
         "sixteen": bits[0] == 16,

@@ -324,6 +324,28 @@ def test_other_formats_under_a_known_ending_are_named(tmp_path, kind):
         read(tmp_path, "x.png", data)
 
 
+@pytest.mark.parametrize("depths", [(4,), (8,) * 5, (8,) * 4, (12,) * 3, (135,), (8, 8, 16)])
+def test_what_pillow_gives_wrongly_of_jpeg_2000_is_refused(tmp_path, depths):
+    """Bands of 4 bits end at 240, white of 12 bits and colour is black, a fourth is no opacity."""
+    size = struct.pack(">HIIIIIIIIH", 0, 8, 4, 0, 0, 8, 4, 0, 0, len(depths))
+    size += b"".join(bytes([depth - 1, 1, 1]) for depth in depths)
+    data = b"\xff\x4f\xff\x51" + struct.pack(">H", len(size) + 2) + size
+    with pytest.raises(DatasetDamaged, match=r"x\.jp2 (is a JPEG 2000|holds \d bands)"):
+        read(tmp_path, "x.jp2", data)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("opacity", [False, True])
+def test_jpeg_2000(tmp_path, bits, opacity):
+    values = grey(bits)
+    picture = Image.fromarray(values.astype(f"u{bits // 8}"))
+    if bits == 8 and opacity:
+        picture = Image.merge("LA", [picture, Image.new("L", picture.size, 255)])
+    picture.save(tmp_path / "x.jp2", num_resolutions=1)
+    found = read(tmp_path, "x.jp2", (tmp_path / "x.jp2").read_bytes())
+    assert torch.equal(found, shown(values, 2**bits - 1))
+
+
 # --- Orientation ---------------------------------------------------------------------------------
 
 
