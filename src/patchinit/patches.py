@@ -326,7 +326,7 @@ def standardize_patches(patches: Tensor) -> Standardized:
     Warns
     -----
     UserWarning
-        Of patches with a large offset a tenth vary too little for their dtype, and are dropped.
+        Of patches with a large offset 2 % vary too little for their dtype, and are dropped.
 
     Examples
     --------
@@ -389,8 +389,8 @@ def constant_tolerance(images: Tensor) -> float:
 
 
 def warn_of_rounding(n_lost: int, n_patches: int) -> None:
-    """UserWarning if a tenth of the patches vary, but count as constant."""
-    if n_lost >= 0.1 * n_patches:
+    """UserWarning if a fiftieth of the patches vary, but count as constant."""
+    if n_lost >= 0.02 * n_patches:
         warnings.warn(
             f"{n_lost / n_patches:.0%} of the patches vary by no more than a few roundings of "
             "float32 and are left out as constant: the images have a large offset beside their "
