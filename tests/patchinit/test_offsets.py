@@ -57,7 +57,7 @@ def test_float32_as_far_as_its_rounding_allows():
     for make in (
         lambda: patch_moments(images, 3),
         lambda: standardize_patches(extract_patches(images, 3)),
-        lambda: kmeans(extract_patches(images, 3)[:2000], 5),
+        lambda: kmeans(extract_patches(images, 3)[::25], 5),
     ):
         with pytest.warns(UserWarning, match="of the patches vary by no more than"):
             make()
