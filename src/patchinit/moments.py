@@ -12,11 +12,15 @@ from .patches import (
     CONSTANT_TOLERANCE,
     VALUES_AT_A_TIME,
     as_float,
+    as_integer,
     as_pair,
+    as_steps,
     check_contrast,
     check_images,
+    constant_tolerance,
     output_size,
     plain_arithmetic,
+    warn_of_rounding,
 )
 
 
@@ -80,7 +84,7 @@ def patch_moments(
     >>> moments.count, moments.covariance.shape
     (9000, torch.Size([27, 27]))
     """
-    size = as_pair(kernel_size)
+    size, batch_size = as_pair(kernel_size), as_integer("batch_size", batch_size)
     batches = [images] if isinstance(images, Tensor) else images
     checked = (check_images(batch) for batch in batches)
     return moments_of(
@@ -99,11 +103,13 @@ def moments_of(
     batch_size: int = 8,
 ) -> PatchMoments:
     """`patch_moments` of batches of checked images."""
-    count = constant = 0
+    stride, dilation = as_steps(stride, dilation)
+    count = constant = lost = 0
     products = None
-    for columns in _unfolded(batches, size, stride, dilation, batch_size):
+    for columns, tolerance in _unfolded(batches, size, stride, dilation, batch_size):
         if standardize:
-            constant += _standardize_columns_(columns)
+            n_constant, n_varying = _standardize_columns_(columns, tolerance)
+            constant, lost = constant + n_constant, lost + n_varying
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -118,6 +124,7 @@ def moments_of(
     if products is None:
         raise ValueError("images is empty: pass at least one image")
     used = count - constant
+    warn_of_rounding(lost, count)
     check_contrast(used, count)
     offset = total / used
     covariance = products / used - torch.outer(offset, offset)
@@ -127,9 +134,13 @@ def moments_of(
 
 def _unfolded(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
-) -> Iterator[Tensor]:
-    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten."""
+) -> Iterator[tuple[Tensor, float]]:
+    """Patches of a few images at a time, (n, d, L), float64, to be overwritten.
+
+    With each the `constant_tolerance` of its batch.
+    """
     for batch in batches:
+        tolerance = constant_tolerance(batch)
         for part in _pieces(batch, size, stride, dilation, batch_size):
             # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
             pixels = as_float(part).to(torch.float64, copy=True)
@@ -140,7 +151,7 @@ def _unfolded(
             # One copy; F.unfold takes up to three times as long in float64.
             columns = windows.contiguous().flatten(4).flatten(1, 3)
             # Images of one patch each, side by side: one product adds them all up.
-            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns, tolerance
 
 
 def _pieces(
@@ -158,13 +169,19 @@ def _pieces(
             yield part[:, :, top * stride : last * stride + span]
 
 
-def _standardize_columns_(columns: Tensor) -> int:
-    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were."""
+def _standardize_columns_(columns: Tensor, tolerance: float) -> tuple[int, int]:
+    """Standardises columns (n, d, L) in place, constant ones to zero.
+
+    Returns how many were constant, and how many of those by the rounding of their dtype alone.
+    """
     d = columns.shape[1]
+    varying = None
+    if tolerance < CONSTANT_TOLERANCE:
+        varying = columns.amin(1, keepdim=True) < columns.amax(1, keepdim=True)
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
     spread = columns.square().sum(1, keepdim=True)
-    constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
+    constant = spread <= tolerance**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
-    return int(constant.sum())
+    return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())

@@ -19,7 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
+from ..patches import (
+    AT_A_TIME,
+    as_integer,
+    check_generator,
+    plain_arithmetic,
+    standardized_rows,
+)
 from .bank import FilterBank, check_patches_suffice, with_norm
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
@@ -99,7 +105,9 @@ def kmeans(
     """
     from sklearn.cluster import KMeans  # here: it brings scipy, which nothing else needs
 
-    points, shape, constant_share = _points(patches, n_filters)
+    check_generator(generator)
+    n_init, max_iter = as_integer("n_init", n_init), as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
     fit = KMeans(
         n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
     ).fit(points)  # fmt: skip
@@ -150,9 +158,11 @@ def kmedoids(
     except ImportError as error:
         text = "k-medoids need a package that is not here: pip install kmedoids"
         raise ImportError(text) from error
-    if max_patches < n_filters:
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    if as_integer("max_patches", max_patches) < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
-    points, shape, constant_share = _points(patches, n_filters)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
     if len(points) > max_patches:
         points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
     rows = torch.from_numpy(points)
@@ -205,9 +215,9 @@ def kmedians(
     """
     from sklearn.cluster import kmeans_plusplus
 
-    if max_iter < 1:
-        raise ValueError(f"max_iter={max_iter} should be >= 1")
-    points, shape, constant_share = _points(patches, n_filters)
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
     seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
     rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)
     labels = torch.empty(0, dtype=torch.int64)
@@ -229,20 +239,20 @@ def kmedians(
     )  # fmt: skip
 
 
-def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
-    """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
+def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float, int]:
+    """Standardised float64 rows (P', d), a patch's shape, share of constant ones, n_filters.
 
     The rows are moved by the same tiny amounts on every machine: patches of few grey values, or of
     mirrored images, are often as far from one centre as from another, and a last bit would choose.
     """
     standardized, n_constant = standardized_rows(patches)
-    check_patches_suffice(n_filters, standardized)
+    n_filters = check_patches_suffice(n_filters, standardized)
     rows, moves = standardized.numpy(), np.random.default_rng(0)
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]
         part += JITTER * (2 * moves.random(part.shape) - 1)
     n_patches, channels, height, width = patches.shape
-    return rows, (channels, height, width), n_constant / n_patches
+    return rows, (channels, height, width), n_constant / n_patches, n_filters
 
 
 def _seed(generator: torch.Generator | None) -> int:
