@@ -25,6 +25,8 @@ AT_A_TIME = 20_000
 # Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
 # Images of 32x32 stay far below it at any kernel.
 VALUES_AT_A_TIME = 2**23
+# Values in float64 that stay in a processor's cache with what is made of them: 1 MB.
+VALUES_IN_CACHE = 2**17
 
 
 @contextmanager
@@ -298,19 +300,14 @@ def standardize_patches(patches: Tensor) -> Standardized:
     return Standardized(kept.reshape(-1, *patches.shape[1:]), constant)
 
 
-def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64, for what a float32's last bits could tip over.
+def standardized_blocks(patches: Tensor) -> Iterator[Tensor]:
+    """`standardize_patches` of checked ones in float64, rows (n, d) of some patches at a time.
 
-    Returns the rows, (P', d), and how many patches were constant.
+    For what a float32's last bits could tip over.
     """
-    flat = as_float(check_images(patches)).flatten(1)
-    rows, used = torch.empty(flat.shape, dtype=torch.float64), 0
-    for part in flat.split(AT_A_TIME):
-        kept, _ = _standardize_rows(part.double())
-        rows[used : used + len(kept)] = kept
-        used += len(kept)
-    check_contrast(used, len(flat))
-    return rows[:used], len(flat) - used
+    at_a_time = max(1, VALUES_IN_CACHE // patches[0].numel())
+    for part in patches.flatten(1).split(at_a_time):
+        yield _standardize_rows(as_float(part).double())[0]
 
 
 def _standardize_rows(flat: Tensor) -> tuple[Tensor, Tensor]:
