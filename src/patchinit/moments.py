@@ -19,6 +19,10 @@ from .patches import (
     plain_arithmetic,
 )
 
+# Values in a channel of a kernel from which on nearly all time goes into products, and numpy's are
+# taken: of a matrix with itself it computes the half that is needed, which torch does not.
+LARGE = 25
+
 
 @dataclass(frozen=True, eq=False)
 class PatchMoments:
@@ -100,10 +104,12 @@ def moments_of(
 ) -> PatchMoments:
     """`patch_moments` of batches of checked images."""
     count = constant = 0
-    products = None
+    products = spare = None
     for columns in _unfolded(batches, size, stride, dilation, batch_size):
         if standardize:
-            constant += _standardize_columns_(columns)
+            if spare is None or spare.shape != columns.shape:
+                spare = torch.empty_like(columns)
+            constant += _standardize_columns_(columns, spare)
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -112,8 +118,12 @@ def moments_of(
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))
-        # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
-        products.addbmm_(columns, columns.transpose(1, 2))
+        if len(columns) == 1 and size[0] * size[1] >= LARGE and columns.device.type == "cpu":
+            row = columns[0].numpy()
+            products += torch.from_numpy(row @ row.T)
+        else:
+            # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
+            products.addbmm_(columns, columns.transpose(1, 2))
         count += columns.shape[0] * columns.shape[2]
     if products is None:
         raise ValueError("images is empty: pass at least one image")
@@ -128,19 +138,24 @@ def moments_of(
 def _unfolded(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
 ) -> Iterator[Tensor]:
-    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten."""
+    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten.
+
+    Those of several images lie side by side, n = 1, where a kernel is `LARGE`, or takes a whole
+    image, so that one product adds them all up.
+    """
     for batch in batches:
         for part in _pieces(batch, size, stride, dilation, batch_size):
             # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
             pixels = as_float(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), size, strict=True):
                 pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            # (n, C, kh, kw, rows, cols)
-            windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)
+            windows = pixels[..., ::dilation, ::dilation]  # (n, C, rows, cols, kh, kw)
             # One copy; F.unfold takes up to three times as long in float64.
-            columns = windows.contiguous().flatten(4).flatten(1, 3)
-            # Images of one patch each, side by side: one product adds them all up.
-            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+            if size[0] * size[1] >= LARGE:
+                yield windows.permute(1, 4, 5, 0, 2, 3).contiguous().flatten(3).flatten(0, 2)[None]
+            else:
+                columns = windows.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(1, 3)
+                yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
 
 
 def _pieces(
@@ -158,13 +173,16 @@ def _pieces(
             yield part[:, :, top * stride : last * stride + span]
 
 
-def _standardize_columns_(columns: Tensor) -> int:
-    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were."""
+def _standardize_columns_(columns: Tensor, spare: Tensor) -> int:
+    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were.
+
+    The spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
+    """
     d = columns.shape[1]
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
-    spread = columns.square().sum(1, keepdim=True)
+    spread = torch.square(columns, out=spare).sum(1, keepdim=True)
     constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
     return int(constant.sum())

@@ -88,7 +88,8 @@ def kmeans(
     Raises
     ------
     TypeError, ValueError
-        Fewer different patches than filters; what `standardize_patches` refuses.
+        Fewer different patches than filters, n_init or max_iter below 1; what
+        `standardize_patches` refuses.
 
     Examples
     --------
@@ -98,6 +99,8 @@ def kmeans(
     tensor([[ 0.5000, -0.5000,  0.5000, -0.5000],
             [ 0.5000,  0.5000, -0.5000, -0.5000]])
     """
+    if min(n_init, max_iter) < 1:
+        raise ValueError(f"n_init={n_init} and max_iter={max_iter} should both be >= 1")
     points, shape, constant_share = _points(patches, n_filters)
     fit = lloyd(points, n_filters, n_init=n_init, max_iter=max_iter, seed=_seed(generator))
     return _bank(

@@ -4,11 +4,11 @@ Lloyd's iterations (1982) from k-means++ seeds (Arthur and Vassilvitskii, 2007),
 stopping rule and the care of empty clusters of scikit-learn's `KMeans`. Two things save work and
 change no decision:
 
-- **A cheap product, and a bound on its error.** Which centre c is nearest to a point x is read off
-  x.c - |c|^2 / 2, its *likeness*. That is computed in float32 first, where it is off by at most
-  `_error`, however the processor orders the sum. If the best likeness leads by more than twice that,
-  float64 would find the same centre. Only for the other points, one in some hundred, is it
-  computed again in float64.
+- **A cheap product, and a bound on its error.** The nearest centre c of a point x is the one of the
+  largest x.c - |c|^2 / 2, its *likeness*. That is computed in float32 first, where it is off by at
+  most `Points.error`, in whatever order a processor adds up. If the centre that the point has leads
+  by more than twice that, float64 would find the same one. Only for the other points, a few in
+  a hundred, is it computed again in float64.
 - **Points far from any border are not looked at** (Hamerly, 2010). A point's *lead* is at most its
   distance to the second nearest centre less that to its own. When centres move, it shrinks by no
   more than the way that its own centre went, and the farthest that another did. As long as it is
@@ -75,7 +75,7 @@ class Points:
         return rows
 
     def error(self, norm: float) -> float:
-        """Bound on the error of likenesses in float32, of every point to centres of norm at most norm.
+        """Bound on the error of a likeness in float32, of any point to a centre of at most this norm.
 
         With u = `UNIT`, the two factors of each of d products are rounded (2 u), and the product
         and each sum of it with others once (d u at most, in any order); then follow half of the
@@ -120,7 +120,8 @@ def _seeds(
         squares = np.square(candidates).sum(1).astype(np.float32)
         least, most = np.zeros((2, n_trials))
         for part in _parts(n):
-            gain = gains[part]  # how much closer each point would come, squared; off by less than off
+            # How much closer each point would come, squared: right to less than off.
+            gain = gains[part]
             np.matmul(points.high[part], columns, out=gain)
             gain -= squares
             gain += (nearest[part] - points.squares[part]).astype(np.float32)[:, None]
@@ -152,7 +153,11 @@ def _squared(points: Points, which: np.ndarray, centre: np.ndarray) -> np.ndarra
 
 
 def _iterate(points: Points, centres: np.ndarray, labels: np.ndarray, max_iter: int) -> Fit:
-    """Lloyd's iterations from centres and the label of the nearest one for each point."""
+    """Lloyd's iterations from centres and the label of the nearest one for each point.
+
+    An iteration assigns the points and then moves the centres; the last centres' own assignment
+    follows, if that could differ. Ends where no point moves, or the centres hardly do.
+    """
     lead = np.full(len(points), -np.inf)
     sums, counts = _sums(points, labels, len(centres)), np.bincount(labels, minlength=len(centres))
     settled = relocated = False
