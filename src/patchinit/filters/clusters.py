@@ -5,9 +5,10 @@ norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
 
 The same patches and the same generator give the same clusters on every processor and number of
 threads: equal labels, counts, order and iterations, and filters up to rounding in float32. So
-everything is computed in float64 and in general position (`_points`), and clusters of equal size
-stay in the order of their seeds. Not covered are fewer distinct patches than clusters, where some
-centres coincide, and patches that themselves differ in their last bits (a network's feature maps).
+everything is decided in float64 (for k-means see `lloyd`) and in general position (`_points`), and
+clusters of equal size stay in the order of their seeds. Not covered are fewer distinct patches than
+clusters, where some centres coincide, and patches that themselves differ in their last bits (a
+network's feature maps).
 """
 
 from __future__ import annotations

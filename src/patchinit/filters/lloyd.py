@@ -75,7 +75,7 @@ class Points:
         return rows
 
     def error(self, norm: float) -> float:
-        """Bound on the error of a likeness in float32, of any point to a centre of at most this norm.
+        """Bound on the error of a float32 likeness, of any point to a centre of this norm at most.
 
         With u = `UNIT`, the two factors of each of d products are rounded (2 u), and the product
         and each sum of it with others once (d u at most, in any order); then follow half of the
