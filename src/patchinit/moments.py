@@ -23,6 +23,10 @@ from .patches import (
     warn_of_rounding,
 )
 
+# Values in a channel of a kernel from which on nearly all time goes into products, and numpy's are
+# taken: of a matrix with itself it computes the half that is needed, which torch does not.
+LARGE = 25
+
 
 @dataclass(frozen=True, eq=False)
 class PatchMoments:
@@ -105,10 +109,12 @@ def moments_of(
     """`patch_moments` of batches of checked images."""
     stride, dilation = as_steps(stride, dilation)
     count = constant = lost = 0
-    products = None
+    products = spare = None
     for columns, tolerance in _unfolded(batches, size, stride, dilation, batch_size):
         if standardize:
-            n_constant, n_varying = _standardize_columns_(columns, tolerance)
+            if spare is None or spare.shape != columns.shape:
+                spare = torch.empty_like(columns)
+            n_constant, n_varying = _standardize_columns_(columns, tolerance, spare)
             constant, lost = constant + n_constant, lost + n_varying
         if products is None:
             d = columns.shape[1]
@@ -118,8 +124,12 @@ def moments_of(
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))
-        # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
-        products.addbmm_(columns, columns.transpose(1, 2))
+        if len(columns) == 1 and size[0] * size[1] >= LARGE and columns.device.type == "cpu":
+            row = columns[0].numpy()
+            products += torch.from_numpy(row @ row.T)
+        else:
+            # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
+            products.addbmm_(columns, columns.transpose(1, 2))
         count += columns.shape[0] * columns.shape[2]
     if products is None:
         raise ValueError("images is empty: pass at least one image")
@@ -137,7 +147,8 @@ def _unfolded(
 ) -> Iterator[tuple[Tensor, float]]:
     """Patches of a few images at a time, (n, d, L), float64, to be overwritten.
 
-    With each the `constant_tolerance` of its batch.
+    With each the `constant_tolerance` of its batch. Those of several images lie side by side,
+    n = 1, where a kernel is `LARGE`, or takes a whole image, so that one product adds them all up.
     """
     for batch in batches:
         tolerance = constant_tolerance(batch)
@@ -146,12 +157,14 @@ def _unfolded(
             pixels = as_float(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), size, strict=True):
                 pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            # (n, C, kh, kw, rows, cols)
-            windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)
+            windows = pixels[..., ::dilation, ::dilation]  # (n, C, rows, cols, kh, kw)
             # One copy; F.unfold takes up to three times as long in float64.
-            columns = windows.contiguous().flatten(4).flatten(1, 3)
-            # Images of one patch each, side by side: one product adds them all up.
-            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns, tolerance
+            if size[0] * size[1] >= LARGE:
+                columns = windows.permute(1, 4, 5, 0, 2, 3).contiguous().flatten(3)
+                yield columns.flatten(0, 2)[None], tolerance
+            else:
+                columns = windows.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(1, 3)
+                yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns, tolerance
 
 
 def _pieces(
@@ -169,10 +182,11 @@ def _pieces(
             yield part[:, :, top * stride : last * stride + span]
 
 
-def _standardize_columns_(columns: Tensor, tolerance: float) -> tuple[int, int]:
+def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> tuple[int, int]:
     """Standardises columns (n, d, L) in place, constant ones to zero.
 
-    Returns how many were constant, and how many of those by the rounding of their dtype alone.
+    Returns how many were constant, and how many of those by the rounding of their dtype alone. The
+    spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
     """
     d = columns.shape[1]
     varying = None
@@ -181,7 +195,7 @@ def _standardize_columns_(columns: Tensor, tolerance: float) -> tuple[int, int]:
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
-    spread = columns.square().sum(1, keepdim=True)
+    spread = torch.square(columns, out=spare).sum(1, keepdim=True)
     constant = spread <= tolerance**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
     return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())

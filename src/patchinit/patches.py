@@ -30,6 +30,8 @@ AT_A_TIME = 20_000
 # Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
 # Images of 32x32 stay far below it at any kernel.
 VALUES_AT_A_TIME = 2**23
+# Values in float64 that stay in a processor's cache with what is made of them: 1 MB.
+VALUES_IN_CACHE = 2**17
 
 
 @contextmanager
@@ -431,23 +433,20 @@ def standardize_patches(patches: Tensor) -> Standardized:
     return Standardized(kept.reshape(-1, *patches.shape[1:]), constant)
 
 
-def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64, for what a float32's last bits could tip over.
+def standardized_blocks(patches: Tensor) -> Iterator[Tensor]:
+    """`standardize_patches` of checked ones in float64, rows (n, d) of some patches at a time.
 
-    Returns the rows, (P', d), and how many patches were constant.
+    For what a float32's last bits could tip over.
     """
-    tolerance = constant_tolerance(check_images(patches))
-    flat = as_float(patches).flatten(1)
-    rows, used, lost = torch.empty(flat.shape, dtype=torch.float64), 0, 0
-    for part in flat.split(AT_A_TIME):
+    tolerance, lost = constant_tolerance(patches), 0
+    at_a_time = max(1, VALUES_IN_CACHE // patches[0].numel())
+    for part in patches.flatten(1).split(at_a_time):
+        part = as_float(part)
         kept, constant = _standardize_rows(part.double(), tolerance)
-        rows[used : used + len(kept)] = kept
-        used += len(kept)
         if tolerance < CONSTANT_TOLERANCE:
             lost += int((constant & (part.amin(1) < part.amax(1))).sum())
-    warn_of_rounding(lost, len(flat))
-    check_contrast(used, len(flat))
-    return rows[:used], len(flat) - used
+        yield kept
+    warn_of_rounding(lost, len(patches))
 
 
 def constant_tolerance(images: Tensor) -> float:

@@ -32,6 +32,7 @@ MAKES_NUMBERS = (
     "patchinit/filters/baselines.py",
     "patchinit/filters/clusters.py",
     "patchinit/filters/components.py",
+    "patchinit/filters/lloyd.py",
     "patchinit/filters/measures.py",
     "patchinit/filters/methods.py",
     "patchinit/data/catalogue.py",
