@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # faiss-cpu 1.15.1: Kmeans with four clusters on data with only two distinct points, (0, 0) and (1, 1),
 # 50 times each. Expected: centres at the two points, some twice or empty. Seen: an empty cluster takes
-# half of another and both are pushed apart by 1/1024, so no centre is (1, 1) any more although each
-# point is; the objective is not 0. Constant patches are such copies: drop them first.
+# half of another and both are pushed apart by 1/1024, so no centre is (1, 1) any more although half of
+# the points are. Constant patches are such copies: drop them first.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

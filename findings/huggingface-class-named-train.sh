@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # datasets 5.2.0: load_dataset("imagefolder") on one folder a class, where a class is named "train", as
 # one of CIFAR-100's is. Expected: all classes. Seen: the name is taken for a split; the other class'
-# images are left out and no labels are made, without a word. "test", "dev", "eval" and the like do the
-# same. Give data_files, or rename.
+# images are left out and no labels are made, without a word. "test" and "dev" do the same. Give
+# data_files, or rename.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

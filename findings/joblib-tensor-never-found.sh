@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # joblib 1.6.0 with torch 2.13.0: a function of a tensor behind Memory. Expected: called twice with
 # equal tensors, it computes once, as for arrays. Seen: it computes twice, since the hash of a tensor is
-# that of its pickle, which holds the address of its memory; every later process computes anew, and the
-# folder grows. Pass tensor.numpy().
+# that of its pickle, which holds the address of its memory; a later process computes anew as well, and
+# the folder grows. Pass tensor.numpy().
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

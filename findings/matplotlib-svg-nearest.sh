@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # matplotlib 3.11.2: a filter of 3x3 drawn by imshow with interpolation="nearest" and saved as SVG.
-# Expected: nine sharp squares at any size. Seen: a picture of 308x308 points at the figure's dpi
+# Expected: nine sharp squares at any size. Seen: a picture of 308 by 308 pixels at the figure's dpi
 # without image-rendering, which viewers smooth when enlarged; "none" embeds the nine values and says
 # that they stay sharp. For vector files: "none".
 set -euo pipefail
@@ -34,5 +34,5 @@ def embedded(interpolation):
 wide, sharp = embedded("nearest")
 assert wide > 200 and not sharp
 assert embedded("none") == (3, True)
-print(f"as found: nearest puts a picture {wide} points wide into the SVG, none one of 3 that stays sharp")
+print(f"as found: nearest puts a picture {wide} pixels wide into the SVG, none one of 3 that stays sharp")
 CODE

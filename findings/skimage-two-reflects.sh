@@ -12,7 +12,7 @@ env/bin/pip install --quiet --disable-pip-version-check \
   'scikit-image==0.26.0' 'numpy==2.4.6' 'scipy==1.17.1'
 env/bin/python - <<'CODE'
 import numpy as np
-from skimage.filters import rank_order, correlate_sparse, median
+from skimage.filters import correlate_sparse
 from skimage.transform import AffineTransform, warp
 
 row = np.array([[1.0, 2, 3, 4, 5]])

@@ -2,7 +2,7 @@
 # torch 2.13.0: a checkpoint of Adam(fused=True) is loaded beside a model that was moved to
 # channels_last since. Expected: the same steps, or an error. Seen: the moments keep the old layout and
 # the fused step walks both by memory, so each weight takes the moments of another, without a word;
-# fused=False is right. Move the state along, or load before the model is moved.
+# fused=False is right. Bring the moments into the layout of the weights after loading.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -2,7 +2,7 @@
 # torch 2.13.0: kaiming_normal_ with mode="fan_out" on a depthwise convolution of 64 channels. Expected:
 # a deviation of sqrt(2 / 9), since each filter goes to one map of 9 weights. Seen: sqrt(2 / (64 * 9)),
 # eight times too small: the shape of the weight holds no groups, and the count of all outputs is taken;
-# "fan_in" is right. Gradients shrink by that factor a layer.
+# "fan_in" is right. The signal shrinks by that factor in each such layer.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

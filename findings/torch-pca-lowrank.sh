@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.13.0: pca_lowrank of 5000 points of 27 features, small enough for an exact decomposition.
 # Expected: the principal components. Seen: six of them, each call others (it draws from the global
-# generator and takes no other), and for a slowly falling spectrum singular values up to a tenth too
-# small. torch.linalg.svd is exact, and leaves the random state of the run alone.
+# generator and takes no other), and for a slowly falling spectrum singular values well below the
+# exact ones. torch.linalg.svd is exact, and leaves the random state of the run alone.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
