@@ -64,7 +64,7 @@ def random_patches(
     usable = standardize_patches(patches).patches
     n_filters = check_patches_suffice(n_filters, usable.flatten(1))
     order = torch.randperm(len(usable), generator=generator)
-    chosen = first_directions(usable.flatten(1), order.to(usable.device), n_filters)
+    chosen = first_directions(usable.flatten(1), order, n_filters)
     return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 

@@ -251,7 +251,7 @@ def _points(patches: Tensor, n_filters: int) -> tuple[Points, tuple[int, int, in
     n_patches, channels, height, width = check_images(patches).shape
     moves = np.random.default_rng(0)
     blocks = (
-        rows.numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
+        rows.cpu().numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
         for rows in standardized_blocks(patches)
     )
     points = Points(blocks, n_patches, channels * height * width)
