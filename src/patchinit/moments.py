@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,9 +21,10 @@ from .patches import (
     plain_arithmetic,
 )
 
-# Values in a channel of a kernel from which on nearly all time goes into products, and numpy's are
-# taken: of a matrix with itself it computes the half that is needed, which torch does not.
+# Values in a channel of a kernel from which on `_large` takes over.
 LARGE = 25
+# Values that it works on at a time: 2 MB.
+LARGE_AT_A_TIME = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +108,17 @@ def moments_of(
     """`patch_moments` of batches of checked images."""
     count = constant = 0
     products = spare = None
-    for columns in _unfolded(batches, size, stride, dilation, batch_size):
-        if standardize:
-            if spare is None or spare.shape != columns.shape:
-                spare = torch.empty_like(columns)
-            constant += _standardize_columns_(columns, spare)
+    for pixels in _pieces(batches, size, stride, dilation, batch_size):
+        large = _is_large(size, pixels.device)
+        if large:
+            columns, n_constant = _large(pixels, size, stride, dilation, standardize)
+            constant += n_constant
+        else:
+            columns = _unfolded(pixels, size, stride, dilation)
+            if standardize:
+                if spare is None or spare.shape != columns.shape:
+                    spare = torch.empty_like(columns)
+                constant += _standardize_columns_(columns, spare)
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -118,9 +127,10 @@ def moments_of(
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))
-        if len(columns) == 1 and size[0] * size[1] >= LARGE and columns.device.type == "cpu":
-            row = columns[0].numpy()
-            products += torch.from_numpy(row @ row.T)
+        if large:
+            # numpy computes half of a matrix's product with itself, and mirrors it; torch does all.
+            side_by_side = columns[0].numpy()
+            products += torch.from_numpy(side_by_side @ side_by_side.T)
         else:
             # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
             products.addbmm_(columns, columns.transpose(1, 2))
@@ -135,42 +145,64 @@ def moments_of(
     return PatchMoments(used, constant, shape, offset + shift.flatten(), covariance)
 
 
-def _unfolded(
+def _pieces(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
 ) -> Iterator[Tensor]:
-    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten.
-
-    Those of several images lie side by side, n = 1, where a kernel is `LARGE`, or takes a whole
-    image, so that one product adds them all up.
-    """
+    """Pixels of a few images at a time, or of bands of one, in float64, to be overwritten."""
     for batch in batches:
-        for part in _pieces(batch, size, stride, dilation, batch_size):
-            # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
-            pixels = as_float(part).to(torch.float64, copy=True)
-            for axis, k in zip((2, 3), size, strict=True):
-                pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            windows = pixels[..., ::dilation, ::dilation]  # (n, C, rows, cols, kh, kw)
-            # One copy; F.unfold takes up to three times as long in float64.
-            if size[0] * size[1] >= LARGE:
-                yield windows.permute(1, 4, 5, 0, 2, 3).contiguous().flatten(3).flatten(0, 2)[None]
-            else:
-                columns = windows.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(1, 3)
-                yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+        rows, cols = output_size(batch, size, stride, dilation)
+        d = batch.shape[1] * size[0] * size[1]
+        large = _is_large(size, batch.device)
+        at_a_time = min(VALUES_AT_A_TIME, max(LARGE_AT_A_TIME, d * d) if large else math.inf)
+        n_rows = max(1, min(rows, at_a_time // (d * cols)))
+        n_images = max(1, min(batch_size, at_a_time // (d * cols * rows)))
+        span = dilation * (size[0] - 1) + 1
+        for part in batch.split(n_images):
+            for top in range(0, rows, n_rows):
+                last = min(top + n_rows, rows) - 1
+                # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
+                band = as_float(part[:, :, top * stride : last * stride + span])
+                yield band.to(torch.float64, copy=True)
 
 
-def _pieces(
-    batch: Tensor, size: tuple[int, int], stride: int, dilation: int, batch_size: int
-) -> Iterator[Tensor]:
-    """A few images at a time, or bands of one, of at most `VALUES_AT_A_TIME` values in patches."""
-    rows, cols = output_size(batch, size, stride, dilation)
-    values = batch.shape[1] * size[0] * size[1] * cols  # in a row of patches
-    n_rows = max(1, min(rows, VALUES_AT_A_TIME // values))
-    n_images = max(1, min(batch_size, VALUES_AT_A_TIME // (values * rows)))
-    span = dilation * (size[0] - 1) + 1
-    for part in batch.split(n_images):
-        for top in range(0, rows, n_rows):
-            last = min(top + n_rows, rows) - 1
-            yield part[:, :, top * stride : last * stride + span]
+def _is_large(size: tuple[int, int], device: torch.device) -> bool:
+    return size[0] * size[1] >= LARGE and device.type == "cpu"
+
+
+def _windows(pixels: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
+    """A view of all patches of pixels (n, C, H, W), of shape (n, C, rows, cols, kh, kw)."""
+    for axis, k in zip((2, 3), size, strict=True):
+        pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
+    return pixels[..., ::dilation, ::dilation]
+
+
+def _unfolded(pixels: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
+    """Patches (n, d, L) of pixels (n, C, H, W)."""
+    windows = _windows(pixels, size, stride, dilation).permute(0, 1, 4, 5, 2, 3)
+    # One copy; F.unfold takes up to three times as long in float64.
+    columns = windows.contiguous().flatten(4).flatten(1, 3)
+    # Images of one patch each, side by side: one product adds them all up.
+    return columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+
+
+def _large(
+    pixels: Tensor, size: tuple[int, int], stride: int, dilation: int, standardize: bool
+) -> tuple[Tensor, int]:
+    """Patches of all images side by side, (1, d, L), and how many are constant if standardised.
+
+    As `_unfolded` and `_standardize_columns_`, in fewer passes over the patches, which are many
+    times as large as the images: their means are taken from the pixels, along one axis after
+    the other, and subtracted as they are copied.
+    """
+    windows = _windows(pixels, size, stride, dilation).permute(1, 4, 5, 0, 2, 3)
+    if not standardize:
+        return windows.contiguous().flatten(3).flatten(0, 2)[None], 0
+    mean = pixels.mean(1)
+    for axis, k in zip((1, 2), size, strict=True):
+        mean = mean.unfold(axis, dilation * (k - 1) + 1, stride)[..., ::dilation].mean(-1)
+    columns = torch.sub(windows, mean).flatten(3).flatten(0, 2)
+    spread = torch.from_numpy(np.einsum("ij,ij->j", columns.numpy(), columns.numpy()))
+    return columns[None], _scale_(columns, spread, mean.flatten())
 
 
 def _standardize_columns_(columns: Tensor, spare: Tensor) -> int:
@@ -178,11 +210,16 @@ def _standardize_columns_(columns: Tensor, spare: Tensor) -> int:
 
     The spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
     """
-    d = columns.shape[1]
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
     spread = torch.square(columns, out=spare).sum(1, keepdim=True)
+    return _scale_(columns, spread, mean)
+
+
+def _scale_(columns: Tensor, spread: Tensor, mean: Tensor) -> int:
+    """Scales centred columns by their sums of squares, constant ones to zero; returns how many."""
+    d = columns.shape[-2]
     constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
     return int(constant.sum())
