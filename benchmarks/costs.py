@@ -54,13 +54,13 @@ def prepare(folder: Path, quick: bool) -> None:
         np.save(folder / f"{name}.npy", found.numpy())
 
 
-def ours(images: np.ndarray, seed: int, kernel: int, clusters: int = 0, **_: int) -> np.ndarray:
+def ours(given: np.ndarray, seed: int, kernel: int, clusters: int = 0, **_: int) -> np.ndarray:
     import torch
 
     from patchinit.filters import kmeans, principal_components
     from patchinit.moments import patch_moments
 
-    given = torch.from_numpy(images)
+    given = torch.from_numpy(given)
     if clusters:
         generator = torch.Generator().manual_seed(seed)
         return kmeans(given, clusters, norm=None, generator=generator).filters.flatten(1).numpy()
@@ -68,27 +68,27 @@ def ours(images: np.ndarray, seed: int, kernel: int, clusters: int = 0, **_: int
     return principal_components(patch_moments(given.split(1_000), kernel), 64).filters.numpy()
 
 
-def scikit_learn(rows: np.ndarray, seed: int, clusters: int, **_: int) -> np.ndarray:
+def scikit_learn(given: np.ndarray, seed: int, clusters: int, **_: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    fit = KMeans(clusters, n_init=1, max_iter=1000, random_state=seed).fit(rows)
+    fit = KMeans(clusters, n_init=1, max_iter=1000, random_state=seed).fit(given)
     return fit.cluster_centers_
 
 
-def faiss(rows: np.ndarray, seed: int, clusters: int, **_: int) -> np.ndarray:
+def faiss(given: np.ndarray, seed: int, clusters: int, **_: int) -> np.ndarray:
     import faiss as package
 
-    fit = package.Kmeans(rows.shape[1], clusters, niter=100, seed=seed)
-    fit.train(rows)
+    fit = package.Kmeans(given.shape[1], clusters, niter=100, seed=seed)
+    fit.train(given)
     return fit.centroids
 
 
-def product(images: np.ndarray, seed: int, kernel: int, **_: int) -> np.ndarray:
+def product(given: np.ndarray, seed: int, kernel: int, **_: int) -> np.ndarray:
     import torch
     from torch.nn.functional import unfold
 
     total = torch.zeros(())
-    for part in torch.from_numpy(images).split(1_000):
+    for part in torch.from_numpy(given).split(1_000):
         columns = unfold(part.float() / 255, kernel)
         patches = columns.transpose(1, 2).reshape(-1, columns.shape[1])
         total = total + patches.T @ patches

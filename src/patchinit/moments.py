@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,9 +25,10 @@ from .patches import (
     warn_of_rounding,
 )
 
-# Values in a channel of a kernel from which on nearly all time goes into products, and numpy's are
-# taken: of a matrix with itself it computes the half that is needed, which torch does not.
+# Values in a channel of a kernel from which on `_large` takes over.
 LARGE = 25
+# Values that it works on at a time: 2 MB.
+LARGE_AT_A_TIME = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +113,18 @@ def moments_of(
     stride, dilation = as_steps(stride, dilation)
     count = constant = lost = 0
     products = spare = None
-    for columns, tolerance in _unfolded(batches, size, stride, dilation, batch_size):
-        if standardize:
-            if spare is None or spare.shape != columns.shape:
-                spare = torch.empty_like(columns)
-            n_constant, n_varying = _standardize_columns_(columns, tolerance, spare)
-            constant, lost = constant + n_constant, lost + n_varying
+    for pixels, tolerance in _pieces(batches, size, stride, dilation, batch_size):
+        large = _is_large(size, pixels.device, tolerance)
+        if large:
+            columns, n_constant = _large(pixels, size, stride, dilation, standardize)
+            constant += n_constant
+        else:
+            columns = _unfolded(pixels, size, stride, dilation)
+            if standardize:
+                if spare is None or spare.shape != columns.shape:
+                    spare = torch.empty_like(columns)
+                n_constant, n_varying = _standardize_columns_(columns, tolerance, spare)
+                constant, lost = constant + n_constant, lost + n_varying
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -124,9 +133,10 @@ def moments_of(
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))
-        if len(columns) == 1 and size[0] * size[1] >= LARGE and columns.device.type == "cpu":
-            row = columns[0].numpy()
-            products += torch.from_numpy(row @ row.T)
+        if large:
+            # numpy computes half of a matrix's product with itself, and mirrors it; torch does all.
+            side_by_side = columns[0].numpy()
+            products += torch.from_numpy(side_by_side @ side_by_side.T)
         else:
             # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
             products.addbmm_(columns, columns.transpose(1, 2))
@@ -142,44 +152,70 @@ def moments_of(
     return PatchMoments(used, constant, shape, offset + shift.flatten(), covariance)
 
 
-def _unfolded(
+def _pieces(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
 ) -> Iterator[tuple[Tensor, float]]:
-    """Patches of a few images at a time, (n, d, L), float64, to be overwritten.
+    """Pixels of a few images at a time, or of bands of one, in float64, to be overwritten.
 
-    With each the `constant_tolerance` of its batch. Those of several images lie side by side,
-    n = 1, where a kernel is `LARGE`, or takes a whole image, so that one product adds them all up.
+    With each the `constant_tolerance` of its batch.
     """
     for batch in batches:
         tolerance = constant_tolerance(batch)
-        for part in _pieces(batch, size, stride, dilation, batch_size):
-            # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
-            pixels = as_float(part).to(torch.float64, copy=True)
-            for axis, k in zip((2, 3), size, strict=True):
-                pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            windows = pixels[..., ::dilation, ::dilation]  # (n, C, rows, cols, kh, kw)
-            # One copy; F.unfold takes up to three times as long in float64.
-            if size[0] * size[1] >= LARGE:
-                columns = windows.permute(1, 4, 5, 0, 2, 3).contiguous().flatten(3)
-                yield columns.flatten(0, 2)[None], tolerance
-            else:
-                columns = windows.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(1, 3)
-                yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns, tolerance
+        rows, cols = output_size(batch, size, stride, dilation)
+        d = batch.shape[1] * size[0] * size[1]
+        large = _is_large(size, batch.device, tolerance)
+        at_a_time = min(VALUES_AT_A_TIME, max(LARGE_AT_A_TIME, d * d) if large else math.inf)
+        n_rows = max(1, min(rows, at_a_time // (d * cols)))
+        n_images = max(1, min(batch_size, at_a_time // (d * cols * rows)))
+        span = dilation * (size[0] - 1) + 1
+        for part in batch.split(n_images):
+            for top in range(0, rows, n_rows):
+                last = min(top + n_rows, rows) - 1
+                # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
+                band = as_float(part[:, :, top * stride : last * stride + span])
+                yield band.to(torch.float64, copy=True), tolerance
 
 
-def _pieces(
-    batch: Tensor, size: tuple[int, int], stride: int, dilation: int, batch_size: int
-) -> Iterator[Tensor]:
-    """A few images at a time, or bands of one, of at most `VALUES_AT_A_TIME` values in patches."""
-    rows, cols = output_size(batch, size, stride, dilation)
-    values = batch.shape[1] * size[0] * size[1] * cols  # in a row of patches
-    n_rows = max(1, min(rows, VALUES_AT_A_TIME // values))
-    n_images = max(1, min(batch_size, VALUES_AT_A_TIME // (values * rows)))
-    span = dilation * (size[0] - 1) + 1
-    for part in batch.split(n_images):
-        for top in range(0, rows, n_rows):
-            last = min(top + n_rows, rows) - 1
-            yield part[:, :, top * stride : last * stride + span]
+def _is_large(size: tuple[int, int], device: torch.device, tolerance: float) -> bool:
+    is_usual = tolerance == CONSTANT_TOLERANCE  # no large offset
+    return size[0] * size[1] >= LARGE and device.type == "cpu" and is_usual
+
+
+def _windows(pixels: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
+    """A view of all patches of pixels (n, C, H, W), of shape (n, C, rows, cols, kh, kw)."""
+    for axis, k in zip((2, 3), size, strict=True):
+        pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
+    return pixels[..., ::dilation, ::dilation]
+
+
+def _unfolded(pixels: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
+    """Patches (n, d, L) of pixels (n, C, H, W)."""
+    windows = _windows(pixels, size, stride, dilation).permute(0, 1, 4, 5, 2, 3)
+    # One copy; F.unfold takes up to three times as long in float64.
+    columns = windows.contiguous().flatten(4).flatten(1, 3)
+    # Images of one patch each, side by side: one product adds them all up.
+    return columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+
+
+def _large(
+    pixels: Tensor, size: tuple[int, int], stride: int, dilation: int, standardize: bool
+) -> tuple[Tensor, int]:
+    """Patches of all images side by side, (1, d, L), and how many are constant if standardised.
+
+    As `_unfolded` and `_standardize_columns_`, in fewer passes over the patches, which are many
+    times as large as the images: their means are taken from the pixels, along one axis after
+    the other, and subtracted as they are copied.
+    """
+    windows = _windows(pixels, size, stride, dilation).permute(1, 4, 5, 0, 2, 3)
+    if not standardize:
+        return windows.contiguous().flatten(3).flatten(0, 2)[None], 0
+    mean = pixels.mean(1)
+    for axis, k in zip((1, 2), size, strict=True):
+        mean = mean.unfold(axis, dilation * (k - 1) + 1, stride)[..., ::dilation].mean(-1)
+    columns = torch.sub(windows, mean).flatten(3).flatten(0, 2)
+    spread = torch.from_numpy(np.einsum("ij,ij->j", columns.numpy(), columns.numpy()))
+    constant = _scale_(columns, spread, mean.flatten(), CONSTANT_TOLERANCE)
+    return columns[None], int(constant.sum())
 
 
 def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> tuple[int, int]:
@@ -188,7 +224,6 @@ def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> t
     Returns how many were constant, and how many of those by the rounding of their dtype alone. The
     spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
     """
-    d = columns.shape[1]
     varying = None
     if tolerance < CONSTANT_TOLERANCE:
         varying = columns.amin(1, keepdim=True) < columns.amax(1, keepdim=True)
@@ -196,6 +231,13 @@ def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> t
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
     spread = torch.square(columns, out=spare).sum(1, keepdim=True)
+    constant = _scale_(columns, spread, mean, tolerance)
+    return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())
+
+
+def _scale_(columns: Tensor, spread: Tensor, mean: Tensor, tolerance: float) -> Tensor:
+    """Scales centred columns by their sums of squares, constant ones to zero; says which are."""
+    d = columns.shape[-2]
     constant = spread <= tolerance**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
-    return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())
+    return constant

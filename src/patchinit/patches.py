@@ -30,8 +30,8 @@ AT_A_TIME = 20_000
 # Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
 # Images of 32x32 stay far below it at any kernel.
 VALUES_AT_A_TIME = 2**23
-# Values in float64 that stay in a processor's cache with what is made of them: 1 MB.
-VALUES_IN_CACHE = 2**17
+# Values in float64 that stay in a processor's cache with what is made of them: 256 KB.
+VALUES_IN_CACHE = 2**15
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def data_sets():
     yield "few distinct, moved a little", few, 12
     yield "as many points as clusters", draw.standard_normal((5, 4)), 5
     yield "one cluster", draw.standard_normal((50, 4)), 1
-    yield "more than a block", draw.standard_normal((3 * lloyd.BLOCK + 1, 3)), 20
+    yield "more than a block", draw.standard_normal((2 * lloyd.BLOCK // 27 + 1, 27)), 20
 
 
 DATA = list(data_sets())

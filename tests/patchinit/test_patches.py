@@ -304,3 +304,22 @@ def test_patches_pass_gradients_on(images):
     images.requires_grad_()
     extract_patches(images, 3).sum().backward()
     assert images.grad[0, 0, 5, 5] == 9  # a pixel is in nine patches
+
+
+@pytest.mark.parametrize(
+    "place", [{}, {"stride": 2}, {"dilation": 2}, {"stride": 3, "dilation": 2}]
+)
+@pytest.mark.parametrize("kernel", [(5, 6), (1, 25)])
+def test_moments_of_large_kernels_are_those_of_their_patches(kernel, place, generator):
+    """They are taken in another way; some patches are constant, and some all but."""
+    images = torch.rand(5, 2, 40, 60, dtype=torch.float64, generator=generator)
+    images[0], images[1] = 0.3, 0.5 + 1e-3 * images[1]
+    rows = standardize_patches(extract_patches(images, kernel, **place)).patches.flatten(1)
+    moments = patch_moments(images, kernel, **place)
+    assert moments.count == len(rows) and moments.constant > 0
+    torch.testing.assert_close(moments.mean, rows.mean(0), atol=1e-10, rtol=0)
+    expected = rows.T.cov(correction=0)
+    torch.testing.assert_close(moments.covariance, expected, atol=1e-10, rtol=0)
+    raw = patch_moments(images, kernel, standardize=False, **place)
+    rows = extract_patches(images, kernel, **place).flatten(1)
+    torch.testing.assert_close(raw.covariance, rows.T.cov(correction=0), atol=1e-12, rtol=0)

@@ -5,7 +5,7 @@ norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
 
 The same patches and the same generator give the same clusters on every processor and number of
 threads: equal labels, counts, order and iterations, and filters up to rounding in float32. So
-everything is decided in float64 (for k-means see `lloyd`) and in general position (`_points`), and
+everything is decided in float64 (for k-means see `lloyd`) and in general position (`_moved`), and
 clusters of equal size stay in the order of their seeds. Not covered are fewer distinct patches than
 clusters, where some centres coincide, and patches that themselves differ in their last bits (a
 network's feature maps).
@@ -14,6 +14,7 @@ network's feature maps).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,11 +163,10 @@ def kmedoids(
     max_iter = as_integer("max_iter", max_iter)
     if as_integer("max_patches", max_patches) < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
-    points, shape, constant_share, n_filters = _points(patches, n_filters)
-    which = np.arange(len(points))
+    points, shape, constant_share, n_filters = _rows(patches, n_filters)
     if len(points) > max_patches:
-        which = torch.randperm(len(points), generator=generator)[:max_patches].numpy()
-    rows = torch.from_numpy(points.exact(which))
+        points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
+    rows = torch.from_numpy(points)
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
@@ -174,7 +174,7 @@ def kmedoids(
         random_state=_seed(generator), n_cpu=1,
     )  # fmt: skip
     return _bank(
-        "kmedoids", rows.numpy()[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
+        "kmedoids", points[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
         n_iter=fit.n_iter, converged=fit.n_iter < max_iter, constant_share=constant_share,
     )  # fmt: skip
 
@@ -218,10 +218,9 @@ def kmedians(
 
     check_generator(generator)
     max_iter = as_integer("max_iter", max_iter)
-    points, shape, constant_share, n_filters = _points(patches, n_filters)
-    exact = points.exact(slice(None))
-    seeds, _ = kmeans_plusplus(exact, n_filters, random_state=_seed(generator))
-    rows, centres = torch.from_numpy(exact), torch.from_numpy(seeds)
+    points, shape, constant_share, n_filters = _rows(patches, n_filters)
+    seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
+    rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)
     labels = torch.empty(0, dtype=torch.int64)
     inertia, converged, n_iter = float("inf"), False, 0
     while n_iter < max_iter and not converged:
@@ -242,23 +241,33 @@ def kmedians(
 
 
 def _points(patches: Tensor, n_filters: int) -> tuple[Points, tuple[int, int, int], float, int]:
-    """Standardised patches as points, a patch's shape, the share of constant ones, n_filters.
-
-    The points are moved by the same tiny amounts on every machine: patches of few grey values, or
-    of mirrored images, are often as far from one centre as from another, and a last bit would
-    choose.
-    """
+    """Standardised patches as points, a patch's shape, the share of constant ones, n_filters."""
     n_patches, channels, height, width = check_images(patches).shape
-    moves = np.random.default_rng(0)
-    blocks = (
-        rows.cpu().numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
-        for rows in standardized_blocks(patches)
-    )
-    points = Points(blocks, n_patches, channels * height * width)
+    points = Points(_moved(patches), n_patches, channels * height * width)
     check_contrast(len(points), n_patches)
     n_filters = check_patches_suffice(n_filters, torch.from_numpy(points.high))
     constant_share = (n_patches - len(points)) / n_patches
     return points, (channels, height, width), constant_share, n_filters
+
+
+def _rows(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float, int]:
+    """`_points` in float64, (P', d)."""
+    n_patches, channels, height, width = check_images(patches).shape
+    rows = np.concatenate(list(_moved(patches)))
+    check_contrast(len(rows), n_patches)
+    n_filters = check_patches_suffice(n_filters, torch.from_numpy(rows))
+    return rows, (channels, height, width), (n_patches - len(rows)) / n_patches, n_filters
+
+
+def _moved(patches: Tensor) -> Iterator[np.ndarray]:
+    """Standardised patches, moved by the same tiny amounts on every machine.
+
+    Patches of few grey values, or of mirrored images, are often as far from one centre as from
+    another, and a last bit would choose.
+    """
+    moves = np.random.default_rng(0)
+    for rows in standardized_blocks(patches):
+        yield rows.cpu().numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
 
 
 def _seed(generator: torch.Generator | None) -> int:

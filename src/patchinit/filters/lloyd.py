@@ -28,8 +28,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 TOLERANCE = 1e-4  # of the mean variance of a value: ends once the centres move less, squared
-# Points at a time: what is held of them stays in the processor's cache.
-BLOCK = 2048
+# Values of points that are worked on at a time: they stay in the processor's cache.
+BLOCK = 2**17
 UNIT = 2.0**-24  # the rounding of a float32, as a share of it
 # Leads are sums of float64, off by far less than this.
 LEAST_LEAD = 1e-9
@@ -84,7 +84,8 @@ class Points:
         return 1.1 * (self.high.shape[1] + 5) * UNIT * norm * (self.norm + norm / 2)
 
 
-def _parts(n: int, size: int = BLOCK) -> Iterator[slice]:
+def _parts(n: int, d: int) -> Iterator[slice]:
+    size = max(256, BLOCK // d)
     return (slice(start, min(n, start + size)) for start in range(0, n, size))
 
 
@@ -109,9 +110,10 @@ def _seeds(
     For each seed some candidates are drawn by their squared distance to the nearest seed, and the
     one that lowers the sum of those most is taken.
     """
-    n, n_trials, off = len(points), 2 + int(np.log(n_clusters)), 4 * points.error(points.norm)
+    (n, d), n_trials = points.high.shape, 2 + int(np.log(n_clusters))
+    off = 4 * points.error(points.norm)
     seeds = [points.exact([draws.choice(n, p=np.full(n, 1 / n))])[0]]
-    labels, ones = np.zeros(n, dtype=np.intp), np.ones(BLOCK, dtype=np.float32)
+    labels, ones = np.zeros(n, dtype=np.intp), np.ones(max(256, BLOCK // d), dtype=np.float32)
     nearest, gains = _squared(points, np.arange(n), seeds[0]), np.empty((n, n_trials), np.float32)
     for label in range(1, n_clusters):
         drawn = np.searchsorted(nearest.cumsum(), draws.uniform(size=n_trials) * nearest.sum())
@@ -119,7 +121,7 @@ def _seeds(
         columns = (2 * candidates.T).astype(np.float32)
         squares = np.square(candidates).sum(1).astype(np.float32)
         least, most = np.zeros((2, n_trials))
-        for part in _parts(n):
+        for part in _parts(n, d):
             # How much closer each point would come, squared: right to less than off.
             gain = gains[part]
             np.matmul(points.high[part], columns, out=gain)
@@ -127,7 +129,7 @@ def _seeds(
             gain += (nearest[part] - points.squares[part]).astype(np.float32)[:, None]
             for total, shift in ((least, -off), (most, off)):
                 total += ones[: len(gain)] @ np.maximum(gain + np.float32(shift), 0)
-        rounding = BLOCK * UNIT  # of such a sum in float32
+        rounding = len(ones) * UNIT  # of such a sum in float32
         highest, won = -np.inf, None
         for trial in np.flatnonzero((1 + rounding) * most >= (1 - rounding) * least.max()):
             which = np.flatnonzero(gains[:, trial] > -off)
@@ -145,7 +147,7 @@ def _seeds(
 def _squared(points: Points, which: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Squared distances of some points to a centre."""
     found = np.empty(len(which))
-    for part in _parts(len(which)):
+    for part in _parts(len(which), len(centre)):
         apart = points.exact(which[part])
         apart -= centre
         found[part] = np.einsum("ij,ij->i", apart, apart)
@@ -178,7 +180,8 @@ def _iterate(points: Points, centres: np.ndarray, labels: np.ndarray, max_iter: 
     if not settled:
         _assign_(points, centres, labels, lead, sums, counts)
     inertia = sum(
-        np.square(points.exact(part) - centres[labels[part]]).sum() for part in _parts(len(points))
+        np.square(points.exact(part) - centres[labels[part]]).sum()
+        for part in _parts(*points.high.shape)
     )
     return Fit(centres, labels, float(inertia), n_iter)
 
@@ -196,7 +199,7 @@ def _assign_(
     short, short_halves = centres.astype(np.float32), halves.astype(np.float32)[:, None]
     error, moved = points.error(np.sqrt(2 * halves.max())), 0
     doubtful = np.flatnonzero(lead <= LEAST_LEAD)
-    for part in _parts(len(doubtful)):
+    for part in _parts(len(doubtful), centres.shape[1]):
         which = doubtful[part]
         likeness = short @ points.high[which].T  # (F, n)
         likeness -= short_halves
@@ -232,7 +235,7 @@ def _fill_empty_(
     empty = np.flatnonzero(counts == 0)
     if len(empty) == 0:
         return False
-    parts = _parts(len(points))
+    parts = _parts(*points.high.shape)
     apart = [np.square(points.exact(part) - centres[labels[part]]).sum(1) for part in parts]
     apart = np.concatenate(apart)
     if apart.max() == 0:  # fewer different points than clusters
@@ -257,7 +260,7 @@ def _move_(
 def _sums(points: Points, labels: np.ndarray, n_clusters: int) -> np.ndarray:
     """Sum of the points of each cluster, (F, d), in the points' order."""
     sums = torch.zeros(n_clusters, points.high.shape[1], dtype=torch.float64)
-    for part in _parts(len(points)):
+    for part in _parts(*points.high.shape):
         sums.index_add_(0, torch.from_numpy(labels[part]), torch.from_numpy(points.exact(part)))
     return sums.numpy()
 
