@@ -100,8 +100,13 @@ def empty_share(points: Tensor, new: Tensor, places: Tensor) -> float:
     Near is within the distance that 99 % of `new`, other patches, have to their nearest of
     `points`; all are rows (P, d). For patches spread as evenly as the places it is about 1 %.
     """
-    near = torch.cdist(new, points).min(1).values.quantile(0.99)
-    return 100 * (torch.cdist(places, points).min(1).values > near).double().mean().item()
+    near = _to_nearest(new, points).quantile(0.99)
+    return 100 * (_to_nearest(places, points) > near).double().mean().item()
+
+
+def _to_nearest(points: Tensor, others: Tensor) -> Tensor:
+    """Distance from each point to the nearest of the others; not all pairs are held at once."""
+    return torch.cat([torch.cdist(part, others).amin(1) for part in points.split(500)])
 
 
 def captured_share(centres: Tensor, new: Tensor) -> float:
