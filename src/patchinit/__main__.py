@@ -95,7 +95,7 @@ def _make(options: argparse.Namespace) -> None:
     shape = options.filters, batches.channels, *options.kernel
     needed = METHODS[options.method].needs != "shape"
     # No bar where stderr is no terminal.
-    with tqdm(total=len(batches.files), unit="picture", disable=None if needed else True) as bar:
+    with tqdm(total=len(batches.pictures), unit="picture", disable=None if needed else True) as bar:
 
         def read() -> Iterator[torch.Tensor]:
             for batch in batches:
@@ -107,7 +107,7 @@ def _make(options: argparse.Namespace) -> None:
     bank.save(options.output)
     if options.picture:
         bank.show().savefig(options.picture, dpi=150)
-    n = len(batches.files)
+    n = len(batches.pictures)
     print(f"{options.output}: {len(bank)} filters, {options.method}, from {n} pictures")
     if batches.n_skipped:
         print(f"patchinit: files that are no pictures: {batches.n_skipped}", file=sys.stderr)

@@ -28,12 +28,14 @@ from .layers import (
     first_input,
     input_of_all_calls,
     inputs_of,
+    takes_bytes,
     undisturbed,
     used_weight,
 )
 from .patches import (
     as_float,
     check_batches,
+    check_generator,
     check_images,
     is_stream,
     output_size,
@@ -240,8 +242,9 @@ def initialize_first_layer_(
         convolution without a layer counts as well, unless its weight is a buffer or holds nothing
         to learn, as a blur's; so does a frozen layer, which stays frozen.
     images : Tensor of shape (N, C, H, W), or an iterable of such batches
-        Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
-        point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
+        Images as the network is fed them, on any device; uint8 or any floating point. uint8 goes
+        in as it is where the network takes it and converts it itself, else divided by 255. The
+        network gets copies, floating point in the dtype of its convolutions. The paper uses 100.
         An iterable, as a DataLoader, is gone through once (see `make_filters`); its first batch
         shows which layer is the first, and how far apart patches are cut.
         What stands before the convolution (as a normalisation) is applied to them, to as many at
@@ -303,6 +306,7 @@ def initialize_first_layer_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep", "fill"):
         raise ValueError(f"too_many={too_many!r} should be 'error', 'keep' or 'fill'")
     way_out = ". too_many='keep' leaves the other filters alone, too_many='fill' adds to these"
@@ -311,18 +315,19 @@ def initialize_first_layer_(
     batches = check_batches(images) if streamed else iter([check_images(images)])
     first = next(batches)
     check_model(model)
-    probe = as_float(first[:2])
+    as_bytes = takes_bytes(model, first[:2])
+    probe = first[:2] if as_bytes else as_float(first[:2])
     with undisturbed(model, probe) as state:
         name, stem = _chosen_layer(model, probe, layer)
         state.restore()  # that went through the whole network
         found = plain(name, stem.layers[name])
         refuse_adapters(model, stem, name)
         with _naming(name, way_out):
-            inputs = first_input(model, found, first)
+            inputs = first_input(model, found, first, as_bytes)
             if stride is None:
                 n_batches = len(images) if streamed and isinstance(images, Sized) else 1
                 stride = _own_stride(found, inputs, n_batches * len(inputs))
-            rest = (first_input(model, found, batch) for batch in batches)
+            rest = (first_input(model, found, batch, as_bytes) for batch in batches)
             bank = _bank_for(
                 found, chain([inputs], rest) if streamed else inputs,
                 chosen, norm, generator, max_patches, stride,
@@ -425,6 +430,7 @@ def initialize_all_layers_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
     if is_stream(images):
@@ -432,8 +438,10 @@ def initialize_all_layers_(
             f"images is a {type(images).__name__}; all images go through all layers at once here, "
             "so pass one tensor (N, C, H, W), as torch.cat of some batches"
         )
-    images = as_float(check_images(images))
+    check_images(images)
     check_model(model)
+    if not takes_bytes(model, images[:2]):
+        images = as_float(images)
     way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
     banks: dict[str, FilterBank] = {}
     written: list[nn.Conv2d] = []

@@ -12,12 +12,20 @@ from .patches import (
     CONSTANT_TOLERANCE,
     VALUES_AT_A_TIME,
     as_float,
+    as_integer,
     as_pair,
+    as_steps,
     check_contrast,
     check_images,
+    constant_tolerance,
     output_size,
     plain_arithmetic,
+    warn_of_rounding,
 )
+
+# Values in a channel of a kernel from which on nearly all time goes into products, and numpy's are
+# taken: of a matrix with itself it computes the half that is needed, which torch does not.
+LARGE = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +88,7 @@ def patch_moments(
     >>> moments.count, moments.covariance.shape
     (9000, torch.Size([27, 27]))
     """
-    size = as_pair(kernel_size)
+    size, batch_size = as_pair(kernel_size), as_integer("batch_size", batch_size)
     batches = [images] if isinstance(images, Tensor) else images
     checked = (check_images(batch) for batch in batches)
     return moments_of(
@@ -99,11 +107,15 @@ def moments_of(
     batch_size: int = 8,
 ) -> PatchMoments:
     """`patch_moments` of batches of checked images."""
-    count = constant = 0
-    products = None
-    for columns in _unfolded(batches, size, stride, dilation, batch_size):
+    stride, dilation = as_steps(stride, dilation)
+    count = constant = lost = 0
+    products = spare = None
+    for columns, tolerance in _unfolded(batches, size, stride, dilation, batch_size):
         if standardize:
-            constant += _standardize_columns_(columns)
+            if spare is None or spare.shape != columns.shape:
+                spare = torch.empty_like(columns)
+            n_constant, n_varying = _standardize_columns_(columns, tolerance, spare)
+            constant, lost = constant + n_constant, lost + n_varying
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -112,12 +124,17 @@ def moments_of(
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))
-        # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
-        products.addbmm_(columns, columns.transpose(1, 2))
+        if len(columns) == 1 and size[0] * size[1] >= LARGE and columns.device.type == "cpu":
+            row = columns[0].numpy()
+            products += torch.from_numpy(row @ row.T)
+        else:
+            # addbmm adds up over the batch as it goes: bmm would hold a (d, d) matrix an image.
+            products.addbmm_(columns, columns.transpose(1, 2))
         count += columns.shape[0] * columns.shape[2]
     if products is None:
         raise ValueError("images is empty: pass at least one image")
     used = count - constant
+    warn_of_rounding(lost, count)
     check_contrast(used, count)
     offset = total / used
     covariance = products / used - torch.outer(offset, offset)
@@ -127,20 +144,27 @@ def moments_of(
 
 def _unfolded(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
-) -> Iterator[Tensor]:
-    """Patches of a batch of images at a time, (n, d, L), float64, to be overwritten."""
+) -> Iterator[tuple[Tensor, float]]:
+    """Patches of a few images at a time, (n, d, L), float64, to be overwritten.
+
+    With each the `constant_tolerance` of its batch. Those of several images lie side by side,
+    n = 1, where a kernel is `LARGE`, or takes a whole image, so that one product adds them all up.
+    """
     for batch in batches:
+        tolerance = constant_tolerance(batch)
         for part in _pieces(batch, size, stride, dilation, batch_size):
             # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
             pixels = as_float(part).to(torch.float64, copy=True)
             for axis, k in zip((2, 3), size, strict=True):
                 pixels = pixels.unfold(axis, dilation * (k - 1) + 1, stride)
-            # (n, C, kh, kw, rows, cols)
-            windows = pixels[..., ::dilation, ::dilation].permute(0, 1, 4, 5, 2, 3)
+            windows = pixels[..., ::dilation, ::dilation]  # (n, C, rows, cols, kh, kw)
             # One copy; F.unfold takes up to three times as long in float64.
-            columns = windows.contiguous().flatten(4).flatten(1, 3)
-            # Images of one patch each, side by side: one product adds them all up.
-            yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns
+            if size[0] * size[1] >= LARGE:
+                columns = windows.permute(1, 4, 5, 0, 2, 3).contiguous().flatten(3)
+                yield columns.flatten(0, 2)[None], tolerance
+            else:
+                columns = windows.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(1, 3)
+                yield columns.permute(2, 1, 0) if columns.shape[2] == 1 else columns, tolerance
 
 
 def _pieces(
@@ -158,13 +182,20 @@ def _pieces(
             yield part[:, :, top * stride : last * stride + span]
 
 
-def _standardize_columns_(columns: Tensor) -> int:
-    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were."""
+def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> tuple[int, int]:
+    """Standardises columns (n, d, L) in place, constant ones to zero.
+
+    Returns how many were constant, and how many of those by the rounding of their dtype alone. The
+    spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
+    """
     d = columns.shape[1]
+    varying = None
+    if tolerance < CONSTANT_TOLERANCE:
+        varying = columns.amin(1, keepdim=True) < columns.amax(1, keepdim=True)
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
-    spread = columns.square().sum(1, keepdim=True)
-    constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
+    spread = torch.square(columns, out=spare).sum(1, keepdim=True)
+    constant = spread <= tolerance**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
-    return int(constant.sum())
+    return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())

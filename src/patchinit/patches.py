@@ -7,6 +7,7 @@ Axes, here and everywhere: N images, C channels, H and W pixels, P patches, F fi
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from numbers import Integral
@@ -21,11 +22,16 @@ from torch import Tensor
 # square. Rounding in float32 leaves about 1e-7; the faintest pattern that 8 bits can hold in a
 # patch of 11 x 11 x 3 (one value one step off) leaves 2e-4.
 CONSTANT_TOLERANCE = 1e-5
+# Images whose contrast is a smaller share of their root mean square than this (pressure, counts,
+# all that has a large offset) would lose real patterns by it: see `constant_tolerance`.
+LOW_CONTRAST = 0.02
 # Patches that are worked on in float64 at a time, where all at once would take too much memory.
 AT_A_TIME = 20_000
 # Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
 # Images of 32x32 stay far below it at any kernel.
 VALUES_AT_A_TIME = 2**23
+# Values in float64 that stay in a processor's cache with what is made of them: 1 MB.
+VALUES_IN_CACHE = 2**17
 
 
 @contextmanager
@@ -44,10 +50,32 @@ def plain_arithmetic(*, on_cpu: bool = True, gradients: bool = True) -> Iterator
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     """(kh, kw) of an integer or a pair; ValueError if either is below 1."""
-    pair = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-    if len(pair) != 2 or not all(isinstance(k, int) and k >= 1 for k in pair):
+    one = not isinstance(kernel_size, Iterable)
+    pair = (kernel_size, kernel_size) if one else tuple(kernel_size)
+    if len(pair) != 2 or not all(isinstance(k, Integral) and k >= 1 for k in pair):
         raise ValueError(f"kernel_size={kernel_size!r} should be an integer >= 1 or a pair of them")
-    return pair
+    return int(pair[0]), int(pair[1])
+
+
+def as_integer(name: str, value: int, least: int = 1) -> int:
+    """An integer of any type (also numpy's) as Python's; ValueError if it is none, or too small."""
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r} should be >= {least}, and an integer")
+    return int(value)
+
+
+def check_generator(generator: torch.Generator | None) -> None:
+    """TypeError unless it is a generator of the CPU, or None."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(
+            f"generator={generator!r} should be a torch.Generator or None; "
+            "a seed makes one: torch.Generator().manual_seed(0)"
+        )
+    if generator is not None and generator.device.type != "cpu":
+        raise TypeError(
+            f"generator is one of {generator.device}; pass one of the CPU, torch.Generator(), "
+            "which draws the same on every machine"
+        )
 
 
 # A public function that takes images, or patches, has them checked here once, before anything else,
@@ -138,12 +166,18 @@ def as_float(images: Tensor) -> Tensor:
     return images if images.dtype == torch.float64 else images.float()
 
 
+def as_steps(stride: int, dilation: int) -> tuple[int, int]:
+    """Both as Python's integers; ValueError if either is none, or below 1."""
+    if not all(isinstance(step, Integral) and step >= 1 for step in (stride, dilation)):
+        raise ValueError(f"stride={stride} and dilation={dilation} should both be integers >= 1")
+    return int(stride), int(dilation)
+
+
 def output_size(
     images: Tensor, kernel_size: tuple[int, int], stride: int, dilation: int
 ) -> tuple[int, int]:
     """Rows and columns of patches in each image; ValueError if the kernel does not fit."""
-    if not all(isinstance(step, Integral) and step >= 1 for step in (stride, dilation)):
-        raise ValueError(f"stride={stride} and dilation={dilation} should both be integers >= 1")
+    stride, dilation = as_steps(stride, dilation)
     spans = [dilation * (k - 1) + 1 for k in kernel_size]
     height, width = images.shape[-2:]
     if spans[0] > height or spans[1] > width:
@@ -229,8 +263,8 @@ def sample_patches(
     torch.Size([500, 3, 3, 3])
     """
     size = as_pair(kernel_size)
-    if not isinstance(n_patches, Integral) or n_patches < 1:
-        raise ValueError(f"n_patches={n_patches!r} should be an integer >= 1")
+    n_patches = as_integer("n_patches", n_patches)
+    check_generator(generator)
     return some_patches(
         check_images(images), size, n_patches,
         stride=stride, dilation=dilation, generator=generator,
@@ -247,6 +281,7 @@ def some_patches(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """`sample_patches` of checked images, all if n_patches is None; only those become float."""
+    stride, dilation = as_steps(stride, dilation)
     rows, cols = output_size(images, size, stride, dilation)
     total = len(images) * rows * cols
     if n_patches is None or n_patches >= total:
@@ -355,6 +390,10 @@ def standardize_patches(patches: Tensor) -> Standardized:
     The paper's standardisation "at the patch level" (section 3.2). A constant patch has no
     direction: it is dropped, and marked in the second value. What remains has norm sqrt(d).
 
+    A patch is constant if its standard deviation is at most 1e-5 of its root mean square. Where
+    that of all patches together is below 0.02 of theirs (a large offset, as of pressure), it is a
+    few roundings of their dtype: 5e-7 for float32 and 7e-15 for float64, and for whole numbers.
+
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
@@ -370,6 +409,11 @@ def standardize_patches(patches: Tensor) -> Standardized:
     TypeError, ValueError
         Not patches, or every one of them constant.
 
+    Warns
+    -----
+    UserWarning
+        Of patches with a large offset 2 % vary too little for their dtype, and are dropped.
+
     Examples
     --------
     >>> striped, flat = [[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]
@@ -377,31 +421,72 @@ def standardize_patches(patches: Tensor) -> Standardized:
     >>> patches.tolist(), constant.tolist()
     ([[[[-1.0, 1.0], [-1.0, 1.0]]]], [False, True])
     """
-    kept, constant = _standardize_rows(as_float(check_images(patches)).flatten(1))
+    tolerance = constant_tolerance(check_images(patches))
+    flat = as_float(patches).flatten(1)
+    if tolerance < CONSTANT_TOLERANCE:  # sums in float32 would be rounded as much
+        kept, constant = _standardize_rows(flat.double(), tolerance)
+        kept = kept.to(flat.dtype)
+        warn_of_rounding(int((constant & (flat.amin(1) < flat.amax(1))).sum()), len(flat))
+    else:
+        kept, constant = _standardize_rows(flat, tolerance)
     check_contrast(len(kept), len(patches))
     return Standardized(kept.reshape(-1, *patches.shape[1:]), constant)
 
 
-def standardized_rows(patches: Tensor) -> tuple[Tensor, int]:
-    """`standardize_patches` in float64, for what a float32's last bits could tip over.
+def standardized_blocks(patches: Tensor) -> Iterator[Tensor]:
+    """`standardize_patches` of checked ones in float64, rows (n, d) of some patches at a time.
 
-    Returns the rows, (P', d), and how many patches were constant.
+    For what a float32's last bits could tip over.
     """
-    flat = as_float(check_images(patches)).flatten(1)
-    rows, used = torch.empty(flat.shape, dtype=torch.float64), 0
-    for part in flat.split(AT_A_TIME):
-        kept, _ = _standardize_rows(part.double())
-        rows[used : used + len(kept)] = kept
-        used += len(kept)
-    check_contrast(used, len(flat))
-    return rows[:used], len(flat) - used
+    tolerance, lost = constant_tolerance(patches), 0
+    at_a_time = max(1, VALUES_IN_CACHE // patches[0].numel())
+    for part in patches.flatten(1).split(at_a_time):
+        part = as_float(part)
+        kept, constant = _standardize_rows(part.double(), tolerance)
+        if tolerance < CONSTANT_TOLERANCE:
+            lost += int((constant & (part.amin(1) < part.amax(1))).sum())
+        yield kept
+    warn_of_rounding(lost, len(patches))
 
 
-def _standardize_rows(flat: Tensor) -> tuple[Tensor, Tensor]:
+def constant_tolerance(images: Tensor) -> float:
+    """The share of a patch's root mean square up to which its standard deviation counts as zero.
+
+    It is `CONSTANT_TOLERANCE`, but for images of a large offset a few roundings of what they are
+    stored in: of float32 also where float64 holds no more digits, of none for whole numbers.
+    """
+    if images.dtype not in (torch.float32, torch.float64):
+        return CONSTANT_TOLERANCE
+    images = images.detach()
+    some = images[:: math.ceil(len(images) / 1000)]
+    step = math.ceil(math.sqrt(some.numel() / VALUES_AT_A_TIME))
+    some = some[:, :, ::step, ::step].double().flatten(1)
+    power = some.square().mean()
+    if some.var(1, correction=0).mean() >= LOW_CONTRAST**2 * power:
+        return CONSTANT_TOLERANCE
+    whole = some.abs().max() < 2**24 and torch.equal(some, some.round())
+    short = images.dtype == torch.float32 or torch.equal(some, some.float().double())
+    if short and not whole:
+        return 4 * torch.finfo(torch.float32).eps
+    return 32 * torch.finfo(torch.float64).eps  # the sums' own
+
+
+def warn_of_rounding(n_lost: int, n_patches: int) -> None:
+    """UserWarning if a fiftieth of the patches vary, but count as constant."""
+    if n_lost >= 0.02 * n_patches:
+        warnings.warn(
+            f"{n_lost / n_patches:.0%} of the patches vary by no more than a few roundings of "
+            "float32 and are left out as constant: the images have a large offset beside their "
+            "contrast. Subtract it before they are stored in float32, or pass float64",
+            stacklevel=4,
+        )
+
+
+def _standardize_rows(flat: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """Rows of mean 0 and standard deviation 1 without the constant ones, and which those were."""
     centred = flat - flat.mean(1, keepdim=True)
     variance, power = centred.square().mean(1), flat.square().mean(1)
-    constant = variance <= CONSTANT_TOLERANCE**2 * power
+    constant = variance <= tolerance**2 * power
     centred.mul_(variance.rsqrt()[:, None])
     return centred[~constant] if constant.any() else centred, constant
 

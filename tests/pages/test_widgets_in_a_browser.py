@@ -383,6 +383,9 @@ def test_what_is_no_photograph(show, reference, tmp_path, generator):
         assert choose(browser, tmp_path / "plain.png").startswith("All patches of this image")
     Image.new("RGB", (2, 30)).save(tmp_path / "thin.png")
     assert "too small for a patch" in choose(browser, tmp_path / "thin.png")
+    Image.new("RGB", (3000, 10)).save(tmp_path / "panorama.png")
+    words = choose(browser, tmp_path / "panorama.png")
+    assert "3000 × 10 pixels" in words and "once its longer side is scaled" in words
     assert browser.run("document.querySelector('[download]').hidden")
 
 

@@ -130,4 +130,5 @@ def test_batches_hold_few_pictures(photos, monkeypatch):
     assert [len(batch) for batch in batches] == [4, 4, 3] and len(batches) == 3
     assert torch.equal(torch.cat([*batches]), torch.cat([*PictureBatches(photos, batch_size=1)]))
     drawn = PictureBatches(photos, n=6, generator=torch.Generator().manual_seed(1))
-    assert len(drawn.files) == 6 == len(set(drawn.files)) and drawn.files == sorted(drawn.files)
+    files = [picture.file for picture in drawn.pictures]
+    assert len(files) == 6 == len(set(files)) and files == sorted(files)

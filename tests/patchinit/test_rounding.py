@@ -56,19 +56,21 @@ def test_last_bits_tip_nothing_where_distances_tie(method, monkeypatch):
     """Patches of black and white pixels, of which many are as far from one seed as from another."""
     images = (torch.rand(20, 1, 14, 14, generator=torch.Generator().manual_seed(1)) < 0.5).float()
     patches = extract_patches(images, 3)
-    points = clusters._points
+    blocks = clusters.standardized_blocks
 
     def rounded_otherwise(seed):
-        def moved(*arguments):
-            rows, *rest = points(*arguments)
-            bits = np.random.default_rng(seed).standard_normal(rows.shape)
-            return rows * (1 + 1e-15 * bits), *rest
+        draws = np.random.default_rng(seed)
+
+        def moved(patches):
+            for rows in blocks(patches):
+                bits = torch.from_numpy(draws.standard_normal(rows.shape))
+                yield rows * (1 + 1e-15 * bits)
 
         return moved
 
     banks = [method(patches, 8, generator=torch.Generator().manual_seed(0))]
     for seed in range(1, 6):
-        monkeypatch.setattr(clusters, "_points", rounded_otherwise(seed))
+        monkeypatch.setattr(clusters, "standardized_blocks", rounded_otherwise(seed))
         banks.append(method(patches, 8, generator=torch.Generator().manual_seed(0)))
     for bank in banks[1:]:
         assert torch.equal(bank.shares, banks[0].shares) and bank.n_iter == banks[0].n_iter

@@ -32,6 +32,7 @@ MAKES_NUMBERS = (
     "patchinit/filters/baselines.py",
     "patchinit/filters/clusters.py",
     "patchinit/filters/components.py",
+    "patchinit/filters/lloyd.py",
     "patchinit/filters/measures.py",
     "patchinit/filters/methods.py",
     "patchinit/data/catalogue.py",
@@ -52,6 +53,7 @@ MAKES_NUMBERS = (
 KEEPS_NUMBERS = (
     "patchinit/data/download.py",
     "patchinit/data/folders.py",
+    "patchinit/data/pictures.py",
     "patchinit/data/published.py",
     "companion/runs/files.py",
     "companion/runs/plan.py",

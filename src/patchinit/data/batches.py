@@ -7,13 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from .folders import _check_size, _decode, _files, _is_picture, _look
-from .published import DatasetDamaged
+from .folders import _check_size, _files
+from .pictures import is_picture, look, stacked
 
 _VALUES = 2**25  # of a batch, at most, but for a single picture
 
@@ -67,7 +65,7 @@ class PictureBatches:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder")
         files = [*_files(folder)]
-        found = [file for file in files if _is_picture(file)]
+        found = [file for file in files if is_picture(file)]
         self.n_skipped = len(files) - len(found)  #: files that are no pictures
         if not found:
             raise ValueError(f"{folder} holds no picture")
@@ -76,37 +74,22 @@ class PictureBatches:
                 raise ValueError(f"n={n} should be between 1 and {len(found)}, its pictures")
             chosen = torch.randperm(len(found), generator=generator)[:n].sort().values
             found = [found[place] for place in chosen.tolist()]
-        looks = [_look(file) for file in found]
-        sizes = sorted({look.size for look in looks})
+        self.pictures = [look(file) for file in found]
+        sizes = sorted({picture.size for picture in self.pictures})
         if size is None and len(sizes) > 1:
             text = f"{len(sizes)} sizes, {sizes[0]} to {sizes[-1]}; pass size=(H, W)"
             raise ValueError(f"{folder} holds images of {text}")
-        self.files = found
-        self.grey = all(look.grey for look in looks)
-        self.size = sizes[0] if size is None else (size[0], size[1])
+        self.grey = all(picture.grey for picture in self.pictures)
+        self.size = sizes[0] if size is None else (int(size[0]), int(size[1]))
         self.channels = 1 if self.grey else 3
         values = self.channels * self.size[0] * self.size[1]
         self.batch_size = max(1, min(batch_size, _VALUES // values))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.files) / self.batch_size)
+        return math.ceil(len(self.pictures) / self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
         """Batches, uint8 (n, C, H, W)."""
-        height, width = self.size
-        largest = 0  # of the values of 16 bits
-        for start in range(0, len(self.files), self.batch_size):
-            files = self.files[start : start + self.batch_size]
-            pixels = np.empty((len(files), height, width, self.channels), np.uint8)
-            for place, file in enumerate(files):
-                highest, picture = _decode(file, self.grey)
-                largest = max(largest, highest)
-                if picture.size != (width, height):
-                    picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-                pixels[place] = np.asarray(picture).reshape(height, width, -1)
-            yield torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-        if 0 < largest < 4096:
-            raise DatasetDamaged(
-                f"the pictures of 16 bits have values that end at {largest}: they seem to use 12 "
-                "bits or fewer, and would come out nearly black. Scale them to 8 bits first"
-            )
+        for start in range(0, len(self.pictures), self.batch_size):
+            pictures = self.pictures[start : start + self.batch_size]
+            yield stacked(pictures, self.grey, self.size)

@@ -200,27 +200,48 @@ def check_shape(shape: tuple[int, ...]) -> Shape:
         raise ValueError(
             f"shape={tuple(shape)} should be (F, C, kh, kw), each an integer of at least 1"
         )
-    n_filters, channels, height, width = shape
+    n_filters, channels, height, width = map(int, shape)
     return n_filters, channels, height, width
 
 
-def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> None:
-    """TooManyFilters, which is a ValueError, unless 1 <= n_filters <= limit."""
+def check_n_filters(n_filters: int, limit: int, what: str, way_out: str) -> int:
+    """n_filters as Python's integer; TooManyFilters, a ValueError, unless 1 <= it <= limit."""
     if not isinstance(n_filters, Integral):
         raise ValueError(f"n_filters={n_filters!r} should be an integer")
     if not 1 <= n_filters <= limit:
         text = f"n_filters={n_filters} should be between 1 and {limit}, {what}; {way_out}"
         raise TooManyFilters(text, limit)
+    return int(n_filters)
 
 
-def check_patches_suffice(n_filters: int, rows: Tensor) -> None:
-    """ValueError if standardised patches (P', d), or their directions, are fewer than filters."""
+def check_patches_suffice(n_filters: int, rows: Tensor) -> int:
+    """n_filters; ValueError if standardised patches (P', d), or their directions, are fewer."""
     what = "the patches that are not constant"
-    check_n_filters(n_filters, len(rows), what, "pass more images")
+    n_filters = check_n_filters(n_filters, len(rows), what, "pass more images")
     step = max(1, len(rows) // (16 * n_filters))  # for common images a few of them are enough
     if _n_directions(rows[::step], n_filters) < n_filters:
         what = "the different patches that the images hold (brightness and contrast put aside)"
         check_n_filters(n_filters, _n_directions(rows, n_filters), what, "pass other images")
+    return n_filters
+
+
+def first_directions(rows: Tensor, order: Tensor, n_filters: int) -> Tensor:
+    """The first n places of an order at which no two standardised patches are one direction."""
+    first = rows[order[:n_filters]]
+    same = (first @ part.T / rows.shape[1] > SAME_DIRECTION for part in first.split(1000))
+    if sum(int(part.sum()) for part in same) <= n_filters:  # each is so to itself alone
+        return order[:n_filters]
+    rows, found = rows[order], []
+    closest = rows.new_full((len(rows),), -1.0)
+    while len(found) < n_filters:
+        new = (closest <= SAME_DIRECTION).nonzero()
+        if not len(new):
+            what = "the different patches, in the order in which they were drawn"
+            check_n_filters(n_filters, len(found), what, "pass other images")
+        found.append(int(new[0]))
+        closest = torch.maximum(closest, rows @ rows[found[-1]] / rows.shape[1])
+        closest[found[-1]] = 1
+    return order[found]
 
 
 def _n_directions(rows: Tensor, limit: int) -> int:
@@ -234,8 +255,8 @@ def _n_directions(rows: Tensor, limit: int) -> int:
     return limit
 
 
-def check_dimensions_suffice(n_filters: int, shape: tuple[int, int, int], way_out: str) -> None:
-    """ValueError if orthogonal filters of shape (C, kh, kw) can't be that many."""
+def check_dimensions_suffice(n_filters: int, shape: tuple[int, int, int], way_out: str) -> int:
+    """n_filters; ValueError if orthogonal filters of shape (C, kh, kw) can't be that many."""
     channels, height, width = shape
     dimensions = f"the C*kh*kw = {channels}*{height}*{width} dimensions of a filter"
-    check_n_filters(n_filters, channels * height * width, dimensions, way_out)
+    return check_n_filters(n_filters, channels * height * width, dimensions, way_out)

@@ -1,20 +1,17 @@
-"""Banks of filters on disk, in the safetensors format: a length, a header in JSON, the numbers.
-
-The format is fixed and small, so nothing is needed that the method does without; the package
-safetensors reads and writes the same files.
-"""
+"""Banks of filters on disk, as safetensors: their numbers, and a JSON text of the rest."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 from torch import Tensor
 
 from .bank import FilterBank, check_shape
@@ -24,8 +21,7 @@ from .components import PrincipalComponents
 #: Of what the key "bank" holds; to be raised when a reader of the old one would go wrong.
 VERSION = 1
 _CLASSES = {kind.__name__: kind for kind in (FilterBank, PrincipalComponents, Clusters)}
-_DTYPES = {"F64": "<f8", "F32": "<f4"}
-_LONGEST = 100_000_000  # bytes of a header, by the format
+_DTYPES = (np.dtype("float64"), np.dtype("float32"))  # of what was learned, and of the filters
 
 
 def save_bank(bank: FilterBank, path: str | os.PathLike) -> None:
@@ -34,74 +30,57 @@ def save_bank(bank: FilterBank, path: str | os.PathLike) -> None:
     if _CLASSES.get(kind) is not type(bank):
         raise ValueError(f"bank is a {kind}; one of {', '.join(_CLASSES)} can be saved")
     values = {field.name: getattr(bank, field.name) for field in dataclasses.fields(bank)}
-    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    known = {name: value for name, value in values.items() if name not in tensors}
+    # In C order: the package saves anything else wrong, without a word.
     arrays = {
-        name: np.ascontiguousarray(
-            value.detach().cpu().numpy(), _DTYPES["F32" if name == "filters" else "F64"]
-        )
-        for name, value in tensors.items()
+        name: np.ascontiguousarray(value.detach().cpu().numpy(), _DTYPES[name == "filters"])
+        for name, value in values.items()
+        if isinstance(value, Tensor)
     }
     for name, array in arrays.items():
         _check(name, array)
+    known = {name: value for name, value in values.items() if name not in arrays}
     about = {"version": VERSION, "class": kind} | known
     text = json.dumps(about, sort_keys=True, allow_nan=False, default=_plain)
-    header: dict[str, Any] = {"__metadata__": {"bank": text}}
-    end = 0
-    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # each at its multiple
-    for name in names:
-        start, end = end, end + arrays[name].nbytes
-        dtype = "F32" if name == "filters" else "F64"
-        header[name] = {
-            "dtype": dtype, "shape": list(arrays[name].shape), "data_offsets": [start, end]
-        }  # fmt: skip
-    head = json.dumps(header, separators=(",", ":")).encode()
-    head += b" " * (-len(head) % 8)
-    data = b"".join([len(head).to_bytes(8, "little"), head, *(arrays[n].tobytes() for n in names)])
-    write_aside(Path(path), data)
+    # One key, since several come in random order: the same bank has the same bytes.
+    write_aside(Path(path), save(arrays, metadata={"bank": text}))
 
 
 def load_bank(path: str | os.PathLike) -> FilterBank:
     """`FilterBank.load`."""
     try:
-        return _parsed(Path(path))
+        return _parsed(Path(path).read_bytes())
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{os.fspath(path)} is no bank of filters: {_cause(error)}") from error
 
 
-def _parsed(path: Path) -> FilterBank:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(_LONGEST, path.stat().st_size - 8):
-            raise ValueError("it is not in the safetensors format, or cut short")
-        try:
-            header = json.loads(file.read(length))
-            about = json.loads(header.pop("__metadata__")["bank"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError("its header has no text under the key 'bank'") from error
-        if (version := about.pop("version", None)) != VERSION:
-            raise ValueError(
-                f"it has version {version!r} of the format, and this patchinit reads version "
-                f"{VERSION}; use the patchinit that wrote it, or make the bank again"
-            )
-        data = file.read()
+def _parsed(data: bytes) -> FilterBank:
+    try:
+        arrays = load(data)
+    except (SafetensorError, KeyError, TypeError) as error:
+        text = f"it is not in the safetensors format, or damaged or cut short ({error})"
+        raise ValueError(text) from error
+    length = int.from_bytes(data[:8], "little")  # of the header, which `load` has checked
+    try:
+        about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["bank"])
+        version = about.pop("version", None)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("its header has no text under the key 'bank'") from error
+    if version != VERSION:
+        raise ValueError(
+            f"it has version {version!r} of the format, and this patchinit reads version "
+            f"{VERSION}; use the patchinit that wrote it, or make the bank again"
+        )
     kind = _CLASSES[about.pop("class")]
     fields: dict[str, Any] = about
     fields["beside"] = tuple(about["beside"])
     fields["parts"] = tuple((str(name), int(count)) for name, count in about["parts"])
-    end = 0
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        dtype = np.dtype(_DTYPES[entry["dtype"]])
-        size = dtype.itemsize * math.prod(entry["shape"])
-        if entry["data_offsets"] != [end, end + size] or end + size > len(data):
-            raise ValueError(f"{name!r} lies outside of its data, or it is cut short")
-        array = np.frombuffer(data[end : end + size], dtype).reshape(entry["shape"])
+    for name, array in arrays.items():
+        if array.dtype != _DTYPES[name == "filters"]:
+            raise ValueError(f"{name} has dtype {array.dtype}, not {_DTYPES[name == 'filters']}")
         _check(name, array)
-        fields[name], end = torch.tensor(array.astype(dtype.newbyteorder("="))), end + size
-    if end != len(data):
-        raise ValueError(f"{len(data) - end} bytes too many lie behind its data")
-    if fields["filters"].dtype != torch.float32 or not isinstance(fields["method"], str):
-        raise ValueError("its filters are not float32, or their method has no name")
+        fields[name] = torch.tensor(array)
+    if "filters" not in arrays or not isinstance(fields["method"], str):
+        raise ValueError("it holds no filters, or their method has no name")
     return kind(**fields)
 
 

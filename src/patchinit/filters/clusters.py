@@ -5,9 +5,10 @@ norm sqrt(d) and clusters are about pattern, not about brightness or contrast.
 
 The same patches and the same generator give the same clusters on every processor and number of
 threads: equal labels, counts, order and iterations, and filters up to rounding in float32. So
-everything is computed in float64 and in general position (`_points`), and clusters of equal size
-stay in the order of their seeds. Not covered are fewer distinct patches than clusters, where some
-centres coincide, and patches that themselves differ in their last bits (a network's feature maps).
+everything is decided in float64 (for k-means see `lloyd`) and in general position (`_points`), and
+clusters of equal size stay in the order of their seeds. Not covered are fewer distinct patches than
+clusters, where some centres coincide, and patches that themselves differ in their last bits (a
+network's feature maps).
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import AT_A_TIME, plain_arithmetic, standardized_rows
+from ..patches import (
+    as_integer,
+    check_contrast,
+    check_generator,
+    check_images,
+    plain_arithmetic,
+    standardized_blocks,
+)
 from .bank import FilterBank, check_patches_suffice, with_norm
+from .lloyd import Points, lloyd
 
 # Each value of a point is moved by at most this: far above the rounding of float64 distances
 # (1e-14), below what a float32 filter of norm 1 can show.
@@ -87,7 +96,8 @@ def kmeans(
     Raises
     ------
     TypeError, ValueError
-        Fewer different patches than filters; what `standardize_patches` refuses.
+        Fewer different patches than filters, n_init or max_iter below 1; what
+        `standardize_patches` refuses.
 
     Examples
     --------
@@ -97,15 +107,13 @@ def kmeans(
     tensor([[ 0.5000, -0.5000,  0.5000, -0.5000],
             [ 0.5000,  0.5000, -0.5000, -0.5000]])
     """
-    from sklearn.cluster import KMeans  # here: it brings scipy, which nothing else needs
-
-    points, shape, constant_share = _points(patches, n_filters)
-    fit = KMeans(
-        n_filters, n_init=n_init, max_iter=max_iter, random_state=_seed(generator), copy_x=False
-    ).fit(points)  # fmt: skip
+    check_generator(generator)
+    n_init, max_iter = as_integer("n_init", n_init), as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
+    fit = lloyd(points, n_filters, n_init=n_init, max_iter=max_iter, seed=_seed(generator))
     return _bank(
-        "kmeans", fit.cluster_centers_, fit.labels_, shape, norm, inertia=fit.inertia_,
-        n_iter=fit.n_iter_, converged=fit.n_iter_ < max_iter, constant_share=constant_share,
+        "kmeans", fit.centres, fit.labels, shape, norm, inertia=fit.inertia,
+        n_iter=fit.n_iter, converged=fit.n_iter < max_iter, constant_share=constant_share,
     )  # fmt: skip
 
 
@@ -150,12 +158,15 @@ def kmedoids(
     except ImportError as error:
         text = "k-medoids need a package that is not here: pip install kmedoids"
         raise ImportError(text) from error
-    if max_patches < n_filters:
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    if as_integer("max_patches", max_patches) < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
-    points, shape, constant_share = _points(patches, n_filters)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
+    which = np.arange(len(points))
     if len(points) > max_patches:
-        points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
-    rows = torch.from_numpy(points)
+        which = torch.randperm(len(points), generator=generator)[:max_patches].numpy()
+    rows = torch.from_numpy(points.exact(which))
     # Not by a matrix product, whose cancellation costs half of the digits where patches are close.
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").numpy()
     fit = package.fasterpam(
@@ -163,7 +174,7 @@ def kmedoids(
         random_state=_seed(generator), n_cpu=1,
     )  # fmt: skip
     return _bank(
-        "kmedoids", points[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
+        "kmedoids", rows.numpy()[fit.medoids], fit.labels, shape, norm, inertia=fit.loss,
         n_iter=fit.n_iter, converged=fit.n_iter < max_iter, constant_share=constant_share,
     )  # fmt: skip
 
@@ -205,11 +216,12 @@ def kmedians(
     """
     from sklearn.cluster import kmeans_plusplus
 
-    if max_iter < 1:
-        raise ValueError(f"max_iter={max_iter} should be >= 1")
-    points, shape, constant_share = _points(patches, n_filters)
-    seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
-    rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
+    exact = points.exact(slice(None))
+    seeds, _ = kmeans_plusplus(exact, n_filters, random_state=_seed(generator))
+    rows, centres = torch.from_numpy(exact), torch.from_numpy(seeds)
     labels = torch.empty(0, dtype=torch.int64)
     inertia, converged, n_iter = float("inf"), False, 0
     while n_iter < max_iter and not converged:
@@ -229,20 +241,24 @@ def kmedians(
     )  # fmt: skip
 
 
-def _points(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
-    """Standardised patches as float64 rows (P', d), a patch's shape, the share of constant ones.
+def _points(patches: Tensor, n_filters: int) -> tuple[Points, tuple[int, int, int], float, int]:
+    """Standardised patches as points, a patch's shape, the share of constant ones, n_filters.
 
-    The rows are moved by the same tiny amounts on every machine: patches of few grey values, or of
-    mirrored images, are often as far from one centre as from another, and a last bit would choose.
+    The points are moved by the same tiny amounts on every machine: patches of few grey values, or
+    of mirrored images, are often as far from one centre as from another, and a last bit would
+    choose.
     """
-    standardized, n_constant = standardized_rows(patches)
-    check_patches_suffice(n_filters, standardized)
-    rows, moves = standardized.numpy(), np.random.default_rng(0)
-    for start in range(0, len(rows), AT_A_TIME):
-        part = rows[start : start + AT_A_TIME]
-        part += JITTER * (2 * moves.random(part.shape) - 1)
-    n_patches, channels, height, width = patches.shape
-    return rows, (channels, height, width), n_constant / n_patches
+    n_patches, channels, height, width = check_images(patches).shape
+    moves = np.random.default_rng(0)
+    blocks = (
+        rows.cpu().numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
+        for rows in standardized_blocks(patches)
+    )
+    points = Points(blocks, n_patches, channels * height * width)
+    check_contrast(len(points), n_patches)
+    n_filters = check_patches_suffice(n_filters, torch.from_numpy(points.high))
+    constant_share = (n_patches - len(points)) / n_patches
+    return points, (channels, height, width), constant_share, n_filters
 
 
 def _seed(generator: torch.Generator | None) -> int:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from ..moments import moments_of
 from ..patches import (
+    as_integer,
     check_batches,
+    check_generator,
     check_images,
     is_stream,
     plain_arithmetic,
@@ -204,6 +206,8 @@ def bank_of(
     fewer, and "fill" adds their negatives and then random orthonormal filters.
     """
     n_filters, channels, height, width = check_shape(shape)
+    check_generator(generator)
+    max_patches = as_integer("max_patches", max_patches)
     if not isinstance(both_signs, bool) or (both_signs and n_filters % 2):
         raise ValueError(
             f"both_signs={both_signs!r} should be False, or True for an even number of filters, "
@@ -228,8 +232,6 @@ def bank_of(
     if method.needs in ("shape", "patches"):
         options["generator"] = generator
     if method.needs == "patches":
-        if max_patches < 1:
-            raise ValueError(f"max_patches={max_patches} should be >= 1")
         settings["max_patches"] = max_patches
         limit = min(max_patches, max(own, MAX_VALUES // (channels * height * width)))
         if isinstance(images, Tensor):
