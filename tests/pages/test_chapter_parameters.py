@@ -44,7 +44,7 @@ LEAST = {
     "07": {"n_images": 1, "n_draws": 2},
     "08": {
         "n_images": 1, "n_test": 2, "n_train": 2, "epochs": 1, "width": 1, "n_seeds": 2,
-        "n_train_short": 2, "epochs_short": 1,
+        "n_train_short": 2, "epochs_short": 1, "n_races": 2,
     },
 }  # fmt: skip
 
@@ -118,6 +118,8 @@ def test_every_parameter_is_refused_by_its_name(number, stand_ins, monkeypatch):
         wrong = [-1, "3"] if name == "seed" else [0, "3", True]
         if known[name]["default"].startswith("["):
             wrong = [[], [0], ["3"], 3]
+        elif isinstance(least := LEAST.get(number, {}).get(name), int):
+            wrong.append(least - 1)
         for value in wrong:
             with pytest.raises(ValueError, match=rf"\b{name}=") as refused:
                 kept_by(number, monkeypatch, **{name: value})
