@@ -19,40 +19,10 @@ from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
-from tests.browser import browser_or_skip
+from tests.browser import number
 from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
-UNNAMED = """[...document.querySelectorAll('[role=img]')]
-  .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Shows a fragment; no picture lacks a name, no script has failed and nothing was fetched."""
-    browser.errors.clear(), browser.requested.clear()
-
-    def shown(page, **how):
-        browser.show(tmp_path / "page.html", page, **how)
-        assert browser.run(UNNAMED) == 0
-        return browser
-
-    yield shown
-    assert browser.run(UNNAMED) == 0
-    assert browser.errors == []
-    # The bare pages have no icon of their own, for which a browser may ask.
-    assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]
-
-
-def number(text, after):
-    """The number behind some words."""
-    return float(re.search(rf"{after} \(?([+\u2212]?[\d.]*\d)", text)[1].replace("\u2212", "-"))
 
 
 # --- The window -----------------------------------------------------------------------------------
