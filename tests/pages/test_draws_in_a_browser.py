@@ -3,10 +3,17 @@
 from itertools import combinations
 
 import numpy as np
+import pytest
+import torch
 
+from companion.argument.modes import valleys
 from companion.intervals import mean_interval
+from companion.pages.widgets.morph import morph_html
+from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.three_seeds import three_seeds_html
+from patchinit.filters import random_orthonormal
 from tests.browser import number
+from tests.fragments import embedded
 
 # --- Three seeds ----------------------------------------------------------------------------------
 
@@ -81,3 +88,131 @@ def test_equal_pairs(show):
     browser.press("select", "ArrowDown")
     browser.click(".draw")
     assert tally(browser)[3] == 1
+
+
+# --- An image rebuilt -----------------------------------------------------------------------------
+
+PIXELS = """[...document.querySelectorAll('.images canvas')].map(c =>
+  [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])"""
+
+
+def rebuilt(image, bank, points, m):
+    """The same by torch, (C, H, W)."""
+    pixels = image.double()[None]
+    columns = torch.nn.functional.unfold(pixels, 3)[0].T  # (P, d)
+    mean, spread = columns.mean(1, keepdim=True), columns.std(1, keepdim=True, correction=0)
+    centre, scale = points.mean(0), points.std(0, correction=0)
+    features = ((columns - mean) / spread - centre) / scale
+    flat = bank.double().flatten(1)[:m]
+    back = (features @ flat.T @ flat * scale + centre) * spread + mean
+    back = torch.where(spread > 0, back, columns).T[None]
+    sums, times = (
+        torch.nn.functional.fold(part, image.shape[1:], 3) for part in (back, torch.ones_like(back))
+    )
+    return (sums / times)[0].clamp(0, 255)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_is_rebuilt(show, generator, channels):
+    image = torch.randint(256, (channels, 12, 14), dtype=torch.uint8, generator=generator)
+    image[:, :5, :5] = 90  # patches without contrast stay what they are
+    d, shape = 9 * channels, (9 * channels, channels, 3, 3)
+    points = torch.randn(200, d, generator=generator).double() * torch.linspace(1, 2, d)
+    banks = {
+        name: random_orthonormal(shape, generator=generator).filters for name in ("one", "two")
+    }
+    browser = show(rebuilt_html(image, banks, points, still="still"))
+    features = (points - points.mean(0)) / points.std(0, correction=0)
+    for keys, m in (([], 1), (["ArrowRight"] * 3, 4), (["End"], d)):
+        browser.press("[type=range]", *keys)
+        drawn = [
+            np.array(pixels).reshape(12, 14, 4).transpose(2, 0, 1)[:channels]
+            for pixels in browser.run(PIXELS)
+        ]
+        assert (drawn[0] == image.numpy()).all()
+        for (name, bank), found in zip(banks.items(), drawn[1:], strict=True):
+            np.testing.assert_allclose(found, rebuilt(image, bank, points, m), atol=0.6)
+            flat = bank.double().flatten(1)[:m]
+            left = features - features @ flat.T @ flat
+            kept = 100 * (1 - (left.square().sum() / features.square().sum()).item())
+            assert number(browser.text(".summary"), name) == pytest.approx(kept, abs=0.51)
+    for found in drawn[1:]:  # with all filters nothing is lost
+        np.testing.assert_allclose(found, image, atol=0.6)
+
+
+def test_of_a_large_image_the_middle_is_rebuilt(show, generator):
+    image = torch.rand(1, 70, 30, generator=generator)
+    bank = random_orthonormal((9, 1, 3, 3), generator=generator).filters
+    points = torch.randn(50, 9, generator=generator)
+    browser = show(rebuilt_html(image, {"one": bank}, points, still="still"))
+    size = browser.run(
+        "[document.querySelector('.images canvas').width,"
+        " document.querySelector('.images canvas').height]"
+    )
+    assert size == [30, 48]
+
+
+def test_what_cannot_be_rebuilt(generator):
+    bank = torch.rand(9, 1, 3, 3)
+    for image, banks in ((torch.rand(3, 8, 8), {"a": bank}), (torch.rand(1, 8, 8), {})):
+        with pytest.raises(ValueError, match="banks have shapes"):
+            rebuilt_html(image, banks, torch.rand(20, 9), still="still")
+
+
+# --- From one centroid to its neighbour -----------------------------------------------------------
+
+
+@pytest.fixture
+def clouds(generator):
+    """Centres, points in two clumps of which each has two centres, and an even cloud; d = 9."""
+    clump = torch.randn(2, 9, generator=generator).double()
+    centres = clump.repeat(2, 1) + 0.3 * torch.randn(4, 9, generator=generator).double()
+    points = clump.repeat(150, 1) + 0.4 * torch.randn(300, 9, generator=generator).double()
+    even = torch.randn(300, 9, generator=generator).double()
+    points, even = (3 * torch.nn.functional.normalize(x, dim=1) for x in (points, even))
+    return centres.reshape(4, 1, 3, 3), points, even
+
+
+def test_a_patch_morphs_over_the_density(show, clouds):
+    centres, points, even = clouds
+    browser = show(morph_html(centres, points, even, still="still"))
+    pair = browser.run("document.querySelector('select').selectedOptions[0].text")
+    i, j = (int(n) - 1 for n in pair.replace(" (valley)", "").split(" and "))
+    a, b = (3 * torch.nn.functional.normalize(centres[n].flatten(), dim=0) for n in (i, j))
+    reach = [(x - points).norm(dim=1).kthvalue(20).values for x in (a, b)]
+
+    def near(share, cloud):
+        place = 3 * torch.nn.functional.normalize((1 - share) * a + share * b, dim=0)
+        return (place - cloud).norm(dim=1).le(max(reach) + 1e-9).sum().item()
+
+    for keys, share in (([], 0.5), (["ArrowRight"] * 4, 0.625), (["End"], 1)):
+        browser.press("[type=range]", *keys)
+        text = browser.text(".summary")
+        assert number(text, "way:") == pytest.approx(near(share, points), abs=1)
+        assert number(text, "near, and") == near(share, even)
+        assert number(text, "Midway") == near(0.5, points)
+        assert ("no valley" in text) == (not valleys(centres.flatten(1), points)[i])
+    drawn = browser.run(
+        "[...document.querySelectorAll('.stations canvas')].map(c => c.toDataURL())"
+    )
+    assert drawn[1] == drawn[2] != drawn[0]  # it has arrived
+    browser.mouse(browser.place(".density", 40 / 360, 0.5))
+    assert browser.text("output").startswith("0 %")
+
+
+def test_pairs_with_a_valley_come_first(show, clouds):
+    centres, points, even = clouds
+    half = torch.cat([points[::2][:150], -points[::2][:150]])
+    opposite = torch.cat([centres[:1], -centres[:1]])
+    browser = show(morph_html(opposite, half, even, still="still"))
+    assert "a valley" in browser.text(".summary")
+    assert browser.run("document.querySelectorAll('option').length") == 1
+
+
+def test_other_numbers_of_points_are_counted_as_if_as_many(clouds):
+    centres, points, even = clouds
+    few, many = (
+        embedded(morph_html(centres, points, cloud, still="still"))["pairs"]
+        for cloud in (even, even.repeat(3, 1))
+    )
+    assert few == many

@@ -12,7 +12,10 @@ from PIL import Image
 from sklearn.cluster import KMeans
 
 from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.morph import morph_html
+from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.three_seeds import three_seeds_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
@@ -395,8 +398,9 @@ SMALLEST = """[...document.querySelectorAll('.app *')]
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone(show, window, lloyd, reference, dark):
+def test_on_a_phone(show, window, lloyd, reference, generator, dark):
     bank = {10: [reference]}
+    image, points = window[0], torch.randn(2, 99, 27, generator=generator)
     pages = [
         window[2],
         lloyd[2],
@@ -404,6 +408,9 @@ def test_on_a_phone(show, window, lloyd, reference, dark):
         turn_html({"Glorot's filters (0.45)": 0.45, "components (1)": 1.0}),
         your_image_html(reference),
         race_page(),
+        three_seeds_html({"cosine waves \u2212 Glorot": [1, 2, 3, 4]}),
+        rebuilt_html(image, {"one": reference, "two": reference}, points[0], still=STILL),
+        morph_html(reference, *points, still=STILL),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)
