@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ..evidence.arms import Arm, ArmKey
 from ..evidence.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS, PATCHES, RANDOM, accuracy
 from ..evidence.stages import Stage
 from ..intervals import Interval
-from .style import METHOD_COLORS, METHOD_MARKERS
+from .style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS
+from .widgets.starts import Start
 
 NAMES = {
     COSINE: "cosine waves",
@@ -78,3 +83,22 @@ def draw_starts(on: Stage) -> Figure:
     )
     figure.text(0.99, 0.03 / size[1], note, ha="right", fontsize=8)
     return figure
+
+
+def courses(on: Stage | None, banks: Mapping[str, Tensor], *, snapshots: int = 6) -> list[Start]:
+    """The starts of a figure to choose from: by its runs where it has some, or the bank alone.
+
+    The first seed's run of each method at its own norm, at so many epochs from the first to the
+    last; `banks` are filters (F, C, k, k) by method, and `on` a stage with filters of that shape.
+    """
+    leads = differences(on) if on else {}
+    found = []
+    for method, bank in banks.items():
+        key, epochs, filters = ArmKey(method), (0,), bank[None]
+        if arm := on.arm(key) if on else None:
+            run = arm.results[0]
+            kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
+            epochs = tuple(run.filter_epochs[kept].tolist())
+            filters = torch.from_numpy(run.filters[kept].astype(np.float32))
+        found.append(Start(METHOD_LABELS[method], epochs, filters, leads.get(key)))
+    return found
