@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from companion.argument.modes import valleys
+from companion.evidence.comparisons import COSINE, GLOROT, accuracy
+from companion.evidence.stages import read_stages, stages_to_show
 from companion.intervals import mean_interval
+from companion.pages.finding import courses
 from companion.pages.widgets.morph import morph_html
 from companion.pages.widgets.rebuilt import rebuilt_html
+from companion.pages.widgets.starts import Start, starts_html
 from companion.pages.widgets.three_seeds import three_seeds_html
 from patchinit.filters import random_orthonormal
 from tests.browser import number
@@ -216,3 +220,78 @@ def test_other_numbers_of_points_are_counted_as_if_as_many(clouds):
         for cloud in (even, even.repeat(3, 1))
     )
     assert few == many
+
+
+# --- Starts to choose from ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def starts(generator):
+    filters = torch.randn(3, 9, 3, 3, 3, generator=generator)
+    return [
+        Start("<i>one</i>", (0, 2, 5), filters, mean_interval([0.5, 0.7, 1.2, 0.8])),
+        Start("two", (0, 1, 5), 3 * filters.flip(0), mean_interval([-1, 1.2, 0.4])),
+        Start("Glorot", (0, 2, 5), filters + 1),
+        Start("untrained", (0,), filters[:1]),
+        Start("few", (0, 5), filters[:2], mean_interval([3.0])),
+    ]
+
+
+DRAWN = """[...document.querySelectorAll('.bank canvas')].map(c =>
+  [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])"""
+
+
+def test_a_start_is_chosen_and_trained(show, starts):
+    browser = show(starts_html(starts, place="a <place>"))
+    peak = embedded(starts_html(starts, place="x"))["peak"]
+    assert browser.text(".summary").startswith("<i>one</i>, at the start. The network ends ")
+    assert f"{starts[0].lead:+.2f}".split(" [")[0] + " points" in browser.text(".summary")
+
+    def matches(filters):
+        unit = filters / filters.flatten(1).norm(dim=1)[:, None, None, None]
+        wanted = 127.5 * ((unit / peak).clamp(-1, 1) + 1)  # (F, C, k, k)
+        drawn = np.array(browser.run(DRAWN)).reshape(9, 3, 3, 4)[..., :3].transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(drawn, wanted, atol=2.5)
+
+    matches(starts[0].filters[0])
+    browser.press("[type=range]", "ArrowRight")
+    assert browser.text("output") == "after epoch 2"
+    matches(starts[0].filters[1])
+    browser.press("[type=range]", "End")
+    browser.click(".buttons button:nth-child(2)")
+    assert browser.text("output") == "after epoch 5"
+    matches(starts[1].filters[2])
+    text = browser.text(".summary")
+    assert f"{starts[1].lead:+.2f}".split(" ", 1)[1] in text and "3 pairs" in text
+    assert browser.run("document.querySelectorAll('[aria-pressed=true]').length") == 1
+    assert browser.run("document.querySelectorAll('.leads g').length") == 2
+
+
+def test_starts_without_runs_or_without_a_lead(show, starts):
+    browser = show(starts_html(starts, place="here"))
+    for place, words in ((3, "held against"), (4, "No network was"), (5, "too few")):
+        browser.click(f".buttons button:nth-child({place})")
+        assert words in browser.text(".summary")
+    assert browser.run("document.querySelector('[type=range]').disabled") is False
+    browser = show(starts_html(starts[3:4], place=""))
+    assert browser.run("document.querySelector('.leads').hasAttribute('hidden')")
+    assert browser.run("document.querySelector('[type=range]').disabled")
+
+
+def test_starts_of_several_shapes_are_refused(starts):
+    odd = Start("odd", (0,), torch.rand(1, 4, 1, 3, 3))
+    with pytest.raises(ValueError, match="shapes"):
+        starts_html([*starts, odd], place="here")
+
+
+def test_courses_are_those_of_the_runs():
+    runs = read_stages()
+    on = next(s for s in stages_to_show(runs) if s.dataset == "cifar10")
+    banks = {name: torch.rand(27, 3, 3, 3) for name in ("cosine_basis", "kmedoids")}
+    waves, medoids = courses(on, banks)
+    run = on.arm(COSINE).results[0]
+    assert waves.epochs[0] == 0 and waves.epochs[-1] == run.filter_epochs[-1]
+    assert (waves.filters[-1].numpy() == run.filters[-1]).all()
+    assert waves.lead == accuracy(on, {COSINE: 1, GLOROT: -1}).estimate.interval()
+    assert medoids.epochs == (0,) and (medoids.filters[0] == banks["kmedoids"]).all()
+    assert [start.epochs for start in courses(None, banks)] == [(0,), (0,)]

@@ -89,16 +89,19 @@ def courses(on: Stage | None, banks: Mapping[str, Tensor], *, snapshots: int = 6
     """The starts of a figure to choose from: by its runs where it has some, or the bank alone.
 
     The first seed's run of each method at its own norm, at so many epochs from the first to the
-    last; `banks` are filters (F, C, k, k) by method, and `on` a stage with filters of that shape.
+    last. `banks` are filters (F, C, k, k) by method; runs with filters of another shape are left out.
     """
     leads = differences(on) if on else {}
     found = []
     for method, bank in banks.items():
-        key, epochs, filters = ArmKey(method), (0,), bank[None]
-        if arm := on.arm(key) if on else None:
-            run = arm.results[0]
-            kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
-            epochs = tuple(run.filter_epochs[kept].tolist())
-            filters = torch.from_numpy(run.filters[kept].astype(np.float32))
+        key = ArmKey(method)
+        arm = on.arm(key) if on else None
+        run = arm.results[0] if arm else None
+        if run is None or run.filters.shape[1:] != bank.shape:
+            found.append(Start(METHOD_LABELS[method], (0,), bank[None]))
+            continue
+        kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
+        filters = torch.from_numpy(run.filters[kept].astype(np.float32))
+        epochs = tuple(run.filter_epochs[kept].tolist())
         found.append(Start(METHOD_LABELS[method], epochs, filters, leads.get(key)))
     return found

@@ -36,7 +36,7 @@ begin('drag-starts', (root, {starts, place, peak, sides, bank, colors}, find) =>
     find('output').textContent = when;
     slider.setAttribute('aria-valuetext', when);
     find('.summary').textContent = `${chosen.name}, ${when}. ` + (chosen.lead ? `The network ends ${inWords(chosen)}.` :
-      slider.disabled ? 'No network was trained from it here.' : led.length ? 'The others are held against it.' : '');
+      slider.disabled ? 'No network was trained from it here.' : chosen.few ? 'Its runs are too few for an interval.' : 'The others are held against it.');
   }
 
   // A row for each start that has runs; words of ours and numbers, names are set as text.

@@ -18,7 +18,7 @@ class Start:
 
     `epochs` are those of the snapshots, from 0, the start; `filters` have shape (S, F, C, k, k),
     C = 1 or 3. `lead` is what the networks' final accuracy is above Glorot's, in percentage points;
-    None without runs, or for Glorot itself.
+    None without runs, or for Glorot itself; with too few, it is not shown.
     """
 
     name: str
@@ -52,6 +52,7 @@ def starts_html(starts: list[Start], *, place: str) -> str:
 
 def _listed(start: Start) -> dict:
     found: dict = {"name": start.name, "epochs": list(start.epochs)}
+    found["few"] = bool(start.lead and not start.lead.shown)
     if start.lead and start.lead.shown:
         lead = start.lead
         found["lead"] = [round(v, 2) for v in (lead.low, lead.estimate, lead.high)]
