@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ..evidence.arms import Arm, ArmKey
 from ..evidence.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS, PATCHES, RANDOM, accuracy
@@ -85,23 +82,17 @@ def draw_starts(on: Stage) -> Figure:
     return figure
 
 
-def courses(on: Stage | None, banks: Mapping[str, Tensor], *, snapshots: int = 6) -> list[Start]:
-    """The starts of a figure to choose from: by its runs where it has some, or the bank alone.
+def courses(on: Stage, *, snapshots: int = 6) -> list[Start]:
+    """The starts that networks were trained from, each at its own norm, to choose from.
 
-    The first seed's run of each method at its own norm, at so many epochs from the first to the
-    last. `banks` are filters (F, C, k, k) by method; runs with filters of another shape are left out.
+    Of each the first seed's run, at so many epochs from the first to the last.
     """
-    leads = differences(on) if on else {}
-    found = []
-    for method, bank in banks.items():
-        key = ArmKey(method)
-        arm = on.arm(key) if on else None
-        run = arm.results[0] if arm else None
-        if run is None or run.filters.shape[1:] != bank.shape:
-            found.append(Start(METHOD_LABELS[method], (0,), bank[None]))
-            continue
-        kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
-        filters = torch.from_numpy(run.filters[kept].astype(np.float32))
-        epochs = tuple(run.filter_epochs[kept].tolist())
-        found.append(Start(METHOD_LABELS[method], epochs, filters, leads.get(key)))
+    leads, found = differences(on), []
+    for method, label in METHOD_LABELS.items():
+        if arm := on.arm(ArmKey(method)):
+            run = arm.results[0]
+            kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
+            filters = torch.from_numpy(run.filters[kept].astype(np.float32))
+            epochs = tuple(run.filter_epochs[kept].tolist())
+            found.append(Start(label, epochs, filters, leads.get(ArmKey(method))))
     return found
