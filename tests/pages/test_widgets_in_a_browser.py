@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from companion.intervals import mean_interval
 from companion.pages.widgets.lloyd import lloyd_html
 from companion.pages.widgets.morph import morph_html
 from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.starts import Start, starts_html
 from companion.pages.widgets.three_seeds import three_seeds_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
@@ -26,6 +28,7 @@ from tests.browser import number
 from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
+LEAD = mean_interval([1, 2, 4])
 
 
 # --- The window -----------------------------------------------------------------------------------
@@ -411,6 +414,7 @@ def test_on_a_phone(show, window, lloyd, reference, generator, dark):
         three_seeds_html({"cosine waves \u2212 Glorot": [1, 2, 3, 4]}),
         rebuilt_html(image, {"one": reference, "two": reference}, points[0], still=STILL),
         morph_html(reference, *points, still=STILL),
+        starts_html([Start("a", (0, 3), torch.stack([reference] * 2), LEAD)], place="here"),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)
