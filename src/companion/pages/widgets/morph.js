@@ -39,7 +39,7 @@ begin('drag-morph', (root, {k, n, pairs, bank, colors}, find) => {
     find('output').textContent = where;
     slider.setAttribute('aria-valuetext', where);
     find('.summary').textContent = `At ${where}: ${patches[step]} of ${n.toLocaleString('en')} patches are near, and ${Math.round(gaussian[step])} points of the Gaussian. ` +
-      `Midway ${patches[last / 2]} patches are near, so there is ${valley(patches) ? 'a' : 'no'} valley: that is fewer than ${k / 2}.`;
+      `Midway ${patches[last / 2]} patches are near, so there is ${valley(patches) ? 'a' : 'no'} valley, which takes fewer than ${k / 2}.`;
   }
 
   menu.append(...pairs.map(([i, j, counts]) => new Option(`${i + 1} and ${j + 1}${valley(counts) ? ' (valley)' : ''}`)));

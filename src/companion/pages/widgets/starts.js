@@ -41,11 +41,13 @@ begin('drag-starts', (root, {starts, place, peak, sides, bank, colors}, find) =>
 
   // A row for each start that has runs; words of ours and numbers, names are set as text.
   function drawLeads() {
-    const floor = 12 + ROW * led.length;
+    const floor = 12 + ROW * led.length, step = [0.1, 0.2, 0.5, 1, 2, 5, 10].find(v => most / v < 3) ?? 50;
+    const n = Math.floor(most / step);
     svg.setAttribute('viewBox', `0 0 360 ${floor + 40}`);
     svg.toggleAttribute('hidden', !led.length);
     svg.innerHTML = line(`M${x(0)} 4V${floor}`, 'after') + line(`M${LEFT} ${floor}H${RIGHT}`) +
-      word(+x(0), floor + 15, 'Glorot') + word((LEFT + RIGHT) / 2, floor + 34, 'accuracy, points from Glorot') +
+      range(2 * n + 1).map(i => step * (i - n)).map(v => line(`M${x(v)} ${floor}v4`) +
+        word(+x(v), floor + 16, v ? signed(v, step < 1 ? 1 : 0) : 'Glorot')).join('') + word((LEFT + RIGHT) / 2, floor + 34, 'accuracy, points from Glorot') +
       led.map((start, row) => {
         const y = 16 + ROW * row, [low, middle, high] = start.lead, own = start === chosen;
         return `<g class="${own ? 'own' : 'other'}">` + word(LEFT - 8, y + 4, '', 'end', 'name') +
