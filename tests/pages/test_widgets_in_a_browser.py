@@ -11,48 +11,24 @@ import torch
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from companion.intervals import mean_interval
 from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.morph import morph_html
+from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.starts import Start, starts_html
+from companion.pages.widgets.three_seeds import three_seeds_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
-from tests.browser import browser_or_skip
+from tests.browser import number
 from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
-UNNAMED = """[...document.querySelectorAll('[role=img]')]
-  .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Shows a fragment; no picture lacks a name, no script has failed and nothing was fetched."""
-    browser.errors.clear(), browser.requested.clear()
-
-    def shown(page, **how):
-        browser.show(tmp_path / "page.html", page, **how)
-        assert browser.run(UNNAMED) == 0
-        return browser
-
-    yield shown
-    assert browser.run(UNNAMED) == 0
-    assert browser.errors == []
-    # The bare pages have no icon of their own, for which a browser may ask.
-    assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]
-
-
-def number(text, after):
-    """The number behind some words."""
-    return float(re.search(rf"{after} \(?([+\u2212]?[\d.]*\d)", text)[1].replace("\u2212", "-"))
+LEAD = mean_interval([1, 2, 4])
 
 
 # --- The window -----------------------------------------------------------------------------------
@@ -428,8 +404,9 @@ SMALLEST = """[...document.querySelectorAll('.app *')]
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone(show, window, lloyd, reference, dark):
+def test_on_a_phone(show, window, lloyd, reference, generator, dark):
     bank = {10: [reference]}
+    image, points = window[0], torch.randn(2, 99, 27, generator=generator)
     pages = [
         window[2],
         lloyd[2],
@@ -437,6 +414,10 @@ def test_on_a_phone(show, window, lloyd, reference, dark):
         turn_html({"Glorot's filters (0.45)": 0.45, "components (1)": 1.0}),
         your_image_html(reference),
         race_page(),
+        three_seeds_html({"cosine waves \u2212 Glorot": [1, 2, 3, 4]}),
+        rebuilt_html(image, {"one": reference, "two": reference}, points[0], still=STILL),
+        morph_html(reference, *points, still=STILL),
+        starts_html([Start("a", (0, 3), torch.stack([reference] * 2), LEAD)], place="here"),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)

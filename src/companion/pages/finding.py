@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,8 @@ from ..evidence.arms import Arm, ArmKey
 from ..evidence.comparisons import COMPONENTS, COSINE, GLOROT, KMEANS, PATCHES, RANDOM, accuracy
 from ..evidence.stages import Stage
 from ..intervals import Interval
-from .style import METHOD_COLORS, METHOD_MARKERS
+from .style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS
+from .widgets.starts import Start
 
 NAMES = {
     COSINE: "cosine waves",
@@ -79,3 +81,19 @@ def draw_starts(on: Stage) -> Figure:
     )
     figure.text(0.01, 0.05 / size[1], note, va="bottom", fontsize=10)
     return figure
+
+
+def courses(on: Stage, *, snapshots: int = 6) -> list[Start]:
+    """The starts that networks were trained from, each at its own norm, to choose from.
+
+    Of each the first seed's run, at so many epochs from the first to the last.
+    """
+    leads, found = differences(on), []
+    for method, label in METHOD_LABELS.items():
+        if arm := on.arm(ArmKey(method)):
+            run = arm.results[0]
+            kept = np.unique(np.linspace(0, len(run.filters) - 1, snapshots).round().astype(int))
+            filters = torch.from_numpy(run.filters[kept].astype(np.float32))
+            epochs = tuple(run.filter_epochs[kept].tolist())
+            found.append(Start(label, epochs, filters, leads.get(ArmKey(method))))
+    return found

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 MODULES = (
     "claims_page", "rules_table", "thumbnails", "site", "website",
     "kept_values", "chapter_map", "dark_charts", "citations", "expect", "predictions",
-    "code_bars", "search", "wrapped_figures",
+    "code_bars", "search", "wrapped_figures", "on_demand",
 )  # fmt: skip
 
 
