@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
@@ -47,7 +48,8 @@ def use_style() -> None:
     limit_threads()
     if shell := get_ipython():
         inline = InlineBackend.instance(parent=shell)
-        inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+        settings: dict[str, Any] = {"bbox_inches": "tight", "metadata": {"Date": None}}
+        inline.print_figure_kwargs = settings
         inline.figure_formats = {"svg", "png"}
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
