@@ -42,10 +42,10 @@ class WrapPictures(SphinxPostTransform):
                     figure[place] = nodes.container("", image, classes=["picture"])
 
     def set_width(self, image: nodes.image) -> None:
+        image["classes"] = [*image.get("classes", []), "no-scaled-link"]
         path = Path(self.env.srcdir, image.get("candidates", {}).get("*", ""))
         if path.is_file() and "width" not in image and (width := inches(path)):
             image["width"] = f"{min(100, 100 * width / FULL):.0f}%"
-            image["classes"] = [*image.get("classes", []), "no-scaled-link"]
 
 
 def setup(app: Sphinx) -> None:
