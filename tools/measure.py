@@ -42,9 +42,11 @@ MEASURE = """(() => {
     .map(e => e.getBoundingClientRect().top + scrollY);
   const scrolls = e => e.scrollWidth > e.clientWidth + 1
     && ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
-  // "small" in the book's style is 10 points; a PNG has 144 pixels to the inch, an SVG 96.
+  // "small" in the book's style is 10 points; an SVG has 96 pixels to the inch, a PNG 216, and
+  // 144 in older books, which gave it no width.
+  const to_the_inch = e => /\\.svg/.test(e.src) ? 96 : e.style.width ? 216 : 144;
   const letters = [...article.querySelectorAll("figure img")].filter(seen).map(e =>
-    e.getBoundingClientRect().width / e.naturalWidth * 10 / 72 * (/\\.svg/.test(e.src) ? 96 : 144));
+    e.getBoundingClientRect().width / e.naturalWidth * 10 / 72 * to_the_inch(e));
   return {
     first: tops.length ? Math.round(Math.min(...tops)) : null,
     beyond: Math.max(0, document.scrollingElement.scrollWidth - innerWidth),

@@ -8,10 +8,15 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
+import torch
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from companion.pages.extension import dark_charts, kept_values, thumbnails
+from companion.pages.pictures import filter_grid, show_image
+from companion.pages.style import use_style
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -154,6 +159,25 @@ def test_a_chart_is_told_from_a_bank_of_filters(tmp_path):
     photograph = Image.effect_noise((300, 300), 60).convert("RGB")
     photograph.save(tmp_path / "photograph.png")
     assert not dark_charts.is_chart(tmp_path / "photograph.png")
+
+
+@pytest.mark.parametrize(
+    ("draw", "is_chart"),
+    [
+        (lambda ax: ax.plot([1, 2, 4]), True),
+        (lambda ax: ax.plot([1, 2, 4], ".", rasterized=True), True),
+        (lambda ax: show_image(torch.rand(3, 8, 8), ax=ax), False),
+        (lambda ax: filter_grid(torch.randn(5, 1, 3, 3), ax=ax), False),
+        (lambda ax: ax.imshow([[0.2, 0.7]], cmap="RdBu_r"), False),
+    ],
+)
+def test_an_svg_is_a_chart_unless_it_shows_pixels(tmp_path, draw, is_chart):
+    with mpl.rc_context():
+        use_style()
+        figure = Figure()
+        draw(figure.subplots())
+        figure.savefig(tmp_path / "figure.svg")
+    assert dark_charts.is_chart(tmp_path / "figure.svg") == is_chart
 
 
 def test_a_chart_is_marked_where_it_is_shown(tmp_path):

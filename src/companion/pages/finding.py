@@ -40,7 +40,7 @@ def _bank(ax: Axes, arm: Arm, place: int) -> None:
     some = filters[np.linspace(0, len(filters) - 1, N_SHOWN).round().astype(int)]
     for left, picture in enumerate(some / np.abs(some).max()):
         box = (left + 0.05, left + 0.95, place + 0.45, place - 0.45)
-        ax.imshow((picture.transpose(1, 2, 0) + 1) / 2, extent=box, interpolation="nearest")
+        ax.imshow((picture.transpose(1, 2, 0) + 1) / 2, extent=box, interpolation="none")
 
 
 def draw_starts(on: Stage) -> Figure:
