@@ -1,6 +1,5 @@
 """What this book asks of Sphinx: a table of costs, fresh values, MathJax, launch buttons."""
 
-import json
 import os
 import re
 import subprocess
@@ -14,6 +13,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
+
+from ..costs import costs
 
 SCRIPT = "tex-chtml.js"  # MathJax's
 FONTS = "output/chtml/fonts/woff-v2"
@@ -30,13 +31,6 @@ REMOTE = re.compile(
 )
 ORIGIN = "refs/remotes/origin/"  # what git knows of its branches
 LOGGER = logging.getLogger(__name__)
-
-
-def costs(executed: Path) -> dict[str, tuple[float, float]]:
-    """{chapter: (seconds, peak memory in GB)} from the records beside the executed chapters."""
-    paths = sorted(executed.glob("*.json"))
-    records = {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
-    return {name: (of["seconds"], of["peak_memory"] / 1e9) for name, of in records.items()}
 
 
 class ChapterCosts(SphinxDirective):
