@@ -1,10 +1,12 @@
 """What this book asks of Sphinx: a table of costs, fresh values, MathJax, launch buttons."""
 
+import functools
 import os
 import re
 import subprocess
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -69,6 +71,20 @@ def dependants(
     ]
 
 
+def keep_names(app: Sphinx, document: nodes.document) -> None:
+    """Keep the names of a page's link targets, so that the check below reads no page again."""
+    targets = {
+        name: document.ids.get(document.nameids.get(name))
+        for name, explicit in document.nametypes.items()
+        if explicit
+    }
+    app.env.metadata[app.env.docname]["targets"] = [
+        name
+        for name, target in targets.items()  # a footnote is of the page alone
+        if target is not None and not isinstance(target, nodes.footnote | nodes.citation)
+    ]
+
+
 def claimed_twice(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of a target's name on two pages: a link to it leads to either.
 
@@ -76,14 +92,25 @@ def claimed_twice(app: Sphinx, env: BuildEnvironment) -> None:
     """
     pages: dict[str, str] = {}
     for page in sorted(env.found_docs):
-        document = env.get_doctree(page)
-        for name in (name for name, explicit in document.nametypes.items() if explicit):
-            target = document.ids.get(document.nameids.get(name))
-            if target is None or isinstance(target, nodes.footnote | nodes.citation):
-                continue  # of the page alone
+        for name in env.metadata[page]["targets"]:
             if pages.setdefault(name, page) != page:
                 message = f"the link target {name!r} is on {pages[name]} too: rename one of them"
                 LOGGER.warning(message, location=page)
+
+
+def read_once(app: Sphinx, env: BuildEnvironment) -> None:
+    """Let Sphinx read a page once, and not for each figure on it that another page names."""
+    domain: Any = env.get_domain("std")
+    whole, get_doctree = domain._resolve_numref_xref, functools.cache(env.get_doctree)
+
+    def resolve(env: BuildEnvironment, *rest: Any) -> Any:
+        vars(env)["get_doctree"] = get_doctree
+        try:
+            return whole(env, *rest)
+        finally:
+            del vars(env)["get_doctree"]
+
+    domain._resolve_numref_xref = resolve  # the environment has been pickled by now
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -147,7 +174,9 @@ def set_repository(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> None:
     app.add_directive("chapter-costs", ChapterCosts)
     app.connect("env-get-outdated", dependants)
+    app.connect("doctree-read", keep_names)
     app.connect("env-check-consistency", claimed_twice)
+    app.connect("env-check-consistency", read_once)
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("config-inited", set_repository)
