@@ -141,7 +141,7 @@ def lighten(app: Sphinx) -> None:
     """
     if app.builder.format != "html":
         return
-    templates: Any = app.builder.templates  # type: ignore[attr-defined]
+    templates: Any = app.builder.templates
     whole = templates.render
 
     def render(template: str, context: dict[str, Any]) -> str:
