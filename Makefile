@@ -39,7 +39,7 @@ help:
 	@echo '                 make newest: on the newest (PYTHON=python3.13: of another Python)'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
-	@echo 'make check       run the gates alone, on what is built'
+	@echo 'make check       run the gates alone, anew, on all that is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
 	@echo 'make readme      draw the picture that README.md opens with anew, and write its numbers, from results/'
@@ -88,8 +88,6 @@ book-alone:
 	@$(MAKE) --no-print-directory chapters
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
-	@$(PY) -m tools.browser_gates
-	@$(PY) -m tools.report
 
 # Two makes, since the first writes what the second reads: what each chapter imports, itself or
 # through other modules, and the results if it reads them.
@@ -115,8 +113,7 @@ _build/data-state: FORCE | .venv/.installed
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 check: .venv/.installed
-	@$(PY) -m tools.gates
-	@$(PY) -m tools.browser_gates
+	@$(PY) -m tools.gates anew
 
 # On a wide screen and on a phone; another built site: python -m tools.measure SITE.
 measure: .venv/.installed

@@ -114,7 +114,8 @@ def test_pages(book):
     assert (site / "notebooks/01-tiny.html").is_file()
     page = (site / "book/index.html").read_text()
     assert "<td><p>42</p></td>" in page, "the table of costs"
-    assert "_static/mathjax/tex-chtml.js" in page
+    assert "_static/mathjax/tex-chtml.js" in page and "fontawesome.js" not in page
+    assert "tex-chtml.js" not in (site / "notebooks/01-tiny.html").read_text(), "no formula"
     assert (site / "_static/mathjax/tex-chtml.js").is_file()
 
     index.write_text(sound + "\n[Nothing](missing.md)\n")

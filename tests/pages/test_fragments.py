@@ -68,7 +68,7 @@ def test_page_gates_of_two_of_each_on_a_page(fragments, tmp_path):
     cells = [f'<div class="cell_output text_html">{page}</div>' for page in fragments.values()]
     page = f"<html><body><article>{''.join(2 * cells)}</article></body></html>"
     (tmp_path / "index.html").write_text(page, encoding="utf-8")
-    assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
+    assert page_gates.problems(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -15,4 +15,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Set up all of them, in an order that their transforms are made for."""
     for name in MODULES:
         app.setup_extension(f"{__name__}.{name}")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # Another number wherever modules keep something else of each page: all are read again then.
+    return {
+        "version": "1",
+        "env_version": 1,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

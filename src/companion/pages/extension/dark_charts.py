@@ -24,14 +24,14 @@ def is_chart(path: str | os.PathLike[str]) -> bool:
     if Path(path).suffix == ".svg":  # dots that were drawn as pixels have no such style
         return "image-rendering:" not in Path(path).read_text(encoding="utf-8")
     with Image.open(path) as image:
-        values = np.asarray(image.convert("RGB"), dtype=np.int64)
-    if (values.min(axis=2) >= 250).mean() < WHITE:
+        red, green, blue = (np.asarray(b, dtype=np.int32) for b in image.convert("RGB").split())
+    if (np.minimum(np.minimum(red, green), blue) >= 250).mean() < WHITE:
         return False
-    colour = values @ (65536, 256, 1)
+    colour = (red << 16) + (green << 8) + blue
     side = max(SIDE, colour.shape[1] // 175)
     rows, columns = (size // side for size in colour.shape)
     blocks = colour[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    least, most = blocks.min(axis=(1, 3)), blocks.max(axis=(1, 3))
+    least, most = blocks.min(axis=3).min(axis=1), blocks.max(axis=3).max(axis=1)
     filled = least[(least == most) & (least < 0xF0F0F0)]
     return len(np.unique(filled)) < SURFACES
 
