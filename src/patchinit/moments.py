@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -164,7 +163,9 @@ def _pieces(
         rows, cols = output_size(batch, size, stride, dilation)
         d = batch.shape[1] * size[0] * size[1]
         large = _is_large(size, batch.device, tolerance)
-        at_a_time = min(VALUES_AT_A_TIME, max(LARGE_AT_A_TIME, d * d) if large else math.inf)
+        at_a_time = VALUES_AT_A_TIME
+        if large:
+            at_a_time = min(at_a_time, max(LARGE_AT_A_TIME, d * d))
         n_rows = max(1, min(rows, at_a_time // (d * cols)))
         n_images = max(1, min(batch_size, at_a_time // (d * cols * rows)))
         span = dilation * (size[0] - 1) + 1

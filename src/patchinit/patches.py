@@ -50,9 +50,9 @@ def plain_arithmetic(*, on_cpu: bool = True, gradients: bool = True) -> Iterator
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     """(kh, kw) of an integer or a pair; ValueError if either is below 1."""
-    one = not isinstance(kernel_size, Iterable)
-    pair = (kernel_size, kernel_size) if one else tuple(kernel_size)
-    if len(pair) != 2 or not all(isinstance(k, Integral) and k >= 1 for k in pair):
+    given: Any = kernel_size
+    pair = tuple(given) if isinstance(given, Iterable) else (given, given)
+    if len(pair) != 2 or not all(isinstance(k, Integral) and int(k) >= 1 for k in pair):
         raise ValueError(f"kernel_size={kernel_size!r} should be an integer >= 1 or a pair of them")
     return int(pair[0]), int(pair[1])
 

@@ -105,7 +105,9 @@ def _check_classes(path: Path, folders: list[Path]) -> list[str]:
 
 def _check_size(size: Any) -> None:
     pair = isinstance(size, (tuple, list)) and len(size) == 2
-    if size is not None and not (pair and all(isinstance(k, Integral) and k >= 1 for k in size)):
+    if size is not None and not (
+        pair and all(isinstance(k, Integral) and int(k) >= 1 for k in size)
+    ):
         raise ValueError(f"size={size!r} should be a pair (H, W) of integers >= 1, as in (64, 64)")
 
 

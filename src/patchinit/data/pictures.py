@@ -100,9 +100,9 @@ def decode(picture: Picture, grey: bool) -> Image.Image:
             if picture.sixteen:
                 _check_range(picture.file, int(values.max()))
         elif picture.sixteen:  # of colour Pillow gives the upper eight bits
-            ends = found.convert("RGB").getextrema()
+            ends = np.asarray(found.convert("RGB"))
             step = 255 if opened.format == "PPM" else 256  # which is rounded
-            _check_range(picture.file, step * max(int(most) for _, most in ends))
+            _check_range(picture.file, step * int(ends.max()))
         if picture.transparent is not None:
             values = np.asarray(found.convert("L") if values is None else found).astype(np.int64)
             hidden = values == picture.transparent
@@ -193,7 +193,7 @@ def _of_png(file: Path, picture: Image.Image) -> dict[str, Any]:
     return facts
 
 
-def _of_ppm(picture: Image.Image) -> dict[str, Any]:
+def _of_ppm(picture: Any) -> dict[str, Any]:
     args = picture.tile[0][3]  # Pillow scales by the header's largest value, but of 16 bits
     return {"sixteen": (args[1] if isinstance(args, tuple) else args) in (65_535, "I;16B")}
 
@@ -272,7 +272,9 @@ def _of_tiff(file: Path, tags: dict[int, Any]) -> dict[str, Any]:
         if what != "floating point" and max(bits) <= 16:
             what += " with sign"
         raise _refused(file, f"holds values of {what}, which have no fixed scale")
-    colours, depths = _TIFF_BITS.get(photometric, (0, ()))
+    colours, depths = (
+        _TIFF_BITS.get(photometric or 0, (0, ())) if photometric is not None else (0, ())
+    )
     if colours and (n != colours + len(extra) or extra not in ((), (1,), (2,))):
         raise _refused(file, f"holds {n} bands, more than its colours (and transparency)")
     separate = tags.get(284, 1) == 2

@@ -231,7 +231,8 @@ def first_directions(rows: Tensor, order: Tensor, n_filters: int) -> Tensor:
     same = (first @ part.T / rows.shape[1] > SAME_DIRECTION for part in first.split(1000))
     if sum(int(part.sum()) for part in same) <= n_filters:  # each is so to itself alone
         return order[:n_filters]
-    rows, found = rows[order], []
+    rows = rows[order]
+    found: list[int] = []
     closest = rows.new_full((len(rows),), -1.0)
     while len(found) < n_filters:
         new = (closest <= SAME_DIRECTION).nonzero()
