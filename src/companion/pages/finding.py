@@ -48,7 +48,9 @@ def draw_starts(on: Stage) -> Figure:
     found = {key: value for key, value in differences(on).items() if value.shown}
     n_lines = len(found) + 1
     size = (WIDTH, n_lines * LINE + FOOT)
-    figure = plt.figure(figsize=size, layout="none")
+    figure = plt.figure(figsize=size)
+    # Not `layout="none"`, which matplotlib forgets once the figure is saved.
+    figure.set_layout_engine("none")
     bottom, height = (FOOT - 0.06) / size[1], n_lines * LINE / size[1]
     ax = figure.add_axes((NAME / WIDTH, bottom, CHART / WIDTH, height))
     left, width = NAME + CHART + NUMBERS, N_SHOWN * LINE  # the filters are square
