@@ -27,17 +27,19 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv book-alone chapters executed release binder-check readme FORCE
+.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv lowest newest book-alone chapters executed release binder-check readme FORCE
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
 	@echo 'make pdf         print the built book as one PDF (needs Chromium)'
-	@echo 'make measure     how long the pages of the built book are, and how much of them is code'
+	@echo 'make measure     of each chapter: length, first picture, code, sideways scroll, letters in figures'
 	@echo 'make test        run the tests'
 	@echo 'make lint        style, notebooks without outputs, types of the method, who imports whom'
+	@echo 'make lowest      test the method and the runs on the lowest versions that pyproject.toml lets in;'
+	@echo '                 make newest: on the newest (PYTHON=python3.13: of another Python)'
 	@echo 'make test-cluster  run a study on a Ray cluster here, kill a node and the driver (minutes)'
 	@echo 'make portable    run the chapters as an older processor would, and compare verdicts with the book'
-	@echo 'make check       run the gates alone, on what is built'
+	@echo 'make check       run the gates alone, anew, on all that is built'
 	@echo 'make benchmarks  time the module against plain use of scikit-learn'
 	@echo 'make data        download CIFAR-10 and Fashion-MNIST into PATCHINIT_DATA or data/'
 	@echo 'make readme      draw the picture that README.md opens with anew, and write its numbers, from results/'
@@ -86,8 +88,6 @@ book-alone:
 	@$(MAKE) --no-print-directory chapters
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
-	@$(PY) -m tools.browser_gates
-	@$(PY) -m tools.report
 
 # Two makes, since the first writes what the second reads: what each chapter imports, itself or
 # through other modules, and the results if it reads them.
@@ -113,8 +113,7 @@ _build/data-state: FORCE | .venv/.installed
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 check: .venv/.installed
-	@$(PY) -m tools.gates
-	@$(PY) -m tools.browser_gates
+	@$(PY) -m tools.gates anew
 
 # On a wide screen and on a phone; another built site: python -m tools.measure SITE.
 measure: .venv/.installed
@@ -157,6 +156,13 @@ lint: .venv/.installed
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-logo
 
+# Each in an environment of its own, without the lock's constraints.
+lowest newest: .venv/.locked
+	@$(PY) -m uv venv --no-config --quiet --clear --python $(PYTHON) .venv-$@
+	@$(PY) -m uv pip install --no-config --python .venv-$@/bin/python --editable '.[ray,companion,test]' \
+	  --resolution $(if $(filter lowest,$@),lowest-direct,highest)
+	@.venv-$@/bin/python -m pytest -n $(TEST_JOBS) tests/patchinit tests/runs
+
 # The chapters again, as an older processor with one thread would compute them: the same verdicts.
 portable: .venv/.installed
 	@$(PY) -m tools.portable
@@ -180,4 +186,4 @@ clean:
 	rm -rf _build
 
 distclean: clean
-	rm -rf .venv .venv-binder src/*.egg-info
+	rm -rf .venv .venv-* src/*.egg-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 
@@ -124,3 +125,8 @@ def browser_or_skip() -> Browser:
     if browser.executable() is None:
         pytest.skip(f"needs a browser: none of {', '.join(browser.NAMES)} is installed")
     return Browser()
+
+
+def number(text: str, after: str) -> float:
+    """The number behind some words."""
+    return float(re.search(rf"{after} \(?([+\u2212]?[\d.]*\d)", text)[1].replace("\u2212", "-"))

@@ -4,9 +4,12 @@ import base64
 import json
 
 import numpy as np
+import torch
 from bs4 import BeautifulSoup
+from sklearn.datasets import load_digits
 
 from companion.pages.explorer import ExplorerBank
+from companion.pages.widgets.race import race_html
 from patchinit.filters import random_orthonormal
 
 RNG = np.random.default_rng(0)
@@ -40,3 +43,22 @@ def embedded(page):
 
 def stored(text, dtype):
     return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def race_banks():
+    """Three starts of nine filters for grey images, two banks of each."""
+    draw = torch.Generator().manual_seed(0)
+    return {
+        name: torch.stack(
+            [random_orthonormal((9, 1, 3, 3), generator=draw).filters * size for _ in range(2)]
+        )
+        for name, size in (("components", 1), ("k-means", 1), ("Glorot", 0.45))
+    }
+
+
+def race_page():
+    """A race of few images of four digits, so that it is soon over."""
+    digits = load_digits(n_class=4)
+    images = torch.from_numpy(digits.images[:150, None]) / 16
+    labels = torch.from_numpy(digits.target[:150])
+    return race_html(images, labels, race_banks(), n_train=64)

@@ -1,4 +1,4 @@
-"""Look at every page in a browser: python -m tools.browser_gates
+"""Gates on the pages in a browser, at the end of tools.gates.
 
 On a wide screen and on a phone, light and dark: no violation of WCAG 2.1's levels A and AA that
 axe-core can find, and nothing to scroll sideways but boxes of their own. Of a chapter's height, at
@@ -13,9 +13,8 @@ from pathlib import Path
 
 from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, ready
 from tools.files import write_whole
-from tools.gates import SITE
 from tools.measure import MEASURE, measure_page
-from tools.page_gates import leads_on, pages
+from tools.page_gates import facts, pages
 
 PASSED = Path("_build/looked-at.json")  # pages that passed, and what they looked like
 MOST_CODE = 0.20  # of a chapter's height on a wide screen
@@ -137,7 +136,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     now = {
         str(page.relative_to(site)): hashlib.sha256(shared + page.read_bytes()).hexdigest()
         for page in pages(site)
-        if not leads_on(page)
+        if not facts(page)["leads_on"]
     }
     new = [name for name in now if passed.get(name) != now[name]]
     found = {}
@@ -150,23 +149,18 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
     return [f"{name}, {problem}" for name in found for problem in found[name]]
 
 
-def main() -> None:
-    if not SITE.is_dir():
-        print("The book is not built: there is nothing to look at")
-        return
+def run(site: Path, *, anew: bool) -> None:
+    """Look at the pages that have not passed yet, or at all; a fault ends the process."""
     if not ready("The pages are not looked at"):
         return
-    passed = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.is_file() else {}
+    known = PASSED.is_file() and not anew
+    passed = json.loads(PASSED.read_text(encoding="utf-8")) if known else {}
     print("Looking at the pages in a browser", flush=True)
     try:
-        found = problems(SITE, passed)
+        found = problems(site, passed)
     except BrowserError as error:
         sys.exit(f"The pages could not be looked at: {error}")
     write_whole(PASSED, json.dumps(passed, indent=1))
     if found:
         sys.exit("\n  ".join(["In a browser, the book has problems:", *found]))
     print(f"In a browser: {len(passed)} pages passed")
-
-
-if __name__ == "__main__":
-    main()

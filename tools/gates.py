@@ -1,19 +1,23 @@
-"""Run the gates: python -m tools.gates [stored]
+"""Run the gates: python -m tools.gates [stored | anew]
 
 `stored` looks only at the notebooks as they are kept, before anything is executed. Otherwise the
-executed chapters and the HTML are looked at as well, as far as they are built.
+executed chapters and the HTML are looked at as well, as far as they are built, the pages in a
+browser too, and what the book costs is printed. What was found on pages that have not changed is
+kept from the last time, but not by `anew`.
 """
 
+import json
 import sys
 from pathlib import Path
 
-import nbformat
 import yaml
 
 from tools import notebook_gates, page_gates
+from tools.files import write_whole
 
 EXECUTED = Path("_build/executed")
 SITE = Path("_build/html")
+FACTS = Path("_build/facts.json")  # on the pages
 
 
 def documents(root: Path = Path(".")) -> list[str]:
@@ -31,7 +35,7 @@ def chapters_of(root: Path = Path(".")) -> list[Path]:
 def notebook_problems(paths: list[Path], gates: tuple) -> list[str]:
     found = []
     for path in paths:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         found += [f"{path}: {problem}" for gate in gates for problem in gate(notebook)]
     return found
 
@@ -54,15 +58,25 @@ def problems(root: Path, *, stored_only: bool = False) -> list[str]:
     found += [f"{path}: missing" for path in executed if not path.is_file()]
     there = [path for path in executed if path.is_file()]
     found += notebook_problems(there, notebook_gates.EXECUTED)
-    found += [problem for gate in page_gates.SITE for problem in gate(root / SITE)]
-    return found
+    return found + page_gates.problems(root / SITE)
 
 
 def main() -> None:
-    found = problems(Path("."), stored_only="stored" in sys.argv[1:])
+    stored_only, anew = "stored" in sys.argv[1:], "anew" in sys.argv[1:]
+    if FACTS.is_file() and not (stored_only or anew):
+        page_gates.KNOWN.update(json.loads(FACTS.read_text(encoding="utf-8")))
+    found = problems(Path("."), stored_only=stored_only)
+    if SITE.is_dir() and not stored_only:
+        kept = {page_gates.mark(page): page_gates.facts(page) for page in page_gates.pages(SITE)}
+        write_whole(FACTS, json.dumps(kept))
     if found:
         sys.exit("\n  ".join(["The book has problems:", *found]))
-    print("Gates: passed")
+    print("Gates: passed", flush=True)
+    if SITE.is_dir() and not stored_only:
+        from tools import browser_gates, report  # which import this module
+
+        browser_gates.run(SITE, anew=anew)
+        report.run()
 
 
 if __name__ == "__main__":

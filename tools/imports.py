@@ -8,6 +8,7 @@ else nothing would show that a file is gone.
 import ast
 import json
 import re
+from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -20,7 +21,8 @@ OURS = {"patchinit", "companion"}
 BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its folder
 
 
-def imported(code: str, package: str = "") -> set[str]:
+@cache  # for all chapters
+def imported(code: str, package: str = "") -> frozenset[str]:
     """Dotted names in our packages that a module of `package` imports, but for types alone."""
     found: set[str] = set()
     waiting: list[ast.AST] = [ast.parse(code)]
@@ -34,7 +36,7 @@ def imported(code: str, package: str = "") -> set[str]:
             module = resolve_name("." * node.level + (node.module or ""), package)
             found |= {f"{module}.{alias.name}" for alias in node.names}
         waiting += ast.iter_child_nodes(node)
-    return {name for name in found if name.split(".")[0] in OURS}
+    return frozenset(name for name in found if name.split(".")[0] in OURS)
 
 
 def files_of(name: str) -> set[Path]:
@@ -53,13 +55,15 @@ def files_of(name: str) -> set[Path]:
 def needed(code: str) -> set[Path]:
     """Every file of ours that `code` imports, itself or through others."""
     found: set[Path] = set()
-    waiting = imported(code)
+    names = set(waiting := list(imported(code)))
     while waiting:
         for path in files_of(waiting.pop()) - found:
             found.add(path)
             if path.suffix == ".py":
                 package = ".".join(path.parent.relative_to(SOURCE).parts)
-                waiting |= imported(path.read_text(encoding="utf-8"), package)
+                others = imported(path.read_text(encoding="utf-8"), package) - names
+                names |= others
+                waiting += others
     return found
 
 

@@ -1,7 +1,9 @@
 """What a page asks of its reader, on a wide screen and on a phone: python -m tools.measure [SITE]
 
-Of each chapter of a built site, this book's or an older one's: words of prose, and for both widths
-the height, its shares of code and figures, and the printed lines that are cut off at the edge.
+Of the first page and each chapter of a built site, this book's or an older one's: words of prose,
+and for both widths, in pixels, the height, where the first picture begins, shares of code and
+figures, printed lines that are cut off at the edge, how far the page reaches beyond the screen,
+boxes that scroll sideways, and the size of the smallest letters in figures.
 """
 
 import itertools
@@ -35,7 +37,21 @@ MEASURE = """(() => {
   const other = ".cell, pre, script, style, nav, mjx-container";
   for (const e of prose.querySelectorAll(other)) e.remove();
   const whole = article.getBoundingClientRect().height;
+  const pictures = "figure, .hero, .cell_output :is(img, canvas, svg)";
+  const tops = [...article.querySelectorAll(pictures)].filter(seen)
+    .map(e => e.getBoundingClientRect().top + scrollY);
+  const scrolls = e => e.scrollWidth > e.clientWidth + 1
+    && ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
+  // "small" in the book's style is 10 points; an SVG has 96 pixels to the inch, a PNG 216, and
+  // 144 in older books, which gave it no width.
+  const to_the_inch = e => /\\.svg/.test(e.src) ? 96 : e.style.width ? 216 : 144;
+  const letters = [...article.querySelectorAll("figure img")].filter(seen).map(e =>
+    e.getBoundingClientRect().width / e.naturalWidth * 10 / 72 * to_the_inch(e));
   return {
+    first: tops.length ? Math.round(Math.min(...tops)) : null,
+    beyond: Math.max(0, document.scrollingElement.scrollWidth - innerWidth),
+    scrolls: [...article.querySelectorAll("*")].filter(e => seen(e) && scrolls(e)).length,
+    letters: letters.length ? Math.min(...letters) : null,
     words: prose.textContent.split(/\\s+/).filter(word => /[\\p{L}\\p{N}]/u.test(word)).length,
     height: Math.round(whole),
     code: height(".cell_input, details.hide > summary, .highlight:not(.cell_output *)") / whole,
@@ -43,21 +59,21 @@ MEASURE = """(() => {
     cut: [...article.querySelectorAll("pre")].filter(seen).reduce((sum, e) => sum + cut(e), 0),
   };
 })()"""
-HEAD = "chapter                        words" + "".join(
-    f"{f'{width} px':>12}{'code':>6}{'figures':>9}{'cut':>5}" for width in WIDTHS
-)
-CELLS = "{height:>12,}{code:>6.0%}{figures:>9.0%}{cut:>5}"
+COLUMNS = {
+    "words": ",", "height": ",", "first": ",", "code": ".0%", "figures": ".0%", "cut": "",
+    "beyond": "", "scrolls": "", "letters": ".1f",
+}  # fmt: skip
 
 
 def measure_page(page: Page) -> dict:
-    """Words, height, shares of code and figures, and cut lines of the page that is open."""
+    """What is measured of the page that is open: see COLUMNS."""
     page.load_pictures()
     return page.run(MEASURE)
 
 
 def measure(site: Path) -> dict[str, list[dict]]:
-    """{chapter: what was measured at each of WIDTHS} of a built site."""
-    paths = sorted((site / "notebooks").glob("*.html"))
+    """{page: what was measured at each of WIDTHS} of a built site."""
+    paths = [*site.glob("book/index.html"), *sorted((site / "notebooks").glob("*.html"))]
     found: dict[str, list[dict]] = {path.stem: [] for path in paths}
     with Browser() as browser:
         page = browser.page()
@@ -78,9 +94,12 @@ def main() -> None:
         measured = measure(site)
     except BrowserError as error:
         sys.exit(f"The pages could not be measured: {error}")
-    print(HEAD)
+    print(f"{'page':<28}{'px':>6}" + "".join(f"{column:>9}" for column in COLUMNS))
     for name, at_widths in measured.items():
-        print(f"{name:<30}{at_widths[0]['words']:>6,}{''.join(map(CELLS.format_map, at_widths))}")
+        for width, of_page in zip(WIDTHS, at_widths, strict=True):
+            found = ((of_page[column], how) for column, how in COLUMNS.items())
+            cells = (format(value, how) if value is not None else "-" for value, how in found)
+            print(f"{name:<28}{width:>6}" + "".join(f"{cell:>9}" for cell in cells))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Gates on the HTML: each takes the site's folder and returns a list of problems.
 
-They hold whatever made the page: a notebook, MyST, raw HTML in an output, the theme.
+They hold whatever made the page: a notebook, MyST, raw HTML in an output, the theme. A file is read
+once: its facts are kept in KNOWN. What is asked of the facts is asked of all, each time.
 """
 
+import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
-from functools import cache, wraps
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import unquote, urlsplit
 
+import bs4
 from bs4 import BeautifulSoup, Tag
 
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
@@ -27,36 +30,59 @@ LOADING_ATTRIBUTES = {
 NO_PAGES = {"_static", "_sources", "404.html"}
 
 
+class Facts(TypedDict):
+    """What the gates ask of a page."""
+
+    elsewhere: list[str]  # what showing it makes a browser fetch from other hosts
+    links: list[str]
+    anchors: list[str]  # what a link can end in `#` with
+    leads_on: str  # where it leads by itself, empty if it does not
+    pictures: list[str]  # that it shows from the site itself
+    undescribed: list[str]
+    stand_in: bool  # made from stand-in data
+
+
+# By the digest of a page and of what looks at it: neither an edited page nor an edited gate finds
+# old facts here.
+KNOWN: dict[str, Facts] = {}
+LOOKER = Path(__file__).read_bytes() + bs4.__version__.encode()
+
+
+def mark(page: Path) -> str:
+    """The name of a page's facts."""
+    return hashlib.sha256(LOOKER + page.read_bytes()).hexdigest()
+
+
+def facts(page: Path) -> Facts:
+    """Those of a page, which is parsed if they are not known."""
+    name = mark(page)
+    if name not in KNOWN:
+        KNOWN[name] = look(BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser"))
+    return KNOWN[name]
+
+
+def look(page: BeautifulSoup) -> Facts:
+    article = page.find("article") or page.find("main") or page  # what the author wrote
+    assert isinstance(article, Tag)
+    refresh = page.find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
+    leads_on = value(refresh, "content").partition("=")[2].strip() if refresh else ""
+    ids = {value(tag, "id") for tag in page.find_all(id=True)}
+    shown = [s for s in values(page, "img", "src") if s and not s.startswith(("data:", "blob:"))]
+    return Facts(
+        elsewhere=list(dict.fromkeys(filter(is_elsewhere, loaded(page)))),
+        links=[link for link in [*values(page, "a", "href"), leads_on] if link],
+        anchors=sorted(ids | set(values(page, "a", "name"))),
+        leads_on=leads_on,
+        pictures=[source for source in shown if not is_elsewhere(source)],
+        undescribed=list(undescribed(article)),
+        stand_in=article.find(class_="stand-in") is not None,
+    )
+
+
 def pages(site: Path) -> list[Path]:
     """Every page of the site."""
     all_html = sorted(site.rglob("*.html"))
     return [page for page in all_html if not NO_PAGES & set(page.relative_to(site).parts)]
-
-
-def each_page(problems_of: Callable[[Path], Iterator[str]]) -> Callable[[Path], list[str]]:
-    """The gate on a site that finds on each page what `problems_of` finds on one."""
-
-    @wraps(problems_of)
-    def gate(site: Path) -> list[str]:
-        found = [(page, problem) for page in pages(site) for problem in problems_of(page)]
-        return [f"{page.relative_to(site)}: {problem}" for page, problem in found]
-
-    return gate
-
-
-@cache  # for all gates
-def _parse(page: Path, modified: int) -> BeautifulSoup:
-    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-
-
-def parse(page: Path) -> BeautifulSoup:
-    return _parse(page, page.stat().st_mtime_ns)
-
-
-def article(page: Path) -> Tag:
-    """The part that the author wrote."""
-    soup = parse(page)
-    return soup.find("article") or soup.find("main") or soup
 
 
 def value(tag: Tag, attribute: str) -> str:
@@ -68,12 +94,6 @@ def value(tag: Tag, attribute: str) -> str:
 def values(page: BeautifulSoup, name: str, attribute: str) -> list[str]:
     """Each text of an attribute on the page's elements of this name, once, in order."""
     return list(dict.fromkeys(value(tag, attribute) for tag in page.find_all(name)))
-
-
-def pictures_of(page: Path) -> list[str]:
-    """What the page shows as pictures from the site itself."""
-    sources = filter(None, values(parse(page), "img", "src"))
-    return [s for s in sources if not (is_elsewhere(s) or s.startswith(("data:", "blob:")))]
 
 
 def is_elsewhere(address: str) -> bool:
@@ -102,54 +122,9 @@ def css_addresses(text: str) -> list[str]:
     return [first or second for first, second in CSS_ADDRESS.findall(text)]
 
 
-def loads_from_elsewhere(site: Path) -> list[str]:
-    """No page and no style sheet fetches a script, style, font or picture from another host."""
-    addresses = {page: list(loaded(parse(page))) for page in pages(site)}
-    for sheet in sorted(site.rglob("*.css")):
-        addresses[sheet] = css_addresses(sheet.read_text(encoding="utf-8", errors="replace"))
-    return [
-        f"{file.relative_to(site)}: loads {address}"
-        for file, found in addresses.items()
-        for address in dict.fromkeys(found)
-        if is_elsewhere(address)
-    ]
-
-
-def anchors(page: Path) -> set[str]:
-    """Everything on the page that a link can end in `#` with."""
-    soup = parse(page)
-    return {value(tag, "id") for tag in soup.find_all(id=True)} | set(values(soup, "a", "name"))
-
-
-def leads_on(page: Path) -> str:
-    """Where a page leads by itself, empty if it does not."""
-    refresh = parse(page).find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
-    return value(refresh, "content").partition("=")[2].strip() if refresh else ""
-
-
-def dead_links(site: Path) -> list[str]:
-    """Every link within the site leads to a file that is there, and to an anchor that is on it."""
-    problems = []
-    known = {page.resolve(): anchors(page) for page in pages(site)}
-    for page in pages(site):
-        for link in filter(None, [*values(parse(page), "a", "href"), leads_on(page)]):
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc or link == "#":  # "#": a button of the theme
-                continue
-            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page.resolve()
-            if target.is_dir():
-                target = target / "index.html"
-            if not target.is_file():
-                problems.append(f"{page.relative_to(site)}: {link} leads nowhere")
-            elif parts.fragment and unquote(parts.fragment) not in known.get(target, ()):
-                problems.append(f"{page.relative_to(site)}: {link} has no such anchor")
-    return problems
-
-
-@each_page
-def undescribed_pictures(page: Path) -> Iterator[str]:
-    """Every picture in an article has alt text; every picture that a cell shows has a caption."""
-    for picture in article(page).find_all("img"):
+def undescribed(article: Tag) -> Iterator[str]:
+    """Pictures in an article without alt text, or from a cell without caption."""
+    for picture in article.find_all("img"):
         source, alt = value(picture, "src").strip(), value(picture, "alt").strip()
         # Where docutils is given no alt text, it writes the picture's address.
         if alt in ("", source) or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt):
@@ -161,19 +136,59 @@ def undescribed_pictures(page: Path) -> Iterator[str]:
                 yield f"{source[:60]} has no caption"
 
 
-@each_page
-def missing_pictures(page: Path) -> Iterator[str]:
+def loads_from_elsewhere(site: Path) -> Iterator[str]:
+    """No page and no style sheet fetches a script, style, font or picture from another host."""
+    found = {page: facts(page)["elsewhere"] for page in pages(site)}
+    for sheet in sorted(site.rglob("*.css")):
+        addresses = css_addresses(sheet.read_text(encoding="utf-8", errors="replace"))
+        found[sheet] = list(dict.fromkeys(filter(is_elsewhere, addresses)))
+    for file, addresses in found.items():
+        yield from (f"{file.relative_to(site)}: loads {address}" for address in addresses)
+
+
+def dead_links(site: Path) -> Iterator[str]:
+    """Every link within the site leads to a file that is there, and to an anchor that is on it."""
+    known = {page.resolve(): facts(page) for page in pages(site)}
+    anchors = {page: set(of_page["anchors"]) for page, of_page in known.items()}
+    for page, of_page in known.items():
+        for link in of_page["links"]:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":  # "#": a button of the theme
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if target.is_dir():
+                target = target / "index.html"
+            name = page.relative_to(site.resolve())
+            if not target.is_file():
+                yield f"{name}: {link} leads nowhere"
+            elif parts.fragment and unquote(parts.fragment) not in anchors.get(target, ()):
+                yield f"{name}: {link} has no such anchor"
+
+
+def undescribed_pictures(site: Path) -> Iterator[str]:
+    """Every picture in an article has alt text; every picture that a cell shows has a caption."""
+    for page in pages(site):
+        yield from (f"{page.relative_to(site)}: {one}" for one in facts(page)["undescribed"])
+
+
+def missing_pictures(site: Path) -> Iterator[str]:
     """Every picture that a page shows from the site is there."""
-    for source in pictures_of(page):
-        if not (page.parent / unquote(urlsplit(source).path)).is_file():
-            yield f"the picture {source} is not there"
+    for page in pages(site):
+        for source in facts(page)["pictures"]:
+            if not (page.parent / unquote(urlsplit(source).path)).is_file():
+                yield f"{page.relative_to(site)}: the picture {source} is not there"
 
 
-@each_page
-def stand_ins(page: Path) -> Iterator[str]:
-    """It is not made from stand-in data, where PATCHINIT_REQUIRE_DATA asks for the real ones."""
-    if os.environ.get("PATCHINIT_REQUIRE_DATA") and article(page).find(class_="stand-in"):
-        yield "made from stand-in data"
+def stand_ins(site: Path) -> Iterator[str]:
+    """None is made from stand-in data, where PATCHINIT_REQUIRE_DATA asks for the real ones."""
+    for page in pages(site):
+        if os.environ.get("PATCHINIT_REQUIRE_DATA") and facts(page)["stand_in"]:
+            yield f"{page.relative_to(site)}: made from stand-in data"
 
 
 SITE = (loads_from_elsewhere, dead_links, undescribed_pictures, missing_pictures, stand_ins)
+
+
+def problems(site: Path) -> list[str]:
+    """What is wrong with the site."""
+    return [problem for gate in SITE for problem in gate(site)]

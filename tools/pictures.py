@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
+HEAVY = 180_000  # bytes: an SVG above has so many marks that pixels are lighter
 # Grey levels of 255, the mean over a picture: a chart stays below, a photograph does not.
 UNSEEN = 0.5
 
@@ -18,15 +19,22 @@ def lighter(content: bytes) -> bytes:
     one, other = (np.asarray(of.convert("RGB"), dtype=int) for of in (picture, few))
     best = few if np.abs(one - other).mean() < UNSEEN else picture
     packed = io.BytesIO()
-    best.save(packed, "PNG", optimize=True)
+    # A page shows it as wide as its inches ask for.
+    best.save(packed, "PNG", optimize=True, dpi=picture.info.get("dpi"))
     return min(content, packed.getvalue(), key=len)
 
 
 def lighten(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with all pictures of its outputs made lighter."""
+    """The notebook with all pictures of its outputs made lighter, and without heavy SVGs.
+
+    A page shows the SVG where there is one; the PNG beside it makes thumbnails and the card.
+    """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                content = base64.b64decode(output.data["image/png"])
-                output.data["image/png"] = base64.b64encode(lighter(content)).decode("ascii")
+            data = output.get("data", {})
+            if "image/png" in data:
+                content = base64.b64decode(data["image/png"])
+                data["image/png"] = base64.b64encode(lighter(content)).decode("ascii")
+            if len(data.get("image/svg+xml", "")) > HEAVY and "image/png" in data:
+                del data["image/svg+xml"]
     return notebook

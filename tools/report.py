@@ -1,17 +1,17 @@
-"""Print where the book is and what each page costs: python -m tools.report"""
+"""Where the book is and what each page costs, printed at the end of tools.gates."""
 
 from pathlib import Path
 
-from companion.pages.extension.site import costs
+from companion.pages.costs import costs
 from tools.gates import EXECUTED, SITE, documents
-from tools.page_gates import pictures_of
+from tools.page_gates import facts
 
 LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
 
 
 def page_weight(page: Path) -> int:
     """Bytes of a page's HTML and of the pictures it shows."""
-    pictures = {(page.parent / source).resolve() for source in pictures_of(page)}
+    pictures = {(page.parent / source).resolve() for source in facts(page)["pictures"]}
     own = [p for p in pictures if p.is_file() and "_static" not in p.parts]
     return sum(path.stat().st_size for path in [page, *own])
 
@@ -25,7 +25,7 @@ def row(name: str, *values: float | None) -> str:
     return f"{name:<36}{''.join(cells)}"
 
 
-def main() -> None:
+def run() -> None:
     taken = costs(EXECUTED / "notebooks")
     print("\n" + f"{'chapter':<36}" + "".join(f"{name:>9} " for name in LIMITS))
     for name in documents():
@@ -38,7 +38,3 @@ def main() -> None:
     limits = ", ".join(f"{limit} {name}" for name, limit in LIMITS.items())
     print(f"! above {limits} (a page's HTML and the pictures it shows)")
     print(f"\nThe book: {(SITE / 'index.html').resolve()}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,9 @@
 // A box that scrolls sideways can be reached by keyboard, has a name, and fades where it goes on.
 (() => {
   const BOXES =
-    ".bd-article :is(.pst-scrollable-table-container, .text_html:has(> table), figure, pre, " +
+    ".bd-article :is(.pst-scrollable-table-container, .text_html:has(> table), figure .picture, pre, " +
     "mjx-container[display='true'], dt.sig, p.hero)";
-  const name = (box) => (box.matches("figure, .hero") ? "Figure" : box.matches("pre, dt") ? "Code"
+  const name = (box) => (box.matches(".picture, .hero") ? "Figure" : box.matches("pre, dt") ? "Code"
     : box.matches("mjx-container") ? "Formula" : "Table");
   // Towards which edges there is more of it.
   const mark = (box) => {
@@ -34,8 +34,14 @@
     for (const cell of document.querySelectorAll(".bd-article .text_html td"))
       cell.classList.toggle("short", cell.textContent.trim().length <= 24);
   };
+  // The theme calls each fold "Toggle hidden content": it is called what is written on it.
+  const nameFolds = () => {
+    for (const button of document.querySelectorAll(".admonition-title > .toggle-button"))
+      button.setAttribute("aria-label", button.parentElement.textContent.trim());
+  };
   const start = () => {
     unbroken();
+    nameFolds();
     const seen = new ResizeObserver((entries) => entries.forEach((one) => watch(one.target)));
     document.querySelectorAll(BOXES).forEach((box) => {
       seen.observe(box);

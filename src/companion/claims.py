@@ -67,8 +67,8 @@ STANDINGS = {
 GROUPS = {
     "accuracy": "Accuracy and speed",
     "change": "Change in training",
-    "similarity": "Similarity",
-    "filters": "Filters from data",
+    "geometry": "Geometry of patches and filters",
+    "clusters": "Clusters and outputs",
     "beyond": "Beyond the first layer",
     "own": "Our own",
 }
@@ -225,7 +225,7 @@ class Claim:
     number: int
     statement: str  #: in our words
     place: str  #: in the paper; of our own, where it was seen first
-    group: str  #: table of the claims page that it stands in
+    group: str  #: table of the claims page that it stands in, of GROUPS
     chapter: int  #: decides it; a cell there keeps claim_NUMBER_verdict and claim_NUMBER_evidence
     rule: str  #: by which it is decided, in a sentence
     figure: str | None = None  #: label of the figure that shows it best, in that chapter
@@ -233,6 +233,7 @@ class Claim:
     declared: bool = False  #: whether it was declared undecidable before the first run
     also: tuple[int, ...] = ()  #: further chapters that show it
     untrained: Mapping | None = None  #: chapter and figure of what can be shown without training
+    label: str = ""  #: of the paper's claims, in four words at most
     implied: bool = False  #: whether the paper says less than the statement
     algebra: bool = False  #: whether it is true by algebra, so that no computation could refute it
     beyond: str = ""  #: what we ask beyond the paper's own sense: a lesson, without a verdict
@@ -275,6 +276,7 @@ _SPEED = Decision((Speed(),), (A, D), (FULL,))
 CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         1, "Principal components end 0.09 pp above Glorot on CIFAR-10.",
+        label="Components lead, CIFAR-10",
         place="Table 1, Figure 6", group="accuracy", chapter=9, figure="fig-forest", declared=True,
         rule="Declared undecidable at this budget: 0.09 pp needs about 90 pairs. " + _DIRECTION,
         decisions=(
@@ -283,6 +285,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         2, "Principal components end 0.78 pp above Glorot on Fashion-MNIST.",
+        label="Components lead, Fashion-MNIST",
         place="Table 1, Figure 6", group="accuracy", chapter=9, figure="fig-forest",
         rule=("Looked at with 4, 6 and 8 pairs, at 97.8 %: the interval lies wholly above "
               "zero, and not wholly within 0.2 pp of it."),
@@ -292,6 +295,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         3, "k-means ends below Glorot, by 0.34 and 0.30 pp.",
+        label="k-means ends below Glorot",
         place="Table 1", group="accuracy", chapter=9, figure="fig-forest", declared=True,
         rule="Declared undecidable at this budget. " + _DIRECTION,
         decisions=(
@@ -301,6 +305,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         4, ("Random patches end 0.85 pp below Glorot on CIFAR-10; the paper gives no figure for "
          "Fashion-MNIST."),
+        label="Random patches end below",
         place="Table 1", group="accuracy", chapter=9, figure="fig-forest",
         rule=_DIRECTION,
         decisions=(
@@ -310,6 +315,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         5, "The order components, Glorot, k-means is the same on both data sets.",
+        label="One order, both sets",
         place="Table 1", group="accuracy", chapter=9, figure="fig-forest", declared=True,
         rule=("Declared undecidable at this budget. All comparisons of claims 1 to 3 have the "
               "claimed sign."),
@@ -319,6 +325,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         6, "Components converge faster than Glorot.",
+        label="Components converge faster",
         place="Figure 6", group="accuracy", chapter=9, figure="fig-speed",
         rule=("The accuracy averaged over the first 50 epochs, components minus Glorot: its 95"
               " % interval lies wholly above zero, and not wholly within 0.5 pp of it."),
@@ -328,6 +335,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         7, "Glorot filters change most in training.",
+        label="Glorot filters change most",
         place="Figures 7 and 8", group="change", chapter=10, figure="fig-turned", also=(11,),
         rule=("Ratios of mean cosine distances to components and to k-means, at the methods' "
               "own norms (7a) and at norm 1 (7b): both lower bounds above 1.25."),
@@ -340,6 +348,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         8, "Filters from components and k-means change little.",
+        label="Learned filters change little",
         place="Figures 7 and 8", group="change", chapter=10, figure="fig-turned", also=(11,),
         rule=("Ratios of mean cosine distances of components and of k-means to random "
               "orthonormal filters: both upper bounds below 0.8."),
@@ -350,6 +359,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         9, "A filter that changes little started close to a local minimum.",
+        label="Little change, near minimum",
         place="Figures 7 and 8", group="change", chapter=11, figure="fig-frozen", also=(10,),
         rule=("Frozen minus trained, components minus random orthonormal filters, lies above "
               "zero; and frozen components lie within 0.5 pp of trained ones."),
@@ -363,6 +373,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         10, "The last components change most: the distance grows with the index.",
+        label="Last components change most",
         place="Figures 7 to 9", group="change", chapter=10, figure="fig-index",
         rule=("Rank correlation of distance and index, with the last filter and without it: "
               "both lower bounds above 0.2."),
@@ -372,6 +383,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         11, "Claims 7 to 10 hold on both data sets.",
+        label="Both data sets agree",
         place="Figures 7 to 9", group="change", chapter=10, figure="fig-turned",
         rule=("No verdict of its own: the difference of each effect between the data sets, "
               "with its interval."),
@@ -380,7 +392,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         12, "With filter and patch of unit norm, the identical patch gives the largest response.",
-        place="section 3.1", group="similarity", chapter=1, figure="fig-lengths", algebra=True,
+        label="Identical patch responds most",
+        place="section 3.1", group="geometry", chapter=1, figure="fig-lengths", algebra=True,
         rule=("True by algebra: the response is 1 less half the squared distance. Shown on real "
               "patches: the identical one wins for every filter, by more than rounding."),
         beyond="What becomes of it with patches as they are in images, which have no unit norm.",
@@ -388,7 +401,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         13, ("With raw patches the filter's signs decide what excites it most; its gradation does "
          "not matter."),
-        place="section 3.1, Figure 2", group="similarity", chapter=1, figure="fig-signs",
+        label="Signs decide, not gradation",
+        place="section 3.1, Figure 2", group="geometry", chapter=1, figure="fig-signs",
         rule=("By kind of filter (random patches, k-means, components): on a filter's best patch "
               "one of equal signs and other magnitudes reaches more than 0.95 of its own largest "
               "response, in the median over the filters."),
@@ -406,7 +420,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         14, "To one patch, filters of equal signs and other magnitudes respond differently.",
-        place="section 3.1", group="similarity", chapter=1, figure="fig-twins", algebra=True,
+        label="Equal signs, different responses",
+        place="section 3.1", group="geometry", chapter=1, figure="fig-twins", algebra=True,
         rule=("True by algebra: only a patch at a right angle to their difference gets the same "
               "response from both. How much the responses vary is shown on real patches."),
         before=("The standard deviation of the response over filters of equal signs is above 3 % "
@@ -416,7 +431,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         15, ("Among filters that are normalised and have mean zero, the one most similar to a "
          "patch responds most."),
-        place="section 3.1", group="similarity", chapter=7, figure="fig-most-similar",
+        label="Most similar responds most",
+        place="section 3.1", group="geometry", chapter=7, figure="fig-most-similar",
         algebra=True,
         rule=("True by algebra of filters of one length. Shown on the paper's three banks at "
               "length 1: the most similar filter responds most to more than 99 % of the patches."),
@@ -430,7 +446,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         16, "Components have mean zero, so the bias can be zero.",
-        place="section 3.2", group="filters", chapter=4, figure="fig-component-means",
+        label="Components have mean zero",
+        place="section 3.2", group="geometry", chapter=4, figure="fig-component-means",
         rule=("With the paper's steps, no 3×3 component but the one for brightness lies "
               "nearer to the constant vector than a cosine of 0.01."),
         choices="tab-choices-16",
@@ -447,7 +464,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         17, "There are at most C·k·k component filters.",
-        place="section 3.2", group="filters", chapter=3, figure="fig-component-spectrum",
+        label="At most C·k·k components",
+        place="section 3.2", group="geometry", chapter=3, figure="fig-component-spectrum",
         rule=("None is needed, for points with C·k·k values have no more directions than that; the "
               "chapter shows the count and the refusal of one more."),
         algebra=True,
@@ -458,7 +476,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         18, "One hundred images are enough.",
-        place="Figures 1 and 3 to 5", group="filters", chapter=3, figure="fig-sample-size",
+        label="100 images are enough",
+        place="Figures 1 and 3 to 5", group="geometry", chapter=3, figure="fig-sample-size",
         rule=("3×3 components of 100 images against those of all images, for every number m of "
               "leading ones: the share of the best possible variance lies above 99 %, the largest "
               "angle between the two spaces below 10 degrees, and the mean matched cosine of "
@@ -479,7 +498,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         19, "Patch space has modes, as opposed to an even spread, and centroids cover it.",
-        place="section 3.3", group="filters", chapter=6, figure="fig-density",
+        label="Patch space has modes",
+        place="section 3.3", group="clusters", chapter=6, figure="fig-density",
         rule=("k-means leaves more than 10 % less inertia than on points spread evenly over the "
               "sphere of the patches, and more than a tenth of that sphere has no patch near; and "
               "centroids capture more than half of the squared length of new patches. All three "
@@ -500,7 +520,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         20, "Directions of most variance help the layers that follow.",
-        place="section 3.2", group="filters", chapter=9,
+        label="Most variance helps later",
+        place="section 3.2", group="clusters", chapter=9,
         rule=("Components end above the cosine basis and above random orthonormal filters: "
               "both 95 % intervals lie wholly above zero, and not wholly within 0.2 pp of it."),
         decisions=(
@@ -514,7 +535,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         21, "Standardising patches evens out the ranges of the filters' outputs.",
-        place="section 3.2", group="filters", chapter=4, figure="fig-imbalance",
+        label="Standardising evens out outputs",
+        place="section 3.2", group="clusters", chapter=4, figure="fig-imbalance",
         rule=("Standardising patches at least halves the ratio of the largest to the smallest "
               "standard deviation of the components' responses to raw patches, in the median over "
               "six samples, with brightness and without, with the feature step and without."),
@@ -530,7 +552,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         22, "k-medoids is more robust against outliers than k-means.",
-        place="section 3.3", group="filters", chapter=6, figure="fig-outliers",
+        label="k-medoids resists outliers",
+        place="section 3.3", group="clusters", chapter=6, figure="fig-outliers",
         rule=("With noise for a fifth of the patches, k-medoids lose less of the matched cosine "
               "than k-means: the lower bound of the difference lies above zero (not supported: its "
               "upper bound below 0.02). Mixed if another kind or share of outliers, number of "
@@ -549,7 +572,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         23, "k-means is stable and reproducible.",
-        place="section 1", group="filters", chapter=5, figure="fig-stability", implied=True,
+        label="k-means is stable",
+        place="section 1", group="clusters", chapter=5, figure="fig-stability", implied=True,
         rule=("The same seed gives the same filters; and those of two seeds, from all patches and "
               "one start, agree with a mean matched cosine of at least 0.95, by its 95 % interval. "
               "Mixed if one half holds alone, or if other choices decide the opposite."),
@@ -569,6 +593,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         24, "Initialising every layer from the data gains more.",
+        label="Every layer gains more",
         place="sections 4.3 and 5", group="beyond", chapter=9,
         rule="Components in every layer minus components in the first. " + _DIRECTION,
         decisions=(
@@ -578,6 +603,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         25, "Fewer labels and less computation are needed.",
+        label="Fewer labels, less computation",
         place="abstract", group="beyond", chapter=9,
         rule="Components minus Glorot, mean of 1, 5 and 10 % of the labels. " + _DIRECTION,
         decisions=(
@@ -588,6 +614,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         26, "The filters are easier to interpret.",
+        label="Filters easier to interpret",
         place="Figures 7 and 8", group="beyond", chapter=10, figure="fig-waves",
         rule="No verdict: there is no agreed measure.",
         plain={DESCRIBED: ("There is no agreed measure. A count of cosine waves, the"
@@ -596,6 +623,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         27, ("Components and k-means end above random patches (by 0.94 and 0.51 pp on CIFAR-10), "
          "so they do more than sample patches."),
+        label="More than sampled patches",
         place="section 3.4, Table 1", group="accuracy", chapter=9, figure="fig-forest",
         rule=("Both differences, components and k-means minus random patches: the 95 % "
               "intervals lie wholly above zero, and not wholly within 0.2 pp of it."),
@@ -606,6 +634,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         28, "The paper words its own effect in several ways: significant, similar, slight.",
+        label="Effect worded several ways",
         place="abstract, sections 1, 4.2 and 4.3", group="accuracy", chapter=9,
         rule="No verdict: the words are set beside the numbers.",
         plain={DESCRIBED: "The paper calls the same table significant, similar and slight."},
@@ -613,7 +642,8 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         29, ("k-means scales and is stable, where DBSCAN and hierarchical clustering may be "
          "sensitive."),
-        place="section 1", group="filters", chapter=6, figure="fig-rivals", implied=True,
+        label="k-means scales, others suffer",
+        place="section 1", group="clusters", chapter=6, figure="fig-rivals", implied=True,
         rule=("Three parts, mixed if some hold and others do not: k-means' distances grow more "
               "slowly than with the square of the patches; a tenth of its radius moves DBSCAN's "
               "number of clusters by more than a tenth, and filters of two linkages agree less "
@@ -639,6 +669,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     ),
     Claim(
         30, "Fewer iterations are needed: components save epochs at equal accuracy.",
+        label="Fewer iterations are needed",
         place="sections 4.4 and 5", group="accuracy", chapter=9, figure="fig-speed",
         rule="As claim 6; the epochs saved stand beside it.",
         decisions=(

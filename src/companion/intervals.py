@@ -53,6 +53,14 @@ class Interval:
         bounds = f"{low}, {high}" if self.shown else "too few runs"
         return f"{self.estimate:{spec}} [{bounds}]".replace("-", "\u2212")
 
+    def exceeds(self, bound: float) -> bool | None:
+        """Whether all of the interval lies above a bound; None where it has no bounds of its own.
+
+        >>> Interval(0.97, 0.96, 0.98, 6).exceeds(0.95), mean_interval([0.97]).exceeds(0.95)
+        (True, None)
+        """
+        return self.low > bound if math.isfinite(self.half) else None
+
     def side(self, of: float = 0.0) -> int:
         """+1 or -1 if the interval lies wholly above or below a value, 0 if it contains it."""
         return int(self.low > of) - int(self.high < of)

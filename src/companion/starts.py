@@ -70,7 +70,10 @@ def lsuv_(
     """Orthogonal weights, then each 2-D convolution's divided by its outputs' standard deviation.
 
     Layer-sequential unit variance: layer by layer, with those before it already scaled. One
-    division is exact, for a convolution is linear (the biases are zero). Returns the model.
+    division is exact, for a convolution is linear (the biases are zero). Linear layers, as the
+    head, keep their orthogonal weights, while Mishkin and Matas scale them too: "LSUV, of
+    convolutions only" is what tables call it. Batch normalisation goes by these images, as in the
+    first step of training. Returns the model.
 
     Parameters
     ----------
@@ -80,6 +83,12 @@ def lsuv_(
     References
     ----------
     Mishkin and Matas (2016), "All you need is a good init".
+
+    Examples
+    --------
+    >>> model, images = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), torch.rand(9, 3, 16, 16)
+    >>> round(lsuv_(model, images)[0](images).std().item(), 3)
+    1.0
     """
     orthogonal_(model, generator=generator)
     images = as_float(check_images(images))

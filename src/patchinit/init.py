@@ -7,9 +7,10 @@ A trailing underscore means in place, under ``no_grad``, with the tensor returne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -27,10 +28,19 @@ from .layers import (
     first_input,
     input_of_all_calls,
     inputs_of,
+    takes_bytes,
     undisturbed,
     used_weight,
 )
-from .patches import as_float, check_images, output_size, plain_arithmetic
+from .patches import (
+    as_float,
+    check_batches,
+    check_generator,
+    check_images,
+    is_stream,
+    output_size,
+    plain_arithmetic,
+)
 from .stem import Stem, named_layer, plain, refuse_adapters, stem_of, warn_of_normalisation
 
 
@@ -163,7 +173,7 @@ def _close(one: Tensor, other: Tensor) -> bool:
 @plain_arithmetic(gradients=False)
 def from_images_(
     weight: Tensor,
-    images: Tensor,
+    images: Tensor | Iterable,
     method: str = "principal_components",
     *,
     norm: float | str = "own",
@@ -179,9 +189,9 @@ def from_images_(
         A parameter, or a tensor of one's own, on any device and of any floating-point dtype. The
         weight of a layer that recomputes it (weight normalisation, a parametrisation) is a passing
         result, and refused unless it was read under ``no_grad``: use `set_filters_` there.
-    images : Tensor of shape (N, C, H, W)
-        As the layer will see them: same channels, same scaling. uint8 (divided by 255) or any
-        floating point, on any device.
+    images : Tensor of shape (N, C, H, W), or an iterable of such batches
+        As the layer will see them: same channels, same scaling. Types and devices as for
+        `make_filters`.
     method, norm, generator
         As for `make_filters`.
 
@@ -206,7 +216,7 @@ def from_images_(
 @torch.no_grad()
 def initialize_first_layer_(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | Iterable,
     method: str = "principal_components",
     *,
     norm: float | str = "own",
@@ -231,9 +241,12 @@ def initialize_first_layer_(
         compiled one or one inside ``DataParallel``. "First" is what runs first on the images. A
         convolution without a layer counts as well, unless its weight is a buffer or holds nothing
         to learn, as a blur's; so does a frozen layer, which stays frozen.
-    images : Tensor of shape (N, C, H, W)
-        Images as the network is fed them, on any device; uint8 (divided by 255) or any floating
-        point. The network gets copies, in the dtype of its convolutions. The paper uses 100.
+    images : Tensor of shape (N, C, H, W), or an iterable of such batches
+        Images as the network is fed them, on any device; uint8 or any floating point. uint8 goes
+        in as it is where the network takes it and converts it itself, else divided by 255. The
+        network gets copies, floating point in the dtype of its convolutions. The paper uses 100.
+        An iterable, as a DataLoader, is gone through once (see `make_filters`); its first batch
+        shows which layer is the first, and how far apart patches are cut.
         What stands before the convolution (as a normalisation) is applied to them, to as many at
         a time as hold 33 million values, and at most 100.
     method : str
@@ -293,22 +306,31 @@ def initialize_first_layer_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep", "fill"):
         raise ValueError(f"too_many={too_many!r} should be 'error', 'keep' or 'fill'")
     way_out = ". too_many='keep' leaves the other filters alone, too_many='fill' adds to these"
     way_out *= chosen.bounded and too_many == "error"
-    check_images(images)
+    streamed = is_stream(images)
+    batches = check_batches(images) if streamed else iter([check_images(images)])
+    first = next(batches)
     check_model(model)
-    probe = as_float(images[:2])
+    as_bytes = takes_bytes(model, first[:2])
+    probe = first[:2] if as_bytes else as_float(first[:2])
     with undisturbed(model, probe) as state:
         name, stem = _chosen_layer(model, probe, layer)
         state.restore()  # that went through the whole network
         found = plain(name, stem.layers[name])
         refuse_adapters(model, stem, name)
         with _naming(name, way_out):
-            inputs = first_input(model, found, images)
+            inputs = first_input(model, found, first, as_bytes)
+            if stride is None:
+                n_batches = len(images) if streamed and isinstance(images, Sized) else 1
+                stride = _own_stride(found, inputs, n_batches * len(inputs))
+            rest = (first_input(model, found, batch, as_bytes) for batch in batches)
             bank = _bank_for(
-                found, inputs, chosen, norm, generator, max_patches, stride,
+                found, chain([inputs], rest) if streamed else inputs,
+                chosen, norm, generator, max_patches, stride,
                 both_signs=both_signs, too_many=too_many,
                 eps=eps, feature_standardize=feature_standardize,
             )  # fmt: skip
@@ -408,10 +430,18 @@ def initialize_all_layers_(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw", "keep")
+    check_generator(generator)
     if too_many not in ("error", "keep"):
         raise ValueError(f"too_many={too_many!r} should be 'error' or 'keep'")
-    images = as_float(check_images(images))
+    if is_stream(images):
+        raise TypeError(
+            f"images is a {type(images).__name__}; all images go through all layers at once here, "
+            "so pass one tensor (N, C, H, W), as torch.cat of some batches"
+        )
+    check_images(images)
     check_model(model)
+    if not takes_bytes(model, images[:2]):
+        images = as_float(images)
     way_out = ". too_many='keep' leaves such layers alone" if chosen.bounded else ""
     banks: dict[str, FilterBank] = {}
     written: list[nn.Conv2d] = []
@@ -429,7 +459,10 @@ def initialize_all_layers_(
                 try:
                     with _naming(name, way_out):
                         inputs = input_of_all_calls(model, layer, images)
-                        bank = _bank_for(layer, inputs, chosen, norm, generator, max_patches)
+                        bank = _bank_for(
+                            layer, inputs.to(images.device), chosen, norm, generator, max_patches,
+                            _own_stride(layer, inputs, len(inputs)),
+                        )  # fmt: skip
                         bank = _set_in_(model, layer, bank, images[:2], name)
                 except TooManyFilters:
                     if too_many == "keep" and chosen.bounded:
@@ -458,36 +491,47 @@ def _naming(name: str, way_out: str = "") -> Iterator[None]:
 
 def _bank_for(
     layer: nn.Conv2d,
-    inputs: Tensor,
+    inputs: Tensor | Iterable[Tensor],
     method: Method,
     norm: float | str,
     generator: torch.Generator | None,
     max_patches: int,
-    stride: int | None = None,
+    stride: int,
     **further: Any,
 ) -> FilterBank:
     """The layer's new filters from its checked inputs (N, C, H, W); further go to `bank_of`."""
-    # A map smaller than the kernel has no patch without the layer's own padding.
-    spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
-    small = any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
-    if small and layer.padding != "valid":
-        inputs = nn.functional.pad(inputs, layer._reversed_padding_repeated_twice)
     kept = None
     if norm == "keep":
         kept = as_float(layer.weight.detach()).flatten(1).norm(dim=1).mean().item()
         if kept == 0 or not math.isfinite(kept):
             what = "all filters of the layer are zero" if kept == 0 else "its filters aren't finite"
             raise ValueError(f"norm='keep', but {what}; pass a number")
+    if isinstance(inputs, Tensor):
+        inputs = _padded(layer, inputs)
+    else:
+        inputs = (_padded(layer, part) for part in inputs)
     bank = bank_of(
-        method, inputs.cpu(), layer.weight.shape, norm="own" if kept else norm,
-        generator=generator, max_patches=max_patches, dilation=layer.dilation[0],
-        stride=_own_stride(layer, inputs) if stride is None else stride, **further,
+        method, inputs, layer.weight.shape, norm="own" if kept else norm, generator=generator,
+        max_patches=max_patches, stride=stride, dilation=layer.dilation[0], **further,
     )  # fmt: skip
-    return replace(bank, filters=with_norm(bank.filters, kept)) if kept else bank
+    if not kept:
+        return bank
+    settings = bank.settings | {"norm": kept}
+    return replace(bank, filters=with_norm(bank.filters, kept), settings=settings)
 
 
-def _own_stride(layer: nn.Conv2d, inputs: Tensor) -> int:
-    """The stride to cut patches at: 1 where the layer's own overlap, else what gives enough."""
+def _padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
+    """A layer's inputs; a map smaller than the kernel has no patch without the layer's padding."""
+    spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    small = any(size < span for size, span in zip(inputs.shape[-2:], spans, strict=True))
+    if small and layer.padding != "valid":
+        return nn.functional.pad(inputs, layer._reversed_padding_repeated_twice)
+    return inputs
+
+
+def _own_stride(layer: nn.Conv2d, inputs: Tensor, n: int) -> int:
+    """The stride to cut patches at: 1 where the layer's own overlap, else what n inputs need."""
+    inputs = _padded(layer, inputs)
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     if any(step < span for step, span in zip(layer.stride, spans, strict=True)):
         return 1
@@ -495,7 +539,7 @@ def _own_stride(layer: nn.Conv2d, inputs: Tensor) -> int:
     with suppress(ValueError):  # a kernel that does not fit is named later
         while stride > 1:
             rows, columns = output_size(inputs, (height, width), stride, layer.dilation[0])
-            if len(inputs) * rows * columns >= 10 * layer.weight[0].numel():
+            if n * rows * columns >= 10 * layer.weight[0].numel():
                 break
             stride //= 2
     return stride

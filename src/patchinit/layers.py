@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -211,18 +212,59 @@ class _Origins:
                 self._add(value, names)
 
 
-def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
-    """What reaches the first layer of checked images, on the CPU and checked; seen some at a time.
+def takes_bytes(model: nn.Module, images: Tensor) -> bool:
+    """Whether a network is to be fed uint8 as it is, since it converts it itself.
 
-    Where that is the images themselves they are not copied, and uint8 stays so.
+    So where it has no use for the same images divided by 255, or makes of them 1/255 of the same
+    (it divides by 255, or only converts). Else it subtracts something, as a mean of colours, which
+    is meant for one of the two: for those that come out closer to mean 0 and deviation 1.
     """
-    probe = as_float(images[:2])
+    if images.dtype != torch.uint8:
+        return False
+    with undisturbed(model):
+        whole = _fed_first(model, images)
+        if whole is None or not whole.is_floating_point():
+            return False  # a convolution will refuse them
+        shared = _fed_first(model, as_float(images))
+    if shared is None or shared.shape != whole.shape:
+        return True
+    whole, shared = whole.double(), shared.double()
+    if torch.allclose(whole, 255 * shared, rtol=0.01, atol=0.01 * float(whole.abs().max())):
+        return True
+    # Twice the Kullback-Leibler divergence from the standard normal distribution.
+    far = (x.square().mean() - x.var(correction=0).clamp_min(1e-30).log() for x in (whole, shared))
+    return bool(next(far) < next(far))
+
+
+def _fed_first(model: nn.Module, images: Tensor) -> Tensor | None:
+    """What the first layer that convolves is called on; None if the pass does not reach one."""
+    seen: list[Tensor] = []
+
+    def catch(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        seen.append(fed_to(args, kwargs))
+        raise _Reached
+
+    layers = [module for module in model.modules() if isinstance(module, _ConvNd)]
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_watched(model, images, dict.fromkeys(layers, catch))
+    return seen[0].clone() if seen and isinstance(seen[0], Tensor) else None
+
+
+def first_input(model: nn.Module, layer: nn.Module, images: Tensor, as_bytes: bool) -> Tensor:
+    """What reaches the first layer of checked images on their device; seen some at a time.
+
+    Where that is the images themselves they are not copied, and uint8 stays so. It is fed as it is
+    if as_bytes.
+    """
+    feed = torch.Tensor.detach if as_bytes else as_float
+    probe = feed(images[:2])
     calls = inputs_of(model, layer, probe, n_values=probe.numel())
     values = max(probe.numel(), sum(part.numel() for part in calls)) // len(probe)
     at_a_time = min(100, max(1, 4 * VALUES_AT_A_TIME // values))
 
     def pieces() -> Iterator[tuple[Tensor, Tensor]]:
-        for part in map(as_float, images.split(at_a_time)):
+        for part in map(feed, images.split(at_a_time)):
             yield part, input_of(model, layer, part, n_calls=len(calls))
 
     def unchanged(seen: Tensor, fed: Tensor) -> bool:
@@ -230,7 +272,7 @@ def first_input(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
 
     if all(unchanged(seen, as_fed(model, part)) for part, seen in pieces()):
         return images
-    return check_images(torch.cat([seen.cpu() for _, seen in pieces()]))
+    return check_images(torch.cat([seen.to(images.device) for _, seen in pieces()]))
 
 
 def input_of_all_calls(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
@@ -366,14 +408,15 @@ def run_watched(
 def as_fed(model: nn.Module, images: Tensor) -> Tensor:
     """A copy of the images on the device and of the dtype of the network's first convolution.
 
-    First in the order of definition; without one, those of its first parameter.
+    First in the order of definition; without one, those of its first parameter. uint8 stays so.
     """
     modules = [*(m for m in model.modules() if isinstance(m, _ConvNd)), model]
     parameters = (p for module in modules for p in module.parameters() if p.is_floating_point())
     first = next(parameters, None)
     if first is None:
         return images.detach().clone()
-    return images.detach().to(first.device, first.dtype, copy=True)
+    dtype = torch.uint8 if images.dtype == torch.uint8 else first.dtype
+    return images.detach().to(first.device, dtype, copy=True)
 
 
 class SavedState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,11 +13,15 @@ from .patches import (
     CONSTANT_TOLERANCE,
     VALUES_AT_A_TIME,
     as_float,
+    as_integer,
     as_pair,
+    as_steps,
     check_contrast,
     check_images,
+    constant_tolerance,
     output_size,
     plain_arithmetic,
+    warn_of_rounding,
 )
 
 # Values in a channel of a kernel from which on `_large` takes over.
@@ -87,7 +90,7 @@ def patch_moments(
     >>> moments.count, moments.covariance.shape
     (9000, torch.Size([27, 27]))
     """
-    size = as_pair(kernel_size)
+    size, batch_size = as_pair(kernel_size), as_integer("batch_size", batch_size)
     batches = [images] if isinstance(images, Tensor) else images
     checked = (check_images(batch) for batch in batches)
     return moments_of(
@@ -106,10 +109,11 @@ def moments_of(
     batch_size: int = 8,
 ) -> PatchMoments:
     """`patch_moments` of batches of checked images."""
-    count = constant = 0
+    stride, dilation = as_steps(stride, dilation)
+    count = constant = lost = 0
     products = spare = None
-    for pixels in _pieces(batches, size, stride, dilation, batch_size):
-        large = _is_large(size, pixels.device)
+    for pixels, tolerance in _pieces(batches, size, stride, dilation, batch_size):
+        large = _is_large(size, pixels.device, tolerance)
         if large:
             columns, n_constant = _large(pixels, size, stride, dilation, standardize)
             constant += n_constant
@@ -118,7 +122,8 @@ def moments_of(
             if standardize:
                 if spare is None or spare.shape != columns.shape:
                     spare = torch.empty_like(columns)
-                constant += _standardize_columns_(columns, spare)
+                n_constant, n_varying = _standardize_columns_(columns, tolerance, spare)
+                constant, lost = constant + n_constant, lost + n_varying
         if products is None:
             d = columns.shape[1]
             # Moments about a point near the mean lose no digits to cancellation.
@@ -138,6 +143,7 @@ def moments_of(
     if products is None:
         raise ValueError("images is empty: pass at least one image")
     used = count - constant
+    warn_of_rounding(lost, count)
     check_contrast(used, count)
     offset = total / used
     covariance = products / used - torch.outer(offset, offset)
@@ -147,13 +153,19 @@ def moments_of(
 
 def _pieces(
     batches: Iterable[Tensor], size: tuple[int, int], stride: int, dilation: int, batch_size: int
-) -> Iterator[Tensor]:
-    """Pixels of a few images at a time, or of bands of one, in float64, to be overwritten."""
+) -> Iterator[tuple[Tensor, float]]:
+    """Pixels of a few images at a time, or of bands of one, in float64, to be overwritten.
+
+    With each the `constant_tolerance` of its batch.
+    """
     for batch in batches:
+        tolerance = constant_tolerance(batch)
         rows, cols = output_size(batch, size, stride, dilation)
         d = batch.shape[1] * size[0] * size[1]
-        large = _is_large(size, batch.device)
-        at_a_time = min(VALUES_AT_A_TIME, max(LARGE_AT_A_TIME, d * d) if large else math.inf)
+        large = _is_large(size, batch.device, tolerance)
+        at_a_time = VALUES_AT_A_TIME
+        if large:
+            at_a_time = min(at_a_time, max(LARGE_AT_A_TIME, d * d))
         n_rows = max(1, min(rows, at_a_time // (d * cols)))
         n_images = max(1, min(batch_size, at_a_time // (d * cols * rows)))
         span = dilation * (size[0] - 1) + 1
@@ -162,11 +174,12 @@ def _pieces(
                 last = min(top + n_rows, rows) - 1
                 # Copied in any case: a 1x1 kernel's columns are the pixels themselves.
                 band = as_float(part[:, :, top * stride : last * stride + span])
-                yield band.to(torch.float64, copy=True)
+                yield band.to(torch.float64, copy=True), tolerance
 
 
-def _is_large(size: tuple[int, int], device: torch.device) -> bool:
-    return size[0] * size[1] >= LARGE and device.type == "cpu"
+def _is_large(size: tuple[int, int], device: torch.device, tolerance: float) -> bool:
+    is_usual = tolerance == CONSTANT_TOLERANCE  # no large offset
+    return size[0] * size[1] >= LARGE and device.type == "cpu" and is_usual
 
 
 def _windows(pixels: Tensor, size: tuple[int, int], stride: int, dilation: int) -> Tensor:
@@ -204,24 +217,30 @@ def _large(
     columns = torch.sub(windows, mean, out=mean.new_empty(windows.shape))
     columns = columns.flatten(3).flatten(0, 2)
     spread = torch.from_numpy(np.einsum("ij,ij->j", columns.numpy(), columns.numpy()))
-    return columns[None], _scale_(columns, spread, mean.flatten())
+    constant = _scale_(columns, spread, mean.flatten(), CONSTANT_TOLERANCE)
+    return columns[None], int(constant.sum())
 
 
-def _standardize_columns_(columns: Tensor, spare: Tensor) -> int:
-    """Standardises columns (n, d, L) in place, constant ones to zero; returns how many were.
+def _standardize_columns_(columns: Tensor, tolerance: float, spare: Tensor) -> tuple[int, int]:
+    """Standardises columns (n, d, L) in place, constant ones to zero.
 
-    The spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
+    Returns how many were constant, and how many of those by the rounding of their dtype alone. The
+    spare, of the same shape, is overwritten: memory that is new each time takes longer to fill.
     """
+    varying = None
+    if tolerance < CONSTANT_TOLERANCE:
+        varying = columns.amin(1, keepdim=True) < columns.amax(1, keepdim=True)
     mean = columns.mean(1, keepdim=True)
     columns -= mean
     # Not vector_norm: 4 times as slow along this axis.
     spread = torch.square(columns, out=spare).sum(1, keepdim=True)
-    return _scale_(columns, spread, mean)
+    constant = _scale_(columns, spread, mean, tolerance)
+    return int(constant.sum()), 0 if varying is None else int((constant & varying).sum())
 
 
-def _scale_(columns: Tensor, spread: Tensor, mean: Tensor) -> int:
-    """Scales centred columns by their sums of squares, constant ones to zero; returns how many."""
+def _scale_(columns: Tensor, spread: Tensor, mean: Tensor, tolerance: float) -> Tensor:
+    """Scales centred columns by their sums of squares, constant ones to zero; says which are."""
     d = columns.shape[-2]
-    constant = spread <= CONSTANT_TOLERANCE**2 * (spread + d * mean.square())
+    constant = spread <= tolerance**2 * (spread + d * mean.square())
     columns *= spread.div_(d).masked_fill_(constant, torch.inf).rsqrt_()
-    return int(constant.sum())
+    return constant

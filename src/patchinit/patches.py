@@ -7,11 +7,13 @@ Axes, here and everywhere: N images, C channels, H and W pixels, P patches, F fi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,6 +22,9 @@ from torch import Tensor
 # square. Rounding in float32 leaves about 1e-7; the faintest pattern that 8 bits can hold in a
 # patch of 11 x 11 x 3 (one value one step off) leaves 2e-4.
 CONSTANT_TOLERANCE = 1e-5
+# Images whose contrast is a smaller share of their root mean square than this (pressure, counts,
+# all that has a large offset) would lose real patterns by it: see `constant_tolerance`.
+LOW_CONTRAST = 0.02
 # Patches that are worked on in float64 at a time, where all at once would take too much memory.
 AT_A_TIME = 20_000
 # Values that are worked on at a time: 67 MB in float64, of which a few arrays are held at once.
@@ -45,15 +50,37 @@ def plain_arithmetic(*, on_cpu: bool = True, gradients: bool = True) -> Iterator
 
 def as_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     """(kh, kw) of an integer or a pair; ValueError if either is below 1."""
-    pair = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-    if len(pair) != 2 or not all(isinstance(k, int) and k >= 1 for k in pair):
+    given: Any = kernel_size
+    pair = tuple(given) if isinstance(given, Iterable) else (given, given)
+    if len(pair) != 2 or not all(isinstance(k, Integral) and int(k) >= 1 for k in pair):
         raise ValueError(f"kernel_size={kernel_size!r} should be an integer >= 1 or a pair of them")
-    return pair
+    return int(pair[0]), int(pair[1])
+
+
+def as_integer(name: str, value: int, least: int = 1) -> int:
+    """An integer of any type (also numpy's) as Python's; ValueError if it is none, or too small."""
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r} should be >= {least}, and an integer")
+    return int(value)
+
+
+def check_generator(generator: torch.Generator | None) -> None:
+    """TypeError unless it is a generator of the CPU, or None."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(
+            f"generator={generator!r} should be a torch.Generator or None; "
+            "a seed makes one: torch.Generator().manual_seed(0)"
+        )
+    if generator is not None and generator.device.type != "cpu":
+        raise TypeError(
+            f"generator is one of {generator.device}; pass one of the CPU, torch.Generator(), "
+            "which draws the same on every machine"
+        )
 
 
 # A public function that takes images, or patches, has them checked here once, before anything else,
 # and hands them down to functions that take them as sound.
-def check_images(images: Tensor) -> Tensor:
+def check_images(images: Any) -> Tensor:
     """The images as they came, once they are (N, C, H, W), uint8 or floating point, and finite.
 
     Raises TypeError for another type, ValueError for another shape, an empty axis, NaN or infinity.
@@ -89,6 +116,41 @@ def check_images(images: Tensor) -> Tensor:
     return images
 
 
+def check_batches(images: Iterable) -> Iterator[Tensor]:
+    """Checked images of an iterable of batches, each a tensor or (images, ...), one at a time.
+
+    TypeError or ValueError as `check_images`, with the batch's number; where there is no batch, or
+    one of another shape (C, H, W) or dtype than the first.
+    """
+    first: Tensor | None = None
+    number = -1
+    for number, batch in enumerate(images):
+        batch = batch[0] if isinstance(batch, tuple | list) and len(batch) else batch
+        try:
+            check_images(batch)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batch {number} of images: {error}") from error
+        first = batch[:0] if first is None else first
+        for what, given, wanted in (
+            ("shape (C, H, W)", tuple(batch.shape[1:]), tuple(first.shape[1:])),
+            ("dtype", batch.dtype, first.dtype),
+        ):
+            if given != wanted:
+                raise ValueError(
+                    f"batch {number} of images has {what} {given}, the first has {wanted}; make "
+                    "them alike, by resizing or converting"
+                )
+        yield batch
+    if number < 0:
+        raise ValueError("images yields no batch; pass a fresh iterable, if it was used up before")
+
+
+def is_stream(images: object) -> TypeGuard[Iterable]:
+    """Whether images come as an iterable of batches, and not as a tensor or something else."""
+    others = Tensor | np.ndarray | str | bytes | Mapping
+    return isinstance(images, Iterable) and not isinstance(images, others)
+
+
 def _all_finite(images: Tensor) -> bool:
     """Whether the least and the largest value are finite, which needs no mask of all."""
     # In parts, which bounds what is copied where values do not lie in a row.
@@ -104,12 +166,18 @@ def as_float(images: Tensor) -> Tensor:
     return images if images.dtype == torch.float64 else images.float()
 
 
+def as_steps(stride: int, dilation: int) -> tuple[int, int]:
+    """Both as Python's integers; ValueError if either is none, or below 1."""
+    if not all(isinstance(step, Integral) and step >= 1 for step in (stride, dilation)):
+        raise ValueError(f"stride={stride} and dilation={dilation} should both be integers >= 1")
+    return int(stride), int(dilation)
+
+
 def output_size(
     images: Tensor, kernel_size: tuple[int, int], stride: int, dilation: int
 ) -> tuple[int, int]:
     """Rows and columns of patches in each image; ValueError if the kernel does not fit."""
-    if not all(isinstance(step, Integral) and step >= 1 for step in (stride, dilation)):
-        raise ValueError(f"stride={stride} and dilation={dilation} should both be integers >= 1")
+    stride, dilation = as_steps(stride, dilation)
     spans = [dilation * (k - 1) + 1 for k in kernel_size]
     height, width = images.shape[-2:]
     if spans[0] > height or spans[1] > width:
@@ -195,8 +263,8 @@ def sample_patches(
     torch.Size([500, 3, 3, 3])
     """
     size = as_pair(kernel_size)
-    if not isinstance(n_patches, Integral) or n_patches < 1:
-        raise ValueError(f"n_patches={n_patches!r} should be an integer >= 1")
+    n_patches = as_integer("n_patches", n_patches)
+    check_generator(generator)
     return some_patches(
         check_images(images), size, n_patches,
         stride=stride, dilation=dilation, generator=generator,
@@ -213,12 +281,20 @@ def some_patches(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """`sample_patches` of checked images, all if n_patches is None; only those become float."""
+    stride, dilation = as_steps(stride, dilation)
     rows, cols = output_size(images, size, stride, dilation)
     total = len(images) * rows * cols
     if n_patches is None or n_patches >= total:
         columns = F.unfold(as_float(images), size, dilation=dilation, stride=stride)  # (N, d, L)
         return columns.transpose(1, 2).reshape(-1, images.shape[1], *size)
-    chosen = _distinct(total, n_patches, generator)
+    return _picked(images, _distinct(total, n_patches, generator), size, stride, dilation)
+
+
+def _picked(
+    images: Tensor, chosen: Tensor, size: tuple[int, int], stride: int, dilation: int
+) -> Tensor:
+    """The patches of these places in the order of `extract_patches`."""
+    rows, cols = output_size(images, size, stride, dilation)
     row_offsets, col_offsets = (torch.arange(k) * dilation for k in size)
     patches = []
     at_a_time = min(65_536, max(1, VALUES_AT_A_TIME // (images.shape[1] * size[0] * size[1])))
@@ -229,6 +305,47 @@ def some_patches(
         picked = images[image[:, None, None], :, down[:, :, None], across[:, None, :]]
         patches.append(as_float(picked.permute(0, 3, 1, 2)))  # from (p, kh, kw, C)
     return torch.cat(patches)
+
+
+def streamed_patches(
+    batches: Iterable[Tensor],
+    size: tuple[int, int],
+    n_patches: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """`some_patches` of checked batches, whose number nobody knows before the last.
+
+    Each patch draws a random number, and those of the smallest stay: the same patches however the
+    images are cut into batches. Holds three times n_patches at most, beside a batch.
+    """
+    kept: list[Tensor] = []
+    keys: list[Tensor] = []
+    held, total, limit = 0, 0, float("inf")
+
+    def smallest() -> tuple[Tensor, Tensor]:
+        drawn = torch.cat(keys)
+        order = drawn.argsort()[:n_patches]
+        return torch.cat(kept)[order], drawn[order]
+
+    for batch in batches:
+        rows, cols = output_size(batch, size, stride, dilation)
+        for part in batch.split(max(1, n_patches // (rows * cols))):
+            drawn = torch.rand(len(part) * rows * cols, dtype=torch.float64, generator=generator)
+            total += len(drawn)
+            new = (drawn < limit).nonzero().flatten()
+            if len(new) > n_patches:
+                new = new[drawn[new].argsort()[:n_patches]]
+            if len(new):
+                kept.append(_picked(part, new, size, stride, dilation))
+                keys.append(drawn[new])
+                held += len(new)
+            if held > 2 * n_patches:
+                best, least = smallest()
+                kept, keys, held, limit = [best], [least], n_patches, least.max().item()
+    return smallest()[0] if total > n_patches else torch.cat(kept)
 
 
 def _distinct(total: int, n: int, generator: torch.Generator | None) -> Tensor:
@@ -273,6 +390,10 @@ def standardize_patches(patches: Tensor) -> Standardized:
     The paper's standardisation "at the patch level" (section 3.2). A constant patch has no
     direction: it is dropped, and marked in the second value. What remains has norm sqrt(d).
 
+    A patch is constant if its standard deviation is at most 1e-5 of its root mean square. Where
+    that of all patches together is below 0.02 of theirs (a large offset, as of pressure), it is a
+    few roundings of their dtype: 5e-7 for float32 and 7e-15 for float64, and for whole numbers.
+
     Parameters
     ----------
     patches : Tensor of shape (P, C, kh, kw)
@@ -288,6 +409,11 @@ def standardize_patches(patches: Tensor) -> Standardized:
     TypeError, ValueError
         Not patches, or every one of them constant.
 
+    Warns
+    -----
+    UserWarning
+        Of patches with a large offset 2 % vary too little for their dtype, and are dropped.
+
     Examples
     --------
     >>> striped, flat = [[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]
@@ -295,7 +421,14 @@ def standardize_patches(patches: Tensor) -> Standardized:
     >>> patches.tolist(), constant.tolist()
     ([[[[-1.0, 1.0], [-1.0, 1.0]]]], [False, True])
     """
-    kept, constant = _standardize_rows(as_float(check_images(patches)).flatten(1))
+    tolerance = constant_tolerance(check_images(patches))
+    flat = as_float(patches).flatten(1)
+    if tolerance < CONSTANT_TOLERANCE:  # sums in float32 would be rounded as much
+        kept, constant = _standardize_rows(flat.double(), tolerance)
+        kept = kept.to(flat.dtype)
+        warn_of_rounding(int((constant & (flat.amin(1) < flat.amax(1))).sum()), len(flat))
+    else:
+        kept, constant = _standardize_rows(flat, tolerance)
     check_contrast(len(kept), len(patches))
     return Standardized(kept.reshape(-1, *patches.shape[1:]), constant)
 
@@ -305,16 +438,55 @@ def standardized_blocks(patches: Tensor) -> Iterator[Tensor]:
 
     For what a float32's last bits could tip over.
     """
+    tolerance, lost = constant_tolerance(patches), 0
     at_a_time = max(1, VALUES_IN_CACHE // patches[0].numel())
     for part in patches.flatten(1).split(at_a_time):
-        yield _standardize_rows(as_float(part).double())[0]
+        part = as_float(part)
+        kept, constant = _standardize_rows(part.double(), tolerance)
+        if tolerance < CONSTANT_TOLERANCE:
+            lost += int((constant & (part.amin(1) < part.amax(1))).sum())
+        yield kept
+    warn_of_rounding(lost, len(patches))
 
 
-def _standardize_rows(flat: Tensor) -> tuple[Tensor, Tensor]:
+def constant_tolerance(images: Tensor) -> float:
+    """The share of a patch's root mean square up to which its standard deviation counts as zero.
+
+    It is `CONSTANT_TOLERANCE`, but for images of a large offset a few roundings of what they are
+    stored in: of float32 also where float64 holds no more digits, of none for whole numbers.
+    """
+    if images.dtype not in (torch.float32, torch.float64):
+        return CONSTANT_TOLERANCE
+    images = images.detach()
+    some = images[:: math.ceil(len(images) / 1000)]
+    step = math.ceil(math.sqrt(some.numel() / VALUES_AT_A_TIME))
+    some = some[:, :, ::step, ::step].double().flatten(1)
+    power = some.square().mean()
+    if some.var(1, correction=0).mean() >= LOW_CONTRAST**2 * power:
+        return CONSTANT_TOLERANCE
+    whole = some.abs().max() < 2**24 and torch.equal(some, some.round())
+    short = images.dtype == torch.float32 or torch.equal(some, some.float().double())
+    if short and not whole:
+        return 4 * torch.finfo(torch.float32).eps
+    return 32 * torch.finfo(torch.float64).eps  # the sums' own
+
+
+def warn_of_rounding(n_lost: int, n_patches: int) -> None:
+    """UserWarning if a fiftieth of the patches vary, but count as constant."""
+    if n_lost >= 0.02 * n_patches:
+        warnings.warn(
+            f"{n_lost / n_patches:.0%} of the patches vary by no more than a few roundings of "
+            "float32 and are left out as constant: the images have a large offset beside their "
+            "contrast. Subtract it before they are stored in float32, or pass float64",
+            stacklevel=4,
+        )
+
+
+def _standardize_rows(flat: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """Rows of mean 0 and standard deviation 1 without the constant ones, and which those were."""
     centred = flat - flat.mean(1, keepdim=True)
     variance, power = centred.square().mean(1), flat.square().mean(1)
-    constant = variance <= CONSTANT_TOLERANCE**2 * power
+    constant = variance <= tolerance**2 * power
     centred.mul_(variance.rsqrt()[:, None])
     return centred[~constant] if constant.any() else centred, constant
 

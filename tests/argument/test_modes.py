@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sklearn.cluster import KMeans
 
 from companion.argument.modes import (
     captured_share,
@@ -12,6 +13,7 @@ from companion.argument.modes import (
     standard_points,
     uniform_like,
     valleys,
+    valleys_within,
 )
 from companion.claims import MIXED
 from companion.intervals import Interval
@@ -58,6 +60,14 @@ def test_two_clumps_have_a_valley_and_one_broad_clump_has_none():
     assert valleys(centres, on_sphere[0]).all()
     assert not valleys(centres, on_sphere[1]).any()
     assert not valleys(5 * centres, on_sphere[1]).any(), "the length of a centre does not matter"
+
+
+def test_points_of_two_clusters_alone_leave_a_gap_even_in_an_even_spread():
+    even = uniform_like(torch.empty(0, 27), 4000, generator=generator())
+    centres = KMeans(27, random_state=0).fit(even[:2000].numpy()).cluster_centers_
+    centres = torch.from_numpy(centres)
+    assert valleys_within(centres, even[:2000]).all()
+    assert not valleys(centres, even[2000:]).any()
 
 
 def test_too_few_points_are_refused():

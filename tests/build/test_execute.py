@@ -1,10 +1,14 @@
 """The build's steps on a tiny book, each in a process of its own as `make book` runs them."""
 
+import base64
+import io
 import json
+import re
 import sys
 
 import nbformat
 import pytest
+from PIL import Image
 
 from tests.tiny_book import SOURCE, TARGET, step, write_book, write_chapter
 
@@ -32,6 +36,30 @@ def test_execute(book):
         "01-tiny.ipynb",
         "01-tiny.json",
     ]
+
+
+def test_figures_are_sharp_and_the_same_each_time(book):
+    draw = (
+        "import torch\nfrom matplotlib import pyplot as plt\n"
+        "from companion.pages.pictures import filter_grid\n"
+        "from companion.pages.style import use_style\n"
+        "use_style()\n"
+        "filter_grid(torch.arange(27.0).reshape(1, 3, 3, 3), ax=plt.subplots()[1]);"
+    )
+    found = []
+    for _ in range(2):
+        write_chapter(book, draw)
+        done = step(book, "tools.execute", SOURCE, TARGET)
+        assert done.returncode == 0, done.stderr
+        (output,) = nbformat.read(book / TARGET, as_version=4).cells[-1].outputs
+        found.append(output.data)
+    assert found[0] == found[1]
+    image = Image.open(io.BytesIO(base64.b64decode(found[0]["image/png"])))
+    svg = found[0]["image/svg+xml"]
+    width = float(re.search(r'<svg[^>]*width="([\d.]+)pt"', svg)[1])
+    assert image.width / 216 == pytest.approx(width / 72, abs=0.01)
+    (filter_,) = re.findall(r'<image[^>]*xlink:href="data:image/png;base64,([^"]*)"', svg)
+    assert Image.open(io.BytesIO(base64.b64decode(filter_))).size == (3, 3), "its own pixels"
 
 
 def test_hidden_stderr_is_not_published(book):
@@ -86,7 +114,8 @@ def test_pages(book):
     assert (site / "notebooks/01-tiny.html").is_file()
     page = (site / "book/index.html").read_text()
     assert "<td><p>42</p></td>" in page, "the table of costs"
-    assert "_static/mathjax/tex-chtml.js" in page
+    assert "_static/mathjax/tex-chtml.js" in page and "fontawesome.js" not in page
+    assert "tex-chtml.js" not in (site / "notebooks/01-tiny.html").read_text(), "no formula"
     assert (site / "_static/mathjax/tex-chtml.js").is_file()
 
     index.write_text(sound + "\n[Nothing](missing.md)\n")

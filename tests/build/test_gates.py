@@ -137,7 +137,7 @@ def site(tmp_path):
 
 @pytest.mark.parametrize("gate", page_gates.SITE)
 def test_good_site(gate, site):
-    assert gate(site) == []
+    assert list(gate(site)) == []
 
 
 ELSEWHERE = "//cdn.example.org/x"
@@ -211,7 +211,7 @@ def test_undescribed_picture(site, old, new, says):
 def test_picture_that_is_not_there(site):
     (picture,) = (site / "_images").iterdir()
     picture.unlink()
-    assert page_gates.missing_pictures(site) == [
+    assert list(page_gates.missing_pictures(site)) == [
         f"book/chapter.html: the picture ../_images/{picture.name} is not there"
     ]
 
@@ -222,9 +222,39 @@ def test_page_of_stand_ins(site, monkeypatch):
     note = '<div class="admonition warning stand-in">not CIFAR-10</div>'
     page.write_text(page.read_text().replace("</article>", f"{note}</article>"))
     monkeypatch.delenv("PATCHINIT_REQUIRE_DATA", raising=False)
-    assert page_gates.stand_ins(site) == []
+    assert list(page_gates.stand_ins(site)) == []
     monkeypatch.setenv("PATCHINIT_REQUIRE_DATA", "1")
-    assert page_gates.stand_ins(site) == ["book/chapter.html: made from stand-in data"]
+    assert list(page_gates.stand_ins(site)) == ["book/chapter.html: made from stand-in data"]
+
+
+def test_what_is_known_of_a_page_hides_no_fault(site, monkeypatch):
+    """A page is parsed once; what it links to, and whoever links to it, is asked each time."""
+    monkeypatch.setattr(page_gates, "KNOWN", {})
+    assert page_gates.problems(site) == []
+    known = set(page_gates.KNOWN)
+    chapter, picture = site / "book" / "chapter.html", site / "_images" / "dot.png"
+    text = chapter.read_text()
+    chapter.write_text(text.replace('id="fig-dot"', 'id="fig-dots"'))
+    assert page_gates.problems(site) == ["book/index.html: chapter.html#fig-dot has no such anchor"]
+    assert len(set(page_gates.KNOWN) - known) == 1, "the changed page alone"
+    chapter.unlink()
+    assert page_gates.problems(site) == ["book/index.html: chapter.html#fig-dot leads nowhere"]
+    chapter.write_text(text)
+    picture.rename(site / "_images" / "other.png")
+    (problem,) = page_gates.problems(site)
+    assert problem == "book/chapter.html: the picture ../_images/dot.png is not there"
+
+
+def test_a_changed_gate_looks_at_all_pages_again(site, monkeypatch):
+    """What was found by other code is not taken over, even where it would hide nothing."""
+    monkeypatch.setattr(page_gates, "KNOWN", {})
+    page_gates.problems(site)
+    lenient = {mark: of_page | {"links": []} for mark, of_page in page_gates.KNOWN.items()}
+    monkeypatch.setattr(page_gates, "KNOWN", lenient)
+    (site / "book" / "chapter.html").unlink()
+    assert page_gates.problems(site) == []
+    monkeypatch.setattr(page_gates, "LOOKER", page_gates.LOOKER + b"\n")
+    assert page_gates.problems(site) == ["book/index.html: chapter.html#fig-dot leads nowhere"]
 
 
 @pytest.fixture
@@ -264,3 +294,23 @@ def test_chapter_outside_the_contents(book):
     shutil.copy(book / "notebooks/chapter.ipynb", book / "notebooks/stray.ipynb")
     (problem,) = gates.problems(book)
     assert "stray.ipynb: not listed" in problem
+
+
+def test_facts_are_kept_from_build_to_build_and_made_anew_if_asked(book, monkeypatch):
+    monkeypatch.chdir(book)
+    monkeypatch.setattr("tools.browser_gates.run", lambda site, anew: None)
+
+    def run(*arguments):
+        monkeypatch.setattr(page_gates, "KNOWN", {})
+        monkeypatch.setattr("sys.argv", ["gates", *arguments])
+        gates.main()
+
+    run()
+    kept = json.loads(gates.FACTS.read_text())
+    index = page_gates.mark(gates.SITE / "book/index.html")
+    kept[index]["links"].append("lost.html")
+    gates.FACTS.write_text(json.dumps(kept))
+    with pytest.raises(SystemExit, match="lost.html leads nowhere"):
+        run()
+    run("anew")
+    assert json.loads(gates.FACTS.read_text())[index]["links"] == kept[index]["links"][:-1]

@@ -95,13 +95,17 @@ def test_chapters_of_this_book(number, monkeypatch):
 def test_a_figure_to_drag_is_of_its_own_chapter_alone(monkeypatch):
     monkeypatch.chdir(ROOT)
     folder = Path("src/companion/pages/widgets")
-    apart = {number: files_of_chapter(number) for number in (1, 3, 5, 10, 11)}
+    apart = {number: files_of_chapter(number) for number in (1, *range(3, 7), *range(8, 13))}
     for name, number in (
-        ("window", 1), ("sample_size", 3), ("your_image", 3), ("lloyd", 5), ("turn", 11),
+        ("window", 1), ("sample_size", 3), ("your_image", 3), ("rebuilt", 4), ("lloyd", 5),
+        ("morph", 6), ("three_seeds", 9), ("turn", 11), ("starts", 12),
     ):  # fmt: skip
         for suffix in (".py", ".html", ".js"):
             file = str(folder / f"{name}{suffix}")
             assert [n for n, files in apart.items() if file in files] == [number]
+    for name in ("__init__.py", "network.js", "race.css", "race.html", "race.js"):
+        file = str(folder / "race" / name)
+        assert [n for n, files in apart.items() if file in files] == [8]
 
 
 # --- The Makefile ---------------------------------------------------------------------------------

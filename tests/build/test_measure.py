@@ -51,6 +51,25 @@ def test_lines_that_are_cut(measured):
     assert [at["cut"] for at in found["folded"]] == [0, 0], "nobody sees them"
 
 
+PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+
+
+def test_the_first_picture_what_scrolls_and_how_small_letters_are(measured):
+    above = '<p style="height: 100px"></p>'
+    image = f'<figure style="width: 50%"><img src="{PICTURE}" width="2"></figure>'
+    wide = '<div style="overflow-x: auto"><p style="width: 700px">Wide.</p></div>'
+    share = image.replace('width="2"', 'style="width: 2px"')
+    beyond = above + '<p style="width: 600px">W</p>'
+    found = measured(none=wide, one=above + image, share=share, beyond=beyond)
+    assert [(at["first"], at["letters"]) for at in found["none"]] == [(None, None)] * 2
+    assert [(at["scrolls"], at["beyond"]) for at in found["none"]] == [(0, 0), (1, 0)]
+    tops = [at["first"] for at in found["one"]]
+    assert 100 < tops[0] < 150, "below a line of prose and the box of 100 px"
+    assert [at["letters"] for at in found["one"]] == [40, 40], "20 px, and shown twice as large"
+    assert [at["letters"] for at in found["share"]] == [60, 60], "a picture of today's 216 dpi"
+    assert [at["beyond"] for at in found["beyond"]] == [0, 210]
+
+
 def test_a_folder_that_is_no_site(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["measure", str(tmp_path)])
     with pytest.raises(SystemExit, match="has no folder notebooks; build the book"):

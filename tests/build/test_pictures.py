@@ -6,9 +6,10 @@ import io
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+import pytest
 from PIL import Image
 
-from tools.pictures import UNSEEN, lighten, lighter
+from tools.pictures import HEAVY, UNSEEN, lighten, lighter
 
 
 def png(pixels):
@@ -37,6 +38,7 @@ def test_a_chart_gets_lighter_and_looks_the_same():
     assert len(after) < 0.6 * len(before)
     assert np.abs(pixels(after) - pixels(before)).mean() < UNSEEN
     assert lighter(after) == after or len(lighter(after)) < len(after)
+    assert Image.open(io.BytesIO(after)).info["dpi"] == pytest.approx((144, 144), abs=0.1)
 
 
 def test_a_photograph_keeps_every_pixel():
@@ -58,3 +60,11 @@ def test_all_pictures_of_a_notebook(tmp_path):
     (picture, kept) = lightened.cells[0].outputs
     assert base64.b64decode(picture.data["image/png"]) == lighter(chart())
     assert kept.text == "words" and picture.data["text/plain"] == "a chart"
+
+
+@pytest.mark.parametrize(("n_bytes", "kept"), [(HEAVY, True), (HEAVY + 1, False)])
+def test_an_svg_stays_as_long_as_it_is_light(n_bytes, kept):
+    data = {"image/png": base64.b64encode(chart()).decode(), "image/svg+xml": "x" * n_bytes}
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data)])
+    (output,) = lighten(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs
+    assert ("image/svg+xml" in output.data, "image/png" in output.data) == (kept, True)

@@ -1,6 +1,7 @@
 """Launch buttons with the right address, or none; pages that follow the chapters."""
 
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -14,32 +15,93 @@ def not_hosted(monkeypatch):
         monkeypatch.delenv(f"GITHUB_{name}", raising=False)
 
 
+HERE = [
+    "https://github.com/owner/na.me",
+    "https://github.com/owner/na.me.git",
+    "HTTPS://GitHub.com/owner/na.me.git/",
+    "https://user:secret@github.com/owner/na.me.git",
+    "http://github.com/owner/na.me.git",
+    "https://www.github.com:443/owner/na.me/",
+    "git://github.com/owner/na.me.git",
+    "git@github.com:owner/na.me.git",
+    "git@GITHUB.com:/owner/na.me",
+    "github.com:owner/na.me",
+    "ssh://git@github.com:22/owner/na.me.git",
+    "ssh://git@ssh.github.com:443/owner/na.me.git",
+    "git+ssh://git@github.com/owner/na.me",
+]
+ELSEWHERE = [
+    "https://git.example.org/owner/name.git",
+    "https://github.com.example.org/owner/name",
+    "https://notgithub.com/owner/name",
+    "https://gist.github.com/owner/name",
+    "https://example.org/github.com/owner/name",
+    "https://github.com@example.org/owner/name",
+    "https://github.com:secret@example.org/owner/name",
+    "git@example.org:github.com/owner/name.git",
+    "example.org:git@github.com:owner/name.git",
+    "git@github.com:22/owner/name.git",
+    "https://github.com/owner",
+    "https://github.com/owner/..",
+    "https://github.com/owner/name/tree/main",
+    "https://github.com/owner/name?tab=readme",
+    "github.com/owner/name",
+    "/srv/git/name.git",
+    "file:///srv/git/name.git",
+    "file://github.com/owner/name.git",
+]
+
+
 @pytest.mark.parametrize(
     ("remote", "address"),
-    [
-        ("https://github.com/owner/name", "https://github.com/owner/name"),
-        ("https://github.com/owner/name.git", "https://github.com/owner/name"),
-        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
-        ("ssh://git@github.com:22/owner/name.git", "https://github.com/owner/name"),
-        ("https://user:secret@github.com/owner/na.me.git", "https://github.com/owner/na.me"),
-        ("https://git.example.org/owner/name.git", ""),
-        ("https://github.com.example.org/owner/name", ""),
-        ("https://example.org/github.com/owner/name", ""),
-        ("/srv/git/name.git", ""),
-        ("file:///srv/git/name.git", ""),
-    ],
+    [(one, "https://github.com/owner/na.me") for one in HERE] + [(one, "") for one in ELSEWHERE],
 )
 def test_remote(tmp_path, remote, address):
-    assert site.repository(clone(tmp_path, remote)) == (address, "trunk")
+    assert site.repository(clone(tmp_path, remote))[0] == address
 
 
-def clone(folder, remote=None):
-    """A repository with a book in it."""
+def git(folder, *arguments):
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", folder, *who, *arguments], check=True)
+
+
+def clone(folder, remote=None, pushed=()):
+    """A repository with a book in it, on the branch `trunk`; its remote has those `pushed`."""
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "trunk", folder], check=True)
     (folder / "_toc.yml").touch()
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "A book")
     if remote:
-        subprocess.run(["git", "-C", folder, "remote", "add", "origin", remote], check=True)
+        git(folder, "remote", "add", "origin", remote)
+    for branch in pushed:
+        git(folder, "update-ref", f"refs/remotes/origin/{branch}", "HEAD")
     return folder
+
+
+NAME = "git@github.com:owner/name.git"
+HEAD = "symbolic-ref refs/remotes/origin/HEAD"
+
+
+@pytest.mark.parametrize(
+    ("pushed", "commands", "branch"),
+    [
+        (["trunk", "main"], [], "trunk"),
+        (["trunk", "b/c"], [f"{HEAD} refs/remotes/origin/b/c"], "b/c"),
+        # The remote has another name for it since.
+        (["trunk"], [f"{HEAD} refs/remotes/origin/gone"], "trunk"),
+        (["trunk"], ["switch --quiet --create mine"], ""),
+        (["trunk"], ["switch --quiet --create mine --track origin/trunk"], "trunk"),
+        (["main"], [], "main"),
+        (["main"], ["switch --quiet --detach"], "main"),
+        (["other"], [], ""),
+        ([], [], ""),
+    ],
+)  # fmt: skip
+def test_branch_is_one_that_the_remote_has(tmp_path, pushed, commands, branch):
+    clone(tmp_path, NAME, pushed)
+    for command in commands:
+        git(tmp_path, *command.split())
+    assert site.repository(tmp_path) == ("https://github.com/owner/name", branch)
+    assert options_after(tmp_path).get("repository_branch", "") == branch
 
 
 def options_after(folder):
@@ -50,7 +112,7 @@ def options_after(folder):
 
 
 def test_buttons_of_the_staged_book(tmp_path):
-    stage = clone(tmp_path, "git@github.com:owner/name.git") / "_build" / "stage"
+    stage = clone(tmp_path, NAME, ["trunk"]) / "_build" / "stage"
     stage.mkdir(parents=True)
     options = options_after(stage)
     assert options["repository_url"] == "https://github.com/owner/name"
@@ -71,7 +133,7 @@ def test_hosted_build(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("remote", [None, "/srv/git/name.git"])
 def test_no_buttons_without_an_address(tmp_path, remote):
-    assert options_after(clone(tmp_path, remote)) == {}
+    assert options_after(clone(tmp_path, remote, ["trunk"])) == {}
 
 
 def test_no_buttons_without_git(tmp_path, monkeypatch):
@@ -80,7 +142,7 @@ def test_no_buttons_without_git(tmp_path, monkeypatch):
 
 
 def test_no_buttons_inside_another_repository(tmp_path):
-    clone(tmp_path, "https://github.com/somebody/else.git")
+    clone(tmp_path, "https://github.com/somebody/else.git", ["trunk"])
     (tmp_path / "_toc.yml").unlink()
     (tmp_path / "unpacked").mkdir()
     assert options_after(tmp_path / "unpacked") == {}
@@ -104,3 +166,40 @@ def test_pages_with_glued_values_follow_the_chapters(tmp_path):
     found = site.dependants(None, env, set(), {"notebooks/03-x"}, set())
     assert found == ["role", "directive", "verdict", "cards"]
     assert site.dependants(None, env, set(), {"book/index"}, set()) == []
+
+
+# --- Names of link targets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("(same)=\nA paragraph.", "same"),
+        ("```{list-table}\n:name: same\n* - a cell\n```", "same"),
+        ("```{code-block} python\n:name: Same Code\nn = 1\n```", "same code"),
+        ("## A heading\n\nA footnote.[^1]\n\n[^1]: It is of the page alone.", ""),
+    ],
+)
+def test_no_two_pages_have_one_name_of_a_target(tmp_path, text, name):
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_nb', 'companion.pages.extension.site']\nhtml_theme = 'basic'\n"
+    )
+    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\na\nb\n```\n")
+    for page in "ab":
+        (tmp_path / f"{page}.md").write_text(f"# Page {page}\n\n{text}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "-b",
+        "dummy",
+        tmp_path,
+        tmp_path / "out",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if name:
+        assert done.returncode and f"the link target {name!r} is on a too" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr

@@ -8,10 +8,15 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
+import torch
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from companion.pages.extension import dark_charts, kept_values, thumbnails
+from companion.pages.pictures import filter_grid, show_image
+from companion.pages.style import use_style
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -25,9 +30,9 @@ def test_a_picture_is_made_small_and_never_larger(size, small):
     assert image.size == small and image.convert("RGB").getpixel((9, 9)) == (255, 165, 0)
 
 
-def build(folder, label, notebook):
+def build(folder, label, notebook, more="", builder="html"):
     """The page that a book with one chapter makes of a thumbnail, and what Sphinx prints."""
-    (folder / "notebooks").mkdir()
+    (folder / "notebooks").mkdir(exist_ok=True)
     (folder / "notebooks/01-dot.ipynb").write_text(json.dumps(notebook))
     (folder / "conf.py").write_text(
         "extensions = ['myst_nb', *(f'companion.pages.extension.{name}' for name in "
@@ -36,9 +41,11 @@ def build(folder, label, notebook):
         "numfig = True\nhtml_theme = 'basic'\n"
     )
     (folder / "index.md").write_text(
-        f"# Book\n\n```{{thumbnail}} {label}\n```\n\n```{{toctree}}\nnotebooks/01-dot\n```\n"
+        f"# Book\n\n```{{thumbnail}} {label}\n```\n\n"
+        f"```{{toctree}}\nnotebooks/01-dot\n{more}\n```\n"
     )
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", folder, folder / "html"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "-b", builder]
+    command += [folder, folder / "html"]
     done = subprocess.run(command, capture_output=True, text=True)
     page = folder / "html/index.html"
     return page.read_text() if page.exists() else "", done
@@ -98,6 +105,29 @@ def test_an_alt_text_has_what_was_found(tmp_path):
     )
 
 
+@pytest.mark.parametrize("builder", ["singlehtml", "latex"])
+def test_alt_texts_of_pages_in_one_document(tmp_path, builder):
+    """Each has the values of its own page, also where two keep other values by one name."""
+    other = with_alt("Another lead, of {lead:.1f} points.")
+    other["cells"] = json.loads(
+        json.dumps(other["cells"]).replace("-2.0449", "3.5").replace("fig-dot", "fig-other")
+    )
+    (tmp_path / "notebooks").mkdir()
+    (cell,) = [c for c in other["cells"] if "figure" in c["metadata"].get("mystnb", {})]
+    cell["metadata"]["tags"] = ["hide-cell"]  # folded
+    (tmp_path / "notebooks/02-other.ipynb").write_text(json.dumps(other))
+    chapter = with_alt("A lead of {lead:.1f} points.")
+    _, done = build(tmp_path, "fig-dot", chapter, "notebooks/02-other", builder)
+    assert done.returncode == 0, done.stderr
+    (made,) = [path for path in (tmp_path / "html").iterdir() if path.suffix in (".html", ".tex")]
+    text = made.read_text()
+    assert not re.search(r"lead:\.", text)
+    if builder == "singlehtml":  # LaTeX has no alt texts
+        alts = re.findall('<img[^>]*alt="(A.*?)"', text)
+        lead = "A lead of \N{MINUS SIGN}2.0 points."
+        assert alts == [lead, lead, "Another lead, of 3.5 points."]
+
+
 @pytest.mark.parametrize("place", ["{load:.1f}", "{lead:.1q}"])
 def test_an_alt_text_that_cannot_be_filled_stops_the_build(tmp_path, place):
     notebook = with_alt(f"A lead of {place} points.")
@@ -129,6 +159,25 @@ def test_a_chart_is_told_from_a_bank_of_filters(tmp_path):
     photograph = Image.effect_noise((300, 300), 60).convert("RGB")
     photograph.save(tmp_path / "photograph.png")
     assert not dark_charts.is_chart(tmp_path / "photograph.png")
+
+
+@pytest.mark.parametrize(
+    ("draw", "is_chart"),
+    [
+        (lambda ax: ax.plot([1, 2, 4]), True),
+        (lambda ax: ax.plot([1, 2, 4], ".", rasterized=True), True),
+        (lambda ax: show_image(torch.rand(3, 8, 8), ax=ax), False),
+        (lambda ax: filter_grid(torch.randn(5, 1, 3, 3), ax=ax), False),
+        (lambda ax: ax.imshow([[0.2, 0.7]], cmap="RdBu_r"), False),
+    ],
+)
+def test_an_svg_is_a_chart_unless_it_shows_pixels(tmp_path, draw, is_chart):
+    with mpl.rc_context():
+        use_style()
+        figure = Figure()
+        draw(figure.subplots())
+        figure.savefig(tmp_path / "figure.svg")
+    assert dark_charts.is_chart(tmp_path / "figure.svg") == is_chart
 
 
 def test_a_chart_is_marked_where_it_is_shown(tmp_path):

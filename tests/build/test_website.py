@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
+from sphinx.errors import ConfigError
 
 from companion.pages.extension import website
 from tests.tiny_book import SOURCE, write_book, write_chapter
@@ -32,8 +33,46 @@ def test_address(monkeypatch, repository, address):
     monkeypatch.delenv("PATCHINIT_SITE", raising=False)
     monkeypatch.setattr(website, "repository", lambda folder: (repository, "main"))
     assert website.address(".") == address
-    monkeypatch.setenv("PATCHINIT_SITE", "https://example.org/book")
-    assert website.address(".") == "https://example.org/book/"
+    monkeypatch.setenv("PATCHINIT_SITE", " ")
+    assert website.address(".") == address
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("https://example.org/book", "https://example.org/book/"),
+        ("https://example.org/book//", "https://example.org/book/"),
+        ("book.example.org", "https://book.example.org/"),
+        ("book.example.org/A/b-2", "https://book.example.org/A/b-2/"),
+        ("HTTP://Example.org/~me/Book\n", "http://example.org/~me/Book/"),
+        ("http://localhost:8000", "http://localhost:8000/"),
+        ("localhost:8000/book", "https://localhost:8000/book/"),
+        ("http://intranet/100%25", "http://intranet/100%25/"),
+        ("https://example.org/index.html", "https://example.org/"),
+        ("example.org/book/index.html/", "https://example.org/book/"),
+    ],
+)
+def test_given_address(monkeypatch, given, address):
+    monkeypatch.setenv("PATCHINIT_SITE", given)
+    assert website.address(".") == address
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "my book", "https://example.org/my book", "https://example.org/?page=1",
+        "https://example.org/book#top", "https://me:secret@example.org/", "file:///srv/book",
+        "ftp://example.org", "mailto:me@example.org", "/srv/book", "//example.org/book", "../book",
+        "./book", "_build/html", "_build/html/index.html", "index.html", "book", "C:\\book", "https://",
+        "https:/example.org", "https://example..org", "https://example.org:port",
+        "https://example.org//book", "https://example.org/../book", "https://example.org/b%2",
+        "https://example.org/b\u00fcch", 'https://example.org/"><b>', "https://example.org/a.html",
+    ],
+)  # fmt: skip
+def test_what_is_no_address(monkeypatch, given):
+    monkeypatch.setenv("PATCHINIT_SITE", given)
+    with pytest.raises(ConfigError, match="PATCHINIT_SITE is .* give it like https://"):
+        website.address(".")
 
 
 @pytest.mark.parametrize(("size", "drawn"), [((2000, 500), (1120, 280)), ((400, 300), (400, 300))])

@@ -110,7 +110,7 @@ def test_one_version_everywhere(wheel):
 
 
 def test_the_lines_of_the_readme(run):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     done = run(
         "-c",
         "import torch\n"
@@ -128,7 +128,7 @@ def test_nothing_else_is_there(run, name):
 
 def test_where_the_training_runs_went(run):
     script = "bin" if os.name == "posix" else "Scripts"
-    for command in (["-m", "patchinit"], [f"{script}/patchinit", "run", "paper"]):
+    for command in (["-m", "patchinit", "run"], [f"{script}/patchinit", "run", "paper"]):
         done = run(*command)
         assert done.returncode == 2 and "python -m companion" in done.stderr
     done = run("-c", "import patchinit.experiments")

@@ -29,7 +29,7 @@ SMALL = {
     "07": {"n_images": 20, "n_draws": 2},
     "08": {
         "n_images": 20, "n_test": 16, "n_train": 32, "epochs": 1, "width": 4, "n_seeds": 2,
-        "n_train_short": 16, "epochs_short": 1,
+        "n_train_short": 16, "epochs_short": 1, "n_races": 2,
     },
     "10": {"n_patch_images": 20},
     "11": {"width": 4},

@@ -8,16 +8,26 @@ from bs4 import BeautifulSoup
 
 from companion.pages.explorer import explorer_html
 from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.morph import morph_html
+from companion.pages.widgets.race import race_html
+from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.starts import Start, starts_html
+from companion.pages.widgets.three_seeds import three_seeds_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
-from tests.fragments import banks, embedded, explorer_bank
+from tests.fragments import banks, embedded, explorer_bank, race_banks, race_page
 from tools import page_gates
 
 STILL = """See <above> & "beyond"."""
 HOSTILE = """</script></noscript><img src=x onerror="alert(1)">'"&<!--"""
 EDGE = torch.tensor([-1.0, 0, 1]).expand(3, 3, 3)
+
+
+def hostile_banks():
+    one, two, _ = race_banks().values()
+    return {HOSTILE: one, "b": two}
 
 
 @pytest.fixture
@@ -34,6 +44,15 @@ def fragments(generator):
         "lloyd": lloyd_html(points, points[:5], still=STILL),
         "turn": turn_html({"Glorot (0.45)": 0.45, "components (1)": 1.0}),
         "your image": your_image_html(reference),
+        "race": race_page(),
+        "three seeds": three_seeds_html({"components": torch.randn(6, generator=generator)}),
+        "rebuilt": rebuilt_html(
+            image, {name: reference for name in "abc"}, torch.rand(99, 27), still=STILL
+        ),
+        "morph": morph_html(reference, *torch.randn(2, 99, 27, generator=generator), still=STILL),
+        "starts": starts_html(
+            [Start(str(n), tuple(range(6)), torch.stack(others[:6])) for n in range(6)], place=""
+        ),
         "explorer": explorer_html(runs, still_alt=STILL),
     }
 
@@ -42,14 +61,14 @@ def test_sizes(fragments):
     """A page of pictures has some 900 kB without one."""
     sizes = {name: len(page.encode()) for name, page in fragments.items()}
     assert sizes.pop("explorer") < 700_000
-    assert max(sizes.values()) < 50_000, sizes
+    assert max(sizes.values()) < 60_000, sizes
 
 
 def test_page_gates_of_two_of_each_on_a_page(fragments, tmp_path):
     cells = [f'<div class="cell_output text_html">{page}</div>' for page in fragments.values()]
     page = f"<html><body><article>{''.join(2 * cells)}</article></body></html>"
     (tmp_path / "index.html").write_text(page, encoding="utf-8")
-    assert [problem for gate in page_gates.SITE for problem in gate(tmp_path)] == []
+    assert page_gates.problems(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -58,11 +77,20 @@ def test_page_gates_of_two_of_each_on_a_page(fragments, tmp_path):
         window_html(torch.ones(3, 8, 8), {HOSTILE: EDGE}, start=(0, 0), still=HOSTILE),
         turn_html({HOSTILE: 1.0}),
         your_image_html(None, name=HOSTILE),
+        three_seeds_html({HOSTILE: [1, 2, 3, 4]}),
+        rebuilt_html(
+            torch.rand(1, 8, 8),
+            {HOSTILE: torch.eye(9).reshape(9, 1, 3, 3)},
+            torch.rand(20, 9),
+            still=HOSTILE,
+        ),
+        starts_html([Start(HOSTILE, (0,), torch.ones(1, 9, 1, 3, 3))], place=HOSTILE),
+        race_html(torch.rand(9, 1, 8, 8), torch.arange(9), hostile_banks(), n_train=6),
         explorer_html(
             [explorer_bank(dataset=HOSTILE, method=HOSTILE, norm=HOSTILE)], still_alt=HOSTILE
         ),
     ],
-    ids=["window", "turn", "your image", "explorer"],
+    ids=["window", "turn", "your image", "three seeds", "rebuilt", "starts", "race", "explorer"],
 )
 def test_hostile_names(page):
     soup = BeautifulSoup(page, "html.parser")
@@ -77,7 +105,7 @@ def test_without_scripts_a_still_and_nothing_else(fragments):
         still, app, *rest = [tag for tag in root.find_all(recursive=False) if tag.name != "style"]
         assert still.name == "noscript" and app.has_attr("hidden"), name
         assert {tag.name for tag in rest} == {"script"}
-        own = name in ("turn", "your image", "explorer")
+        own = name in ("turn", "your image", "race", "three seeds", "starts", "explorer")
         assert still.get_text().strip() if own else still.get_text() == STILL
 
 

@@ -1,10 +1,12 @@
 """What a chapter keeps for its page is what MyST-NB's own function keeps."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
@@ -49,20 +51,27 @@ def test_numbers_of_arrays_are_kept_as_numbers(shell):
 
 
 @pytest.mark.parametrize(
-    ("holds", "stand_in_for", "expected"),
-    [
-        (True, None, SUPPORTED),
-        (False, None, NOT_SUPPORTED),
-        (None, None, UNDECIDED),
-        (MIXED, None, MIXED),
-        (True, "cifar10", UNDECIDED),  # stand-in data decide nothing
-    ],
+    ("holds", "expected"),
+    [(True, SUPPORTED), (False, NOT_SUPPORTED), (None, UNDECIDED), (MIXED, MIXED)],
 )
-def test_verdict(shell, holds, stand_in_for, expected):
-    data = replace(load_images("digits"), stand_in_for=stand_in_for)
+def test_verdict(shell, holds, expected):
+    data = replace(load_images("digits"), name="fashion_mnist")
     with capture_output() as found:
         glue_verdict(data, 12, holds, "0.5 pp")
     assert kept(found) == {"claim_12_verdict": repr(expected), "claim_12_evidence": "'0.5 pp'"}
+
+
+@pytest.mark.parametrize("holds", [True, False, None, MIXED])
+@pytest.mark.parametrize(
+    "other", [{"stand_in_for": "fashion_mnist"}, {"name": "holiday"}, {"images": torch.ones(1)}]
+)
+def test_other_data_or_fewer_images_decide_nothing(shell, holds, other):
+    data = replace(load_images("digits"), **({"name": "fashion_mnist"} | other))
+    with capture_output() as found:
+        glue_verdict(data, 12, holds, "0.5 pp")
+    values = kept(found)
+    assert values["claim_12_verdict"] == repr(UNDECIDED)
+    assert re.fullmatch(r".Not this claim's case: .*\. 0\.5 pp.", values["claim_12_evidence"])
 
 
 def test_a_prediction_that_fails_in_one_part_failed_in_part():

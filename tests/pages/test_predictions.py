@@ -2,9 +2,10 @@
 
 import pytest
 
+from companion.pages.extension.expect import NONE, came_out
 from companion.pages.extension.predictions import Prediction, predictions, tally
 
-BOX = "::::{admonition} What do you expect? Does it %s?\n:class: dropdown expect\n- yes\n::::\n"
+BOX = ":::{expect} Does it %s?\n:book: 2\n:came: 1\n- yes\n- no\n\nThe second.\n:::\n"
 
 
 def chapter(*words):
@@ -17,9 +18,18 @@ def test_boxes_and_outcomes_are_matched_in_order():
     kept = {"prediction_2_is": "'wrong'", "prediction_1_is": "'right'", "prediction_1": "'As'"}
     found, problems = predictions("p", chapter("turn", "end"), kept)
     assert not problems and found == [
-        Prediction("p", "Title", "Does it turn?", "right"),
-        Prediction("p", "Title", "Does it end?", "wrong"),
+        Prediction("p", "Title", "Does it turn?", "right", book=2, came=2),
+        Prediction("p", "Title", "Does it end?", "wrong", book=2, came=1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "named", "came"),
+    [("right", 1, 2), ("in part", 2, 2), ("in part", 1, 1), ("wrong", NONE, NONE),
+     ("wrong", None, None), ("open", 1, None)],
+)  # fmt: skip
+def test_what_came_out_is_the_books_option_or_the_named_one(outcome, named, came):
+    assert came_out(outcome, 2, named) == came
 
 
 @pytest.mark.parametrize(

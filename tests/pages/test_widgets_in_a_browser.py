@@ -11,48 +11,24 @@ import torch
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from companion.intervals import mean_interval
 from companion.pages.widgets.lloyd import lloyd_html
+from companion.pages.widgets.morph import morph_html
+from companion.pages.widgets.rebuilt import rebuilt_html
 from companion.pages.widgets.sample_size import sample_size_html
+from companion.pages.widgets.starts import Start, starts_html
+from companion.pages.widgets.three_seeds import three_seeds_html
 from companion.pages.widgets.turn import turn_html
 from companion.pages.widgets.window import window_html
 from companion.pages.widgets.your_image import your_image_html
 from patchinit.filters import principal_components, random_orthonormal
 from patchinit.filters.matching import match, principal_angles
 from patchinit.moments import patch_moments
-from tests.browser import browser_or_skip
-from tests.fragments import embedded, stored
+from tests.browser import number
+from tests.fragments import embedded, race_page, stored
 
 STILL = "See above."
-UNNAMED = """[...document.querySelectorAll('[role=img]')]
-  .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Shows a fragment; no picture lacks a name, no script has failed and nothing was fetched."""
-    browser.errors.clear(), browser.requested.clear()
-
-    def shown(page, **how):
-        browser.show(tmp_path / "page.html", page, **how)
-        assert browser.run(UNNAMED) == 0
-        return browser
-
-    yield shown
-    assert browser.run(UNNAMED) == 0
-    assert browser.errors == []
-    # The bare pages have no icon of their own, for which a browser may ask.
-    assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]
-
-
-def number(text, after):
-    """The number behind some words."""
-    return float(re.search(rf"{after} \(?([+\u2212]?[\d.]*\d)", text)[1].replace("\u2212", "-"))
+LEAD = mean_interval([1, 2, 4])
 
 
 # --- The window -----------------------------------------------------------------------------------
@@ -214,11 +190,42 @@ def test_centres_are_moved_by_mouse_finger_and_keyboard(show, lloyd):
     assert abs(inertia() - steps(points, start, 0)[0]) > 8 * wide
     browser.touch(at(1.0, -1.5), at(*start[2]))
     assert inertia() == pytest.approx(steps(points, start, 0)[0], abs=8 * wide)
+    # Away from the centres there is nothing to hold, and a finger scrolls the page.
+    empty = max(
+        ((x, y) for x in np.linspace(-0.9, 0.9, 19) for y in np.linspace(-0.9, 0.9, 19)),
+        key=lambda p: np.hypot(*(np.array(p) * limit - start).T).min(),
+    )
     show(page)
+    before = inertia()
+    browser.mouse(at(empty[0] * limit, empty[1] * limit), at(0, 0))
+    assert inertia() == before
     browser.press(".plane", "4", "ArrowUp", "ArrowUp", "ArrowLeft")
     centres = start.copy()
     centres[3] += np.array([-1, 2]) * limit / 25
     assert inertia() == pytest.approx(steps(points, centres, 0)[0], abs=0.00051)
+
+
+def test_a_thumb_passes_the_pads(show, lloyd, window):
+    browser = show(
+        "<p style='height: 700px'>Above.</p>" + lloyd[2] + window[2] + "<p style='height: 900px'>",
+        width=390,
+    )
+    browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    try:
+        for selector, point in ((".plane", (0.02, 0.95)), (".image", (0.95, 0.95))):
+            x, y = browser.place(selector, *point)
+            top = browser.run("scrollY")
+            browser.touch(*((x, y - 20 * i) for i in range(10)))
+            browser.until(f"scrollY > {top + 50}")
+    finally:
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    held = "getComputedStyle(document.querySelector('%s')).touchAction"
+    assert [browser.run(held % one) for one in (".grip", ".image .frame")] == ["none"] * 2
+
+
+def test_sliders_are_high_enough_for_a_finger(show):
+    browser = show(turn_html({"Glorot (0.45)": 0.45}, step=0.02))
+    assert browser.run("document.querySelector('[type=range]').offsetHeight") >= 24
 
 
 def test_another_number_of_centres(show, lloyd):
@@ -352,7 +359,21 @@ def test_what_is_no_photograph(show, reference, tmp_path, generator):
         assert choose(browser, tmp_path / "plain.png").startswith("All patches of this image")
     Image.new("RGB", (2, 30)).save(tmp_path / "thin.png")
     assert "too small for a patch" in choose(browser, tmp_path / "thin.png")
+    Image.new("RGB", (3000, 10)).save(tmp_path / "panorama.png")
+    words = choose(browser, tmp_path / "panorama.png")
+    assert "3000 × 10 pixels" in words and "once its longer side is scaled" in words
     assert browser.run("document.querySelector('[download]').hidden")
+
+
+def test_the_same_file_is_read_anew(show, reference, tmp_path, generator):
+    """The page asks for it: scale your photograph down in its file, and choose that again."""
+    browser = show(your_image_html(reference))
+    path = tmp_path / "photo.png"
+    for size in ((60, 80), (30, 40), (30, 40)):  # the last time nothing has changed
+        picture(path, generator, size)
+        browser.run("document.querySelector('.summary').textContent = ''")
+        assert choose(browser, path).startswith(f"{size[1]} × {size[0]} pixels")
+        assert len(table(browser)[0]) == 27
 
 
 def test_without_a_reference(show, tmp_path, generator):
@@ -383,14 +404,20 @@ SMALLEST = """[...document.querySelectorAll('.app *')]
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone(show, window, lloyd, reference, dark):
+def test_on_a_phone(show, window, lloyd, reference, generator, dark):
     bank = {10: [reference]}
+    image, points = window[0], torch.randn(2, 99, 27, generator=generator)
     pages = [
         window[2],
         lloyd[2],
         sample_size_html(reference, bank, leading=7, still=STILL),
         turn_html({"Glorot's filters (0.45)": 0.45, "components (1)": 1.0}),
         your_image_html(reference),
+        race_page(),
+        three_seeds_html({"cosine waves \u2212 Glorot": [1, 2, 3, 4]}),
+        rebuilt_html(image, {"one": reference, "two": reference}, points[0], still=STILL),
+        morph_html(reference, *points, still=STILL),
+        starts_html([Start("a", (0, 3), torch.stack([reference] * 2), LEAD)], place="here"),
     ]
     for page in pages:
         browser = show(page, width=390, dark=dark)

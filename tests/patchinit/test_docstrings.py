@@ -1,4 +1,4 @@
-"""Every name of the method that book/api.md shows has an example; test_chapters.py runs them."""
+"""Every public name of the method has an example; test_chapters.py runs them."""
 
 import doctest
 import importlib
@@ -38,10 +38,43 @@ def documented(page: str, module: str) -> list[str]:
 
 
 def has_example(module: str, name: str) -> bool:
-    """Exceptions need none: they are raised, not called."""
     value = getattr(importlib.import_module(module), name)
-    exempt = inspect.isclass(value) and issubclass(value, BaseException)
-    return exempt or bool(doctest.DocTestParser().get_examples(inspect.getdoc(value) or ""))
+    return bool(doctest.DocTestParser().get_examples(inspect.getdoc(value) or ""))
+
+
+@pytest.mark.parametrize("package", ["patchinit", "patchinit.filters", "patchinit.data"])
+def test_every_name_in_all_has_an_example(package):
+    """A constant has one where an example of its package uses it."""
+    tests = [
+        test
+        for module in modules(package)
+        if module not in ("patchinit.__main__", "patchinit.experiments")
+        for test in doctest.DocTestFinder().find(importlib.import_module(module))
+    ]
+    code = "".join(example.source for test in tests for example in test.examples)
+    missing = [
+        name
+        for name in importlib.import_module(package).__all__
+        if not (has_example(package, name) or re.search(rf"\b{name}\b", code) and name.isupper())
+    ]
+    assert not missing, f"no example (>>>) of {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_public_method_has_an_example(part):
+    """Of the classes that an API page shows, but for those that its class has from elsewhere."""
+    page = API.read_text(encoding="utf-8")
+    missing = [
+        f"{module}.{name}.{method}"
+        for module in modules(part)
+        for name in documented(page, module)
+        for method, value in vars(getattr(importlib.import_module(module), name)).items()
+        if inspect.isclass(getattr(importlib.import_module(module), name))
+        and (inspect.isfunction(value) or isinstance(value, staticmethod | classmethod))
+        and not method.startswith("_")
+        and not doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
+    ]
+    assert not missing, f"no example (>>>) in the docstring of {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("part", PARTS)

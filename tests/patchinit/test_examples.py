@@ -9,7 +9,9 @@ import torch
 import torchvision
 from PIL import Image
 
-from patchinit import initialize_first_layer_
+from patchinit import initialize_first_layer_, make_filters
+from patchinit.filters import principal_components
+from patchinit.patches import extract_patches
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,12 +47,40 @@ def test_own_network(tmp_path, monkeypatch, capsys):
     assert len(code_block("book/use-it.md").strip().splitlines()) <= 12
 
 
+def test_a_bank_is_kept(tmp_path, monkeypatch):
+    page = (ROOT / "book/use-it.md").read_text()
+    (code,) = re.findall(
+        r"```python\n(from patchinit.filters import FilterBank\n.*?)```", page, re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    model = torch.nn.Module()
+    model.conv1 = torch.nn.Conv2d(5, 4, (2, 3))
+    bank = make_filters("cosine_basis", torch.empty(0), (4, 5, 2, 3))
+    names = {"model": model, "bank": bank}
+    exec(compile(code, "use-it.md", "exec"), names)
+    assert torch.equal(model.conv1.weight, bank.filters) and Path("bank.png").exists()
+    assert names["keras_kernel"].shape == (2, 3, 5, 4)
+    assert names["keras_kernel"][1, 2, 4, 3] == bank.filters[3, 4, 1, 2]
+
+
 def test_readme():
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3))
     before = model[0].weight.detach().clone()
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     exec(compile(code_block("README.md"), "README.md", "exec"), {"model": model, "images": images})
     assert not torch.equal(model[0].weight, before)
+
+
+def test_the_eight_lines_of_the_readme_are_the_method(images):
+    _, code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    lines = [line for line in code.splitlines() if line and not line.startswith("import")]
+    assert len(lines) == 8 and "patchinit" not in code
+    images[0, :, :8] = 0.5  # some patches are constant
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3))
+    exec(compile(code, "README.md", "exec"), {"model": model, "images": images})
+    expected = principal_components(extract_patches(images, 3), 16).filters
+    cosines = (model[0].weight.detach() * expected).flatten(1).sum(1)
+    torch.testing.assert_close(cosines.abs(), torch.ones(16), atol=1e-4, rtol=0)
 
 
 def rows_of(page: str, heading: str) -> list[list[str]]:

@@ -147,5 +147,5 @@ def test_float64_patches_and_bad_numbers(images, generator):
     ]
     assert torch.equal(banks[0].filters, banks[1].filters)
     for options in ({"max_iter": 0}, {"n_init": 0}):
-        with pytest.raises(ValueError, match="should both be >= 1"):
+        with pytest.raises(ValueError, match="should be >= 1"):
             kmeans(patches, 5, **options)

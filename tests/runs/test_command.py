@@ -4,11 +4,13 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from companion.evidence.results import read_runs
 from companion.runs import cost, studies
 from companion.runs import local as running
 from companion.runs import run as runs_module
@@ -222,6 +224,52 @@ def test_an_unknown_arm_is_refused(tiny, capsys, command):
         in capsys.readouterr().err
     )
     assert not (tiny / "runs").exists()
+
+
+# --- Folders --------------------------------------------------------------------------------------
+
+
+def test_the_home_folder_is_written_as_in_a_shell(tiny, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tiny / "home"))
+    where = ["--folder", "~/runs", "--results", "~/results"]
+    one = ["--seeds", "1", "--datasets", "digits", "--quiet"]
+    assert main(["run", "tiny", *one, "--device", "cpu", *where]) == 0
+    assert main(["status", "tiny", *one, "--folder", "~/runs"]) == 0
+    assert "tiny: 2 finished" in capsys.readouterr().out
+    assert main(["collect", "tiny", *where]) == 0
+    assert (tiny / "home/results/tiny/manifest.json").exists() and not (tiny / "~").exists()
+    found = read_runs("tiny", folder="~/results")
+    assert found is not None and found.n_finished == 2
+    with pytest.raises(SystemExit):
+        main(["status", "tiny", "--folder", "~nobody-is-called-so/runs"])
+    assert "~nobody-is-called-so" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--folder", "--results"])
+@pytest.mark.parametrize("command", ["run", "status", "collect"])
+def test_a_file_is_no_folder(tiny, capsys, flag, command):
+    (tiny / "file").write_text("")
+    for place in ("file", "file/below"):
+        with pytest.raises(SystemExit):
+            main([command, "tiny", flag, place])
+        assert "'file' is a file" in capsys.readouterr().err
+
+
+def test_status_of_a_folder_that_is_not_there(tiny, made, capsys):
+    """A folder that was named must be there; the usual ones may be there one by one."""
+    for flag in ("--folder", "--results"):
+        assert main(["status", "tiny", flag, "nowhere"]) == 1
+        printed = capsys.readouterr()
+        assert f"{flag} nowhere is not there" in printed.err and "waiting" not in printed.out
+    assert main(["collect", "tiny", "--folder", "nowhere"]) == 1
+    assert "--folder nowhere is not there" in capsys.readouterr().err
+    shutil.rmtree(tiny / "runs")
+    assert main(["status", "tiny", "--seeds", "1", "--datasets", "digits", "--quiet"]) == 0
+    assert capsys.readouterr().out == "tiny: 2 finished\n"  # collected before
+    shutil.rmtree(tiny / "results")
+    assert main(["status", "tiny"]) == 1
+    printed = capsys.readouterr()
+    assert "neither runs/ nor results/" in printed.err and not printed.out
 
 
 # --- bf16 on a CPU that has no arithmetic for it -----------------------------------------------

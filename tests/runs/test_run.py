@@ -235,7 +235,7 @@ def test_damaged_checkpoint(tmp_path, spoil):
         execute(SMALL, tmp_path, on_epoch=stop_after(1))
     path = tmp_path / "checkpoint"
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(RunRefused, match=r"checkpoint is damaged.*delete it"):
+    with pytest.raises(RunRefused, match=r"checkpoint is damaged.*move it aside"):
         execute(SMALL, tmp_path)
 
 

@@ -71,8 +71,13 @@ def shared_response(
     k = max(1, round(top * len(patches)))
     in_top = torch.zeros(one.shape, dtype=torch.bool).scatter_(1, one.topk(k).indices, True)
     both = in_top.gather(1, two.topk(k).indices).double().mean(1)
-    centred = [normalize(each - each.mean(1, keepdim=True), dim=1) for each in (one, two)]
-    return Shared((centred[0] * centred[1]).sum(1), at_best / two.amax(1), both)
+    # A few at a time: all would take as much memory again four times over.
+    centred = (
+        [normalize(part - part.mean(1, keepdim=True), dim=1) for part in parts]
+        for parts in zip(one.split(16), two.split(16), strict=True)
+    )
+    correlation = torch.cat([(first * second).sum(1) for first, second in centred])
+    return Shared(correlation, at_best / two.amax(1), both)
 
 
 def signs_decide(reached: Iterable[Interval]) -> Outcome:

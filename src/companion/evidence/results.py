@@ -106,12 +106,13 @@ def find_results(folder: str | os.PathLike | None = None) -> Path:
     `NoResults` if there is none.
     """
     if folder is not None:
-        if not Path(folder).is_dir():
+        given = Path(folder).expanduser()
+        if not given.is_dir():
             raise NoResults(
                 f"results={str(folder)!r} is no folder; "
                 "name the one that `python -m companion collect` wrote to"
             )
-        return Path(folder)
+        return given
     here = Path.cwd()
     for place in (here, *here.parents):
         if any(place.glob("results/*/manifest.json")):

@@ -8,6 +8,7 @@ from IPython.display import display
 from patchinit.data.images import Images
 
 from ..claims import MIXED, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from .parameters import not_the_case
 
 
 def glue_values(**values: object) -> None:
@@ -24,14 +25,24 @@ def _glue(name: str, value: object) -> None:
     display({prefix + mime: part for mime, part in data.items()}, raw=True, metadata=metadata)
 
 
-def glue_verdict(data: Images, claim: int, holds: bool | str | None, evidence: str) -> None:
-    """Keep a claim's verdict by its chapter's bound; None, or stand-in data, decide nothing.
+def glue_verdict(sample: Images, claim: int, holds: bool | str | None, evidence: str) -> None:
+    """Keep a claim's verdict by its chapter's bound, and what it rests on.
 
-    `holds` is MIXED where reasonable choices give unlike answers.
+    Parameters
+    ----------
+    sample : Images
+        That it was computed from. Stand-ins, a folder of one's own, or fewer images than the paper
+        has are not the claim's case: they decide nothing, and the evidence begins with that.
+    claim : int
+    holds : bool, MIXED or None
+        MIXED where reasonable choices give unlike answers; None decides nothing.
+    evidence : str
     """
     found = MIXED if holds == MIXED else SUPPORTED if holds else NOT_SUPPORTED
-    if data.stand_in_for or holds is None:
+    if holds is None:
         found = UNDECIDED
+    if other := not_the_case(sample):
+        found, evidence = UNDECIDED, f"Not this claim's case: {other}. {evidence}"
     glue_values(**{f"claim_{claim}_verdict": found, f"claim_{claim}_evidence": evidence})
 
 

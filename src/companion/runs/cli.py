@@ -26,6 +26,9 @@ from .record import RunRefused
 from .studies import STUDIES
 
 
+RUNS, RESULTS = Path("runs"), Path("results")  # where nothing else is asked for
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, or 1 after an error that a person can mend."""
     options = _parser().parse_args(arguments)
@@ -50,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one or several, taken in this order; {', '.join(STUDIES)}",
     )  # fmt: skip
     for flag, name, text in (
-        ("--folder", "runs", "where runs lie"),
-        ("--results", "results", "where they are collected"),
+        ("--folder", RUNS, "where runs lie"),
+        ("--results", RESULTS, "where they are collected"),
     ):
-        which.add_argument(flag, type=Path, default=name, help=f"{text} (default: {name})")
+        which.add_argument(flag, type=_folder, default=name, help=f"{text} (default: {name})")
     part.add_argument("--seeds", type=_seeds, help="a number, or FIRST-LAST (default: the study's)")
     part.add_argument("--datasets", type=_names, help="some of the studies', by commas")
     part.add_argument(
@@ -98,6 +101,34 @@ def _parser() -> argparse.ArgumentParser:
     add(_studies, "list the studies")
     add(_check, "whether this machine, or its GPU, trains as it should (a minute)", device)
     return parser
+
+
+def _folder(text: str) -> Path:
+    """A folder that need not be there yet; what stands there, or above it, is no file."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # "~name", and nobody is called so
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise argparse.ArgumentTypeError(f"{str(place)!r} is a file and should be a folder")
+    return path
+
+
+def _look_in(**folders: Path) -> None:
+    """UsageError where runs are to be looked for in a folder, by its flag, that is not there.
+
+    Those of the defaults need not all be there: what was collected before is found without runs/.
+    """
+    for flag, path in folders.items():
+        if path not in (RUNS, RESULTS) and not path.is_dir():
+            raise UsageError(f"--{flag} {path} is not there; name the folder that runs were made in")
+    if not any(path.is_dir() for path in folders.values()):
+        names = " nor ".join(f"{path}/" for path in folders.values())
+        raise UsageError(
+            f"neither {names} is in {Path.cwd()}; go where runs were made, or name their folder: "
+            "--folder PATH"
+        )
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -264,6 +295,7 @@ def _epochs(left: dict[PlannedRun, State]) -> dict[PlannedRun, int]:
 
 def _status(options: argparse.Namespace) -> None:
     planned = _planned(options)
+    _look_in(folder=options.folder, results=options.results)
     width = max((len(run.name) for _, runs in planned for run in runs), default=0)
     everything: list[State] = []
     everything_unlike: list[State] = []
@@ -297,6 +329,8 @@ def _counts(states: list[State], unlike: list[State]) -> str:
 
 def _collect(options: argparse.Namespace) -> int:
     failed = 0
+    if options.folder != RUNS:
+        _look_in(folder=options.folder)
     for name in dict.fromkeys(options.studies):
         try:
             # Without the folders: they name a machine, and the records are the same wherever.

@@ -224,7 +224,7 @@ def _check_complete(own: StudyFolder, found: Found) -> None:
             raise StorageError(
                 f"{path} is missing, or not the file that manifest.json lists; "
                 f"restore it: git checkout {own.path}. "
-                "To drop it for good, delete manifest.json too"
+                "If it was dropped on purpose, move manifest.json aside"
             )
 
 

@@ -19,26 +19,30 @@ from ..simpleconv import SimpleConv
 from .trainer import Trainer
 
 
-def forward_flops(settings: Settings) -> float:
-    """Floating-point multiplications and additions of one image's way through SimpleConv."""
-    channels, size = DATASETS[settings.dataset].channels, DATASETS[settings.dataset].size
+def forward_flops(settings: Settings, shape: tuple[int, int, int] | None = None) -> float:
+    """Floating-point multiplications and additions of one image's way through SimpleConv.
+
+    `shape`, (C, H, W), is that of other images than the data set's.
+    """
+    data_set = DATASETS[settings.dataset]
+    channels, height, width = shape or (data_set.channels, data_set.size, data_set.size)
     total = 0.0
-    for width in (channels * 9, *settings.widths):
-        size -= 2
-        total += 2 * 9 * channels * width * size**2
-        channels = width
+    for filters in (channels * 9, *settings.widths):
+        height, width = height - 2, width - 2
+        total += 2 * 9 * channels * filters * height * width
+        channels = filters
     return total
 
 
-def epoch_flops(settings: Settings) -> float:
+def epoch_flops(settings: Settings, shape: tuple[int, int, int] | None = None) -> float:
     """Floating-point operations of one epoch, training and evaluation.
 
-    Training takes three times as many as forward.
+    Training takes three times as many as forward. `shape` as for `forward_flops`.
     """
     data_set = DATASETS[settings.dataset]
     n_train = settings.n_train or data_set.n_train - settings.n_held_out
     n_test = settings.n_evaluate or settings.n_held_out or data_set.n_test
-    return forward_flops(settings) * (3 * n_train + n_test)
+    return forward_flops(settings, shape) * (3 * n_train + n_test)
 
 
 def minutes(left: dict[PlannedRun, int], device: str) -> float:

@@ -45,9 +45,11 @@ def exclusive_lock(lock: Path) -> Iterator[None]:
     """Work in a file's folder, which no other process that asks for it works in meanwhile.
 
     The operating system releases the lock when the process ends, however it ends, so nothing
-    has to be cleaned up after a crash. (Where it has no such locks filelock takes a marker file
-    instead, and says so in a warning.) The file stays there, empty. FolderBusy at once if another
-    process holds it; StorageError if the folder can't be written, or its file system can't lock.
+    has to be cleaned up after a crash; the file stays there, empty. Where the file system has no
+    locks, filelock warns, and the file is a marker: it names its process and is gone afterwards,
+    and one that a crash left is taken over on the same machine. (filelock 3.24 to 4.0.12 lets two
+    processes in there.) FolderBusy at once if another process holds it; StorageError if the folder
+    can't be written, or its file system refuses to lock.
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)

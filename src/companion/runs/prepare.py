@@ -136,7 +136,7 @@ def _learned(bank: FilterBank) -> dict:
     values = {
         field.name: getattr(bank, field.name)
         for field in dataclasses.fields(bank)
-        if field.name not in ("filters", "layer", "beside", "parts")
+        if field.name not in ("filters", "layer", "beside", "parts", "settings", "learned_from")
     }
     return {
         name: value.tolist() if isinstance(value, Tensor) else value

@@ -53,6 +53,7 @@ MAKES_NUMBERS = (
 KEEPS_NUMBERS = (
     "patchinit/data/download.py",
     "patchinit/data/folders.py",
+    "patchinit/data/pictures.py",
     "patchinit/data/published.py",
     "companion/runs/files.py",
     "companion/runs/plan.py",

@@ -136,7 +136,8 @@ def unpack_result(content: bytes, source: object = "result") -> Result:
             return _unpacked({name: arrays[name] for name in arrays.files})
     except (ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile, EOFError) as error:
         raise RunRefused(
-            f"{source} is damaged, or no record of a run ({error}); delete it to make the run anew"
+            f"{source} is damaged, or no record of a run as this version writes it ({error}); "
+            "move it aside, and the run is made anew"
         ) from error
 
 

@@ -30,6 +30,7 @@ OnEpoch = Callable[[Epoch], None]
 # and writing one a tenth of that.
 SAVE_EVERY = {"cpu": 0.0}
 SAVE_ELSEWHERE = 20.0
+_ASIDE = "move it aside, and the run starts anew"
 
 
 def execute(
@@ -76,7 +77,7 @@ def execute(
     >>> made.filters.shape, again.about["begun"] == made.about["begun"]
     ((3, 9, 1, 3, 3), True)
     """
-    files = RunFolder(folder)
+    files = RunFolder(Path(folder).expanduser())
     if not files.record.exists():
         with exclusive_lock(files.lock):
             if not files.record.exists():  # else another process finished it between the two looks
@@ -173,22 +174,18 @@ class _Run:
         head, _, content = path.read_bytes().partition(b"\n")
         # Checked before it is read: the digest tells a damaged file from one of another version.
         if hashlib.sha256(content).hexdigest().encode() != head[:64]:
-            raise RunRefused(
-                f"{path} is damaged, or no checkpoint; delete it to start this run anew"
-            )
+            raise RunRefused(f"{path} is damaged, or no checkpoint; {_ASIDE}")
         try:
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             settings = Settings.from_json(state["settings"])
         except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise RunRefused(
-                f"{path} is no checkpoint of ours; delete it to start this run anew"
-            ) from error
+            raise RunRefused(f"{path} is no checkpoint of ours; {_ASIDE}") from error
         if not state.keys() >= {"about", "learned", "trainer", "epochs", "filter_epochs", *KEPT}:
-            raise RunRefused(f"{path} is of an earlier version; delete it to start this run anew")
+            raise RunRefused(f"{path} is of another version; {_ASIDE}")
         if difference := settings.differences(self.settings):
             raise RunRefused(
                 f"{self.files.path} holds an unfinished run of other settings ({difference}); "
-                "choose another --folder, or delete it to start anew"
+                f"choose another --folder, or {_ASIDE}"
             )
         return state
 
@@ -214,5 +211,5 @@ def checkpoint_epoch(path: Path) -> int:
     with path.open("rb") as file:
         head = file.readline(100).split()
     if len(head) != 2 or not head[1].isdigit():
-        raise RunRefused(f"{path} is damaged, or no checkpoint; delete it to start this run anew")
+        raise RunRefused(f"{path} is damaged, or no checkpoint; {_ASIDE}")
     return int(head[1])

@@ -59,7 +59,8 @@ class Settings:
     #: the length that it has; "glorot" the mean that Glorot's filters for the first layer have
     norm: float | str = "own"
     layers: str = "first"  #: "first" or "all", which the method initialises
-    others: str = "glorot_uniform"  #: how the other layers start; "orthogonal" or "lsuv"
+    #: how the other layers start; "orthogonal", or "lsuv", which scales convolutions only
+    others: str = "glorot_uniform"
     frozen: bool = False  #: the first layer is never trained
     seed: int = 0  #: of the images, the weights and the order; runs of equal seed are paired
     n_images: int = 100  #: images that the filters are learned from, drawn anew for each seed

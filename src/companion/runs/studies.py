@@ -12,8 +12,8 @@ KERAS = {"batch_size": 32, "bn_eps": 1e-3, "bn_momentum": 0.01, "adam_eps": 1e-7
 
 def arm_name(settings: dict) -> str:
     """An arm's name, from the settings that make it, in which the study's arms differ."""
-    if "others" in settings:  # every layer starts that way
-        return settings["others"]
+    if others := settings.get("others"):  # every layer starts that way
+        return "LSUV, of convolutions only" if others == "lsuv" else others
     parts = [settings["method"]]
     if (norm := settings.get("norm", "own")) != "own":
         words = {"glorot": "Glorot's norm", "raw": "raw norm"}

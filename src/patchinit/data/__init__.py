@@ -10,6 +10,7 @@ for _package in ("torchvision", "PIL", "tqdm"):
             name=_package,
         )
 
+from .batches import PictureBatches
 from .catalogue import DATASETS, PUBLISHED, DataSet
 from .images import Images
 from .load import load_images
@@ -23,6 +24,7 @@ __all__ = [
     "DatasetDamaged",
     "DatasetUnavailable",
     "Images",
+    "PictureBatches",
     "StandInWarning",
     "default_root",
     "load_images",

@@ -13,6 +13,8 @@ class DataSet:
     --------
     >>> DATASETS["fashion_mnist"].label, DATASETS["fashion_mnist"].stand_in
     ('Fashion-MNIST', 'digits')
+    >>> PUBLISHED
+    ('cifar10', 'fashion_mnist')
     """
 
     label: str  #: in words, for tables and figures

@@ -10,6 +10,8 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from ..patches import check_generator
+
 SPLITS = ("train", "test")
 
 
@@ -52,7 +54,8 @@ class Images:
                 f"n={n!r} should be an integer between 1 and {len(self)}, "
                 f"the {self.split} images of {self.name}"
             )
-        chosen = torch.randperm(len(self), generator=generator)[:n]
+        check_generator(generator)
+        chosen = torch.randperm(len(self), generator=generator)[: int(n)]
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def __repr__(self) -> str:

@@ -33,11 +33,37 @@ LEAST_RATE = 150e3  # bytes a second: CIFAR-10 in 19 minutes, where the next add
 
 
 class DatasetUnavailable(RuntimeError):
-    """A data set is not on disk and could not be fetched."""
+    """A data set is not on disk and could not be fetched.
+
+    Examples
+    --------
+    >>> from patchinit.data import load_images
+    >>> try:
+    ...     load_images("cifar10", root="no such folder", download=False)
+    ... except DatasetUnavailable:
+    ...     print("make do without")
+    make do without
+    """
 
 
 class DatasetDamaged(RuntimeError):
-    """A file of a data set is not what was published, or can't be read."""
+    """A file of a data set is not what was published, or can't be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from patchinit.data import load_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cats = pathlib.Path(folder, "cats")
+    ...     cats.mkdir()
+    ...     (cats / "tom.png").write_bytes(b"no picture")
+    ...     try:
+    ...         load_images(folder)
+    ...     except DatasetDamaged as error:
+    ...         print("tom.png" in str(error))
+    10
+    True
+    """
 
 
 def default_root() -> Path:
@@ -95,7 +121,7 @@ def ensure(name: str, root: Path, download: bool) -> None:
             if hashlib.file_digest(opened, known.digest).hexdigest() != digest:
                 raise DatasetDamaged(
                     f"{path} is damaged: its {known.digest} digest is not the published one. "
-                    "Delete this file and load again: the data set is then fetched anew"
+                    "Move it aside and load again: the data set is then fetched anew"
                 )
 
 

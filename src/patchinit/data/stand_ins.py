@@ -11,7 +11,18 @@ from .images import Images
 
 
 class StandInWarning(UserWarning):
-    """The default data set could not be had and another one took its place."""
+    """The default data set could not be had and another one took its place.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from patchinit.data import load_images
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     images = load_images(root="no such folder", download=False)
+    >>> caught[0].category.__name__, images.name, images.stand_in_for
+    ('StandInWarning', 'photos', 'cifar10')
+    """
 
 
 def photos(split: str) -> Images:

@@ -7,13 +7,14 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from ..patches import plain_arithmetic, standardize_patches
+from ..patches import check_generator, plain_arithmetic, standardize_patches
 from .bank import (
     FilterBank,
     Shape,
     check_dimensions_suffice,
     check_patches_suffice,
     check_shape,
+    first_directions,
     with_norm,
 )
 
@@ -26,7 +27,10 @@ def random_patches(
     norm: float | None = 1.0,
     generator: torch.Generator | None = None,
 ) -> FilterBank:
-    """Standardised patches drawn at random without replacement (the paper's section 3.4).
+    """Standardised patches drawn at random, all different (the paper's section 3.4).
+
+    A patch that points where one drawn before it does is passed over. Where the images repeat none,
+    that is a draw without replacement.
 
     Parameters
     ----------
@@ -34,7 +38,7 @@ def random_patches(
         Raw patches, uint8 or any floating point, on any device; constant ones are never drawn.
     n_filters : int
         At most the number of different patches, constant ones and differences in brightness and
-        contrast put aside. Where the images repeat a patch, it may still be drawn twice.
+        contrast put aside.
     norm : float or None
         None: the natural norm of a standardised patch, sqrt(d).
     generator : torch.Generator, optional
@@ -56,9 +60,11 @@ def random_patches(
     >>> bank.filters.flatten(1).norm(dim=1).round(decimals=3)
     tensor([1., 1., 1., 1.])
     """
+    check_generator(generator)
     usable = standardize_patches(patches).patches
-    check_patches_suffice(n_filters, usable.flatten(1))
-    chosen = torch.randperm(len(usable), generator=generator)[:n_filters]
+    n_filters = check_patches_suffice(n_filters, usable.flatten(1))
+    order = torch.randperm(len(usable), generator=generator)
+    chosen = first_directions(usable.flatten(1), order, n_filters)
     return FilterBank(with_norm(usable[chosen].float().cpu(), norm), "random_patches")
 
 
@@ -86,6 +92,7 @@ def glorot_uniform(
     >>> filters.abs().max().item() <= (6 / (27 + 243)) ** 0.5
     True
     """
+    check_generator(generator)
     weight = nn.init.xavier_uniform_(_empty(check_shape(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "glorot_uniform")
 
@@ -105,6 +112,7 @@ def kaiming_normal(
     >>> round(filters.flatten(1).norm(dim=1).square().mean().item(), 1)
     2.0
     """
+    check_generator(generator)
     weight = _empty(check_shape(shape))
     nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
     return FilterBank(with_norm(weight, norm), "kaiming_normal")
@@ -127,6 +135,7 @@ def random_orthonormal(
     >>> torch.allclose(flat @ flat.T, torch.eye(27), atol=1e-5)
     True
     """
+    check_generator(generator)
     weight = nn.init.orthogonal_(_empty(_check_orthogonal(shape)), generator=generator)
     return FilterBank(with_norm(weight, norm), "random_orthonormal")
 
@@ -163,6 +172,7 @@ def cosine_basis(
             [ 0.5000, -0.5000, -0.5000,  0.5000],
             [ 0.5000,  0.5000,  0.5000,  0.5000]])
     """
+    check_generator(generator)
     n_filters, channels, height, width = _check_orthogonal(shape)
     colours = torch.tensor(_OPPONENT, dtype=torch.float64) if channels == 3 else cosines(channels)
     colours = colours / colours.norm(dim=1, keepdim=True)

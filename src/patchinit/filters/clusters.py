@@ -21,7 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..patches import check_contrast, check_images, plain_arithmetic, standardized_blocks
+from ..patches import (
+    as_integer,
+    check_contrast,
+    check_generator,
+    check_images,
+    plain_arithmetic,
+    standardized_blocks,
+)
 from .bank import FilterBank, check_patches_suffice, with_norm
 from .lloyd import Points, lloyd
 
@@ -101,9 +108,9 @@ def kmeans(
     tensor([[ 0.5000, -0.5000,  0.5000, -0.5000],
             [ 0.5000,  0.5000, -0.5000, -0.5000]])
     """
-    if min(n_init, max_iter) < 1:
-        raise ValueError(f"n_init={n_init} and max_iter={max_iter} should both be >= 1")
-    points, shape, constant_share = _points(patches, n_filters)
+    check_generator(generator)
+    n_init, max_iter = as_integer("n_init", n_init), as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _points(patches, n_filters)
     fit = lloyd(points, n_filters, n_init=n_init, max_iter=max_iter, seed=_seed(generator))
     return _bank(
         "kmeans", fit.centres, fit.labels, shape, norm, inertia=fit.inertia,
@@ -152,9 +159,11 @@ def kmedoids(
     except ImportError as error:
         text = "k-medoids need a package that is not here: pip install kmedoids"
         raise ImportError(text) from error
-    if max_patches < n_filters:
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    if as_integer("max_patches", max_patches) < n_filters:
         raise ValueError(f"max_patches={max_patches} should be >= n_filters={n_filters}")
-    points, shape, constant_share = _rows(patches, n_filters)
+    points, shape, constant_share, n_filters = _rows(patches, n_filters)
     if len(points) > max_patches:
         points = points[torch.randperm(len(points), generator=generator)[:max_patches].numpy()]
     rows = torch.from_numpy(points)
@@ -207,9 +216,9 @@ def kmedians(
     """
     from sklearn.cluster import kmeans_plusplus
 
-    if max_iter < 1:
-        raise ValueError(f"max_iter={max_iter} should be >= 1")
-    points, shape, constant_share = _rows(patches, n_filters)
+    check_generator(generator)
+    max_iter = as_integer("max_iter", max_iter)
+    points, shape, constant_share, n_filters = _rows(patches, n_filters)
     seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
     rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)
     labels = torch.empty(0, dtype=torch.int64)
@@ -231,22 +240,23 @@ def kmedians(
     )  # fmt: skip
 
 
-def _points(patches: Tensor, n_filters: int) -> tuple[Points, tuple[int, int, int], float]:
-    """Standardised patches as points, a patch's shape, the share of constant ones."""
+def _points(patches: Tensor, n_filters: int) -> tuple[Points, tuple[int, int, int], float, int]:
+    """Standardised patches as points, a patch's shape, the share of constant ones, n_filters."""
     n_patches, channels, height, width = check_images(patches).shape
     points = Points(_moved(patches), n_patches, channels * height * width)
     check_contrast(len(points), n_patches)
-    check_patches_suffice(n_filters, torch.from_numpy(points.high))
-    return points, (channels, height, width), (n_patches - len(points)) / n_patches
+    n_filters = check_patches_suffice(n_filters, torch.from_numpy(points.high))
+    constant_share = (n_patches - len(points)) / n_patches
+    return points, (channels, height, width), constant_share, n_filters
 
 
-def _rows(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float]:
+def _rows(patches: Tensor, n_filters: int) -> tuple[np.ndarray, tuple[int, int, int], float, int]:
     """`_points` in float64, (P', d)."""
-    n_patches, *shape = check_images(patches).shape
+    n_patches, channels, height, width = check_images(patches).shape
     rows = np.concatenate(list(_moved(patches)))
     check_contrast(len(rows), n_patches)
-    check_patches_suffice(n_filters, torch.from_numpy(rows))
-    return rows, tuple(shape), (n_patches - len(rows)) / n_patches
+    n_filters = check_patches_suffice(n_filters, torch.from_numpy(rows))
+    return rows, (channels, height, width), (n_patches - len(rows)) / n_patches, n_filters
 
 
 def _moved(patches: Tensor) -> Iterator[np.ndarray]:
@@ -257,7 +267,7 @@ def _moved(patches: Tensor) -> Iterator[np.ndarray]:
     """
     moves = np.random.default_rng(0)
     for rows in standardized_blocks(patches):
-        yield rows.numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
+        yield rows.cpu().numpy() + JITTER * (2 * moves.random(rows.shape) - 1)
 
 
 def _seed(generator: torch.Generator | None) -> int:

@@ -98,7 +98,7 @@ def principal_components(
         scale = torch.where(scale > 0, scale, 1.0)  # a value that never varies stays as it is
         covariance = covariance / torch.outer(scale, scale)
     vectors, eigenvalues = _eigenvectors(moments, covariance, n_filters, beyond_rank)
-    filters = with_norm(vectors.float().cpu().reshape(n_filters, *moments.shape), norm)
+    filters = with_norm(vectors.float().cpu().reshape(-1, *moments.shape), norm)
     return PrincipalComponents(
         filters, "principal_components", eigenvalues, moments.count, moments.constant_share
     )
@@ -146,7 +146,7 @@ def pca_whitening(
             "all patches are the same, so there is no variance to whiten; pass images that differ"
         )
     gain = (eigenvalues + eps * eigenvalues.mean()).rsqrt()[:n_filters, None]
-    filters = with_norm((vectors * gain).float().cpu().reshape(n_filters, *moments.shape), norm)
+    filters = with_norm((vectors * gain).float().cpu().reshape(-1, *moments.shape), norm)
     return PrincipalComponents(
         filters, "pca_whitening", eigenvalues, moments.count, moments.constant_share
     )
@@ -165,7 +165,7 @@ def _eigenvectors(
 ) -> tuple[Tensor, Tensor]:
     """Leading eigenvectors as rows (n_filters, d), signs fixed, and all d eigenvalues."""
     way_out = "ask for fewer, or use 'kmeans' or 'random_patches', which have no such limit"
-    check_dimensions_suffice(n_filters, moments.shape, way_out)
+    n_filters = check_dimensions_suffice(n_filters, moments.shape, way_out)
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues, rows = eigenvalues.flip(0).clamp_min(0), vectors.T.flip(0)
     # A sum of so many patches is rounded as often.

@@ -112,11 +112,12 @@ def _parts(n: int, d: int) -> Iterator[slice]:
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def lloyd(points: Points, n_clusters: int, *, n_init: int, max_iter: int, seed: int) -> Fit:
     """The clustering of least inertia of n_init."""
-    draws, best = np.random.RandomState(seed), None
-    for _ in range(n_init):
+    draws = np.random.RandomState(seed)
+    best = _iterate(points, *_seeds(points, n_clusters, draws), max_iter)
+    for _ in range(n_init - 1):
         fit = _iterate(points, *_seeds(points, n_clusters, draws), max_iter)
         # Equal clusters that are found twice differ by rounding, and the first stays.
-        if best is None or fit.inertia < (1 - 1e-12) * best.inertia:
+        if fit.inertia < (1 - 1e-12) * best.inertia:
             best = fit
     return best
 
@@ -131,7 +132,7 @@ def _seeds(
     """
     (n, d), n_trials = points.high.shape, 2 + int(np.log(n_clusters))
     off = 4 * points.error(points.norm)
-    seeds = [points.exact([draws.choice(n, p=np.full(n, 1 / n))])[0].copy()]
+    seeds = [points.exact(np.array([draws.choice(n, p=np.full(n, 1 / n))]))[0].copy()]
     labels, ones = np.zeros(n, dtype=np.intp), np.ones(_block_size(d), dtype=np.float32)
     nearest, gains = _squared(points, np.arange(n), seeds[0]), np.empty((n, n_trials), np.float32)
     for label in range(1, n_clusters):
@@ -149,16 +150,15 @@ def _seeds(
             for total, shift in ((least, -off), (most, off)):
                 total += ones[: len(gain)] @ np.maximum(gain + np.float32(shift), 0)
         rounding = len(ones) * UNIT  # of such a sum in float32
-        highest, won = -np.inf, None
+        highest = -np.inf
         for trial in np.flatnonzero((1 + rounding) * most >= (1 - rounding) * least.max()):
             which = np.flatnonzero(gains[:, trial] > -off)
             closer = np.minimum(_squared(points, which, candidates[trial]), nearest[which])
             total = (nearest[which] - closer).sum()
             if total > highest:
-                highest, won = total, (candidates[trial], which, closer)
-        seed, which, closer = won
-        labels[which[closer < nearest[which]]] = label
-        nearest[which] = closer
+                highest, seed, taken, now = total, candidates[trial], which, closer
+        labels[taken[now < nearest[taken]]] = label
+        nearest[taken] = now
         seeds.append(seed)
     return np.stack(seeds), labels
 
@@ -257,15 +257,16 @@ def _fill_empty_(
     if len(empty) == 0:
         return False
     parts = _parts(*points.high.shape)
-    apart = [np.square(points.exact(part) - centres[labels[part]]).sum(1) for part in parts]
-    apart = np.concatenate(apart)
+    apart = np.concatenate(
+        [np.square(points.exact(part) - centres[labels[part]]).sum(1) for part in parts]
+    )
     if apart.max() == 0:  # fewer different points than clusters
         return False
     far = np.argpartition(apart, -len(empty))[: -len(empty) - 1 : -1]
     former = labels[far]
     labels[far], lead[far] = empty, -np.inf
     for one, out, into in zip(far, former, empty, strict=True):
-        _move_(points.exact([one]), np.array([out]), np.array([into]), sums, counts)
+        _move_(points.exact(np.array([one])), np.array([out]), np.array([into]), sums, counts)
     return True
 
 
@@ -273,9 +274,9 @@ def _move_(
     rows: np.ndarray, former: np.ndarray, now: np.ndarray, sums: np.ndarray, counts: np.ndarray
 ) -> None:
     """Take rows out of the sums and counts of their former clusters, into those of now."""
-    total, rows = torch.from_numpy(sums), torch.from_numpy(rows)
-    total.index_add_(0, torch.from_numpy(former), rows, alpha=-1)
-    total.index_add_(0, torch.from_numpy(now), rows)
+    total, values = torch.from_numpy(sums), torch.from_numpy(rows)
+    total.index_add_(0, torch.from_numpy(former), values, alpha=-1)
+    total.index_add_(0, torch.from_numpy(now), values)
     counts += np.bincount(now, minlength=len(counts)) - np.bincount(former, minlength=len(counts))
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..moments import PatchMoments, moments_of
-from ..patches import check_images, plain_arithmetic, some_patches
+from ..moments import moments_of
+from ..patches import (
+    as_integer,
+    check_batches,
+    check_generator,
+    check_images,
+    is_stream,
+    plain_arithmetic,
+    some_patches,
+    streamed_patches,
+)
 from .bank import FilterBank, TooManyFilters, check_norm, check_shape
 from .baselines import (
     cosine_basis,
@@ -95,7 +104,7 @@ def method_of(name: str) -> Method:
 @plain_arithmetic(gradients=False)
 def make_filters(
     method: str,
-    images: Tensor,
+    images: Tensor | Iterable,
     shape: tuple[int, ...],
     *,
     norm: float | str = "own",
@@ -113,9 +122,12 @@ def make_filters(
     ----------
     method : str
         One of `METHODS`.
-    images : Tensor of shape (N, C, H, W)
-        uint8 (divided by 255) or any floating point, finite, on any device; the work is done on the
-        CPU. Unused by the methods that know nothing of the data.
+    images : Tensor of shape (N, C, H, W), or an iterable of such batches
+        uint8 (divided by 255) or any floating point, finite, on any device, where patches are cut
+        and their moments added up (an Apple GPU lacks float64: they are copied to the CPU).
+        Clusters and eigenvectors are computed on the CPU. An iterable (a DataLoader, a generator)
+        gives tensors or (images, labels), all of one (C, H, W) and dtype, and is gone through once,
+        in bounded memory. Unused by the methods that know nothing of the data.
     shape : tuple of int
         (F, C, kh, kw), the shape of the layer's weight. F is at most what the method can give:
         the rank of the patches (components, whitening), the number of different patches (clusters,
@@ -162,7 +174,9 @@ def make_filters(
     """
     chosen = method_of(method)
     check_norm(norm, "own", "raw")
-    if chosen.needs != "shape":
+    if is_stream(images):
+        images = check_batches(images)
+    elif chosen.needs != "shape":
         check_images(images)
     return bank_of(
         chosen, images, shape, norm=norm,
@@ -174,7 +188,7 @@ def make_filters(
 @plain_arithmetic()
 def bank_of(
     method: Method,
-    images: Tensor,
+    images: Tensor | Iterable[Tensor],
     shape: tuple[int, ...],
     *,
     norm: float | str,
@@ -186,12 +200,14 @@ def bank_of(
     too_many: str = "error",
     **options: Any,
 ) -> FilterBank:
-    """`make_filters` of checked images, and of a norm that is checked.
+    """`make_filters` of checked images, or batches of them, and of a norm that is checked.
 
     Where a method with a limit can't give as many filters, too_many="error" refuses, "keep" gives
     fewer, and "fill" adds their negatives and then random orthonormal filters.
     """
     n_filters, channels, height, width = check_shape(shape)
+    check_generator(generator)
+    max_patches = as_integer("max_patches", max_patches)
     if not isinstance(both_signs, bool) or (both_signs and n_filters % 2):
         raise ValueError(
             f"both_signs={both_signs!r} should be False, or True for an even number of filters, "
@@ -202,31 +218,34 @@ def bank_of(
         takers = " or ".join(repr(key) for key in METHODS if name in METHODS[key].options)
         text = f"{name}={options[name]!r} means nothing to {method.label}; leave it out, or use "
         raise ValueError(f"{text}method={takers}")
+    settings = {"norm": norm, "both_signs": both_signs, "too_many": too_many, **options}
     if norm != "own":
         options["norm"] = None if norm == "raw" else norm
     own = n_filters // 2 if both_signs else n_filters
     size = height, width
-    learn_from: Tensor | PatchMoments | None = None
+    learn_from: Any = None  # patches or their moments
+    learned_from: dict[str, Any] = {}
+    cut: dict[str, Any] = {"stride": stride, "dilation": dilation}
     if method.needs != "shape":
-        if (given := images.shape[1]) != channels:
-            text = (
-                f"images have C={given} channels, the layer takes {channels}; pass what it is fed"
-            )
-            raise ValueError(text)
-        images = images.cpu()
+        settings |= cut
+        batches = _noted([images] if isinstance(images, Tensor) else images, channels, learned_from)
     if method.needs in ("shape", "patches"):
         options["generator"] = generator
     if method.needs == "patches":
-        if max_patches < 1:
-            raise ValueError(f"max_patches={max_patches} should be >= 1")
-        limit = max(own, MAX_VALUES // (channels * height * width))
-        learn_from = some_patches(
-            images, size, min(max_patches, limit),
-            stride=stride, dilation=dilation, generator=generator,
-        )  # fmt: skip
+        settings["max_patches"] = max_patches
+        limit = min(max_patches, max(own, MAX_VALUES // (channels * height * width)))
+        if isinstance(images, Tensor):
+            learn_from = some_patches(next(batches), size, limit, generator=generator, **cut)
+        else:
+            learn_from = streamed_patches(batches, size, limit, generator=generator, **cut)
+        learned_from["patches"] = len(learn_from)
     elif method.needs != "shape":
-        each = method.needs == "standardized moments"
-        learn_from = moments_of([images], size, standardize=each, stride=stride, dilation=dilation)
+        moments = moments_of(
+            batches, size, standardize=method.needs == "standardized moments", **cut
+        )
+        learned_from["patches"] = moments.count + moments.constant
+        # Eigenvectors from the CPU, so that they are the same wherever the images lie.
+        learn_from = replace(moments, mean=moments.mean.cpu(), covariance=moments.covariance.cpu())
     n, bank = own, None
     while bank is None:
         try:
@@ -245,7 +264,27 @@ def bank_of(
         block = min(left, channels * height * width), channels, *size
         more = random_orthonormal(block, norm=mean, generator=generator)
         parts.append((more.method, more.filters))
+    bank = replace(bank, settings=settings, learned_from=learned_from)
     if len(parts) == 1:
         return bank
     counts = tuple((name, len(part)) for name, part in parts)
     return replace(bank, filters=torch.cat([part for _, part in parts]), parts=counts)
+
+
+def _noted(
+    batches: Iterable[Tensor], channels: int, learned_from: dict[str, Any]
+) -> Iterator[Tensor]:
+    """The batches as they come, counted; ValueError if they have other channels than the filters.
+
+    Where the device has no float64, on the CPU.
+    """
+    for batch in batches:
+        n, given, height, width = batch.shape
+        if given != channels:
+            text = (
+                f"images have C={given} channels, the layer takes {channels}; pass what it is fed"
+            )
+            raise ValueError(text)
+        learned_from["images"] = learned_from.get("images", 0) + n
+        learned_from |= {"channels": channels, "size": [height, width]}
+        yield batch.cpu() if batch.device.type == "mps" else batch

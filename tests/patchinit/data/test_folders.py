@@ -234,6 +234,35 @@ def test_a_clash_of_names_is_said(tmp_path, names, words):
         load_images(root)
 
 
+@pytest.mark.parametrize(
+    "others",
+    [["val"], ["test"], ["val", "test", "unlabeled"], ["val/images", "test/images"],
+     ["seg_pred/seg_pred"], ["test1"], ["validation"], ["val2017"], ["extra"]],
+)  # fmt: skip
+def test_a_split_without_classes_is_left_out(tmp_path, others):
+    names = ["train/n01", "train/n02/images", *others]
+    root = folder(tmp_path, {f"{name}/{n}.JPEG": colour() for name in names for n in (1, 2)})
+    read = load_images(root)
+    assert read.classes == ("n01", "n02") and read.labels.tolist() == [0, 0, 1, 1]
+    with pytest.raises(ValueError, match="split='test'"):
+        load_images(root, "test")
+
+
+def test_the_split_without_classes_is_named(tmp_path):
+    root = folder(tmp_path, {"train/a/x.png": colour(), "test/x.png": colour()})
+    with pytest.raises(ValueError, match="test holds pictures and no class folders"):
+        load_images(root, "test")
+    root = folder(tmp_path / "both", {"train/x.png": colour(), "val/x.png": colour()})
+    with pytest.raises(ValueError, match="'train' and 'val', named like splits, which hold pict"):
+        load_images(root)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_numpys_integers_are_sizes(tmp_path, kind):
+    root = folder(tmp_path, {"a/x.png": colour()})
+    assert load_images(root, size=(kind(7), kind(9))).images.shape == (1, 3, 7, 9)
+
+
 def test_pictures_lie_at_any_depth(tmp_path):
     root = folder(tmp_path, {"cat/tom/x.png": colour(), "cat/y.png": colour(), "dog/z.png": grey()})
     assert load_images(root).labels.tolist() == [0, 0, 1]

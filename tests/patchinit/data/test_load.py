@@ -211,7 +211,7 @@ def test_a_booby_trapped_pickle_is_never_executed(cifar, tmp_path, file, name):
     trapped = cifar / "cifar-10-batches-py" / file
     trapped.write_bytes(pickle.dumps(Trap(marker)))
     for split in ("train", "test"):
-        words = f"{file} is damaged: its md5 .*Delete this file and load again"
+        words = f"{file} is damaged: its md5 .*Move it aside and load again"
         with pytest.raises(DatasetDamaged, match=words):
             load_images(name, split, root=cifar)  # nor is a damaged default replaced by a stand-in
     assert not marker.exists()
@@ -231,7 +231,7 @@ def test_one_flipped_bit_of_a_real_file_is_found(real_data, tmp_path):
     content[-1] ^= 1
     damaged.unlink()
     damaged.write_bytes(content)
-    words = "t10k-labels-idx1-ubyte is damaged: its sha256 .*Delete this file"
+    words = "t10k-labels-idx1-ubyte is damaged: its sha256 .*Move it aside"
     with pytest.raises(DatasetDamaged, match=words):
         load_images("fashion_mnist", root=tmp_path)
 
@@ -304,7 +304,7 @@ def test_an_unreadable_or_truncated_image_is_named(tmp_path, kept):
     draw(tmp_path, size=(40, 40))
     broken = tmp_path / "dog" / "1.png"
     broken.write_bytes(broken.read_bytes()[:kept] or b"no image")
-    words = r"dog/1\.png can't be read as an image .*; repair or remove it"
+    words = r"dog/1\.png can't be read as an image .*; repair it, or move it out of the folder"
     with pytest.raises(DatasetDamaged, match=words):
         load_images(tmp_path)
 

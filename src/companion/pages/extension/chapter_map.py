@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from .site import costs
+from ..costs import costs
 
 SPEED = 200  # words a minute
 LOOK = 0.2  # minutes for a picture

@@ -87,7 +87,8 @@ def strip(claims: Claims, kept: Kept, page: str) -> str:
         label = html.escape(f"Claim {number}: {words}: {claim.statement}", quote=True)
         groups.setdefault(claim.group, []).append(
             f'<li><a class="{css_class(of_claim["verdict"])}" href="{page}#claim-{number}" '
-            f'aria-label="{label}" title="{label}"><b>{number}</b> <span>{signs}</span></a></li>'
+            f'aria-label="{label}" title="{label}"><b>{number}</b> <span>{signs}</span> '
+            f'<span class="short">{html.escape(claim.label)}</span></a></li>'
         )
     lists = [
         f'<div><p id="strip-{group}">{GROUPS[group]}</p>'

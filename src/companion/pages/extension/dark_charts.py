@@ -1,6 +1,7 @@
 """Marks pictures that are charts, so that dark mode may turn their white into black.
 
-A chart is mostly white, and has few surfaces of one colour; filters and photographs have many.
+An SVG is one unless it holds pixels that are to be seen as such: those of a filter, a photograph or
+a matrix. A PNG is one if it is mostly white, and has few surfaces of one colour.
 """
 
 import os
@@ -15,19 +16,22 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 WHITE = 0.6  # least share of a chart
 SURFACES = 10  # colours that fill a square of SIDE pixels somewhere: a picture has as many
-SIDE = 6
+SIDE = 6  # at least; more where the picture has more pixels to the inch
 
 
 def is_chart(path: str | os.PathLike[str]) -> bool:
     """Whether the picture in this file is a chart."""
+    if Path(path).suffix == ".svg":  # dots that were drawn as pixels have no such style
+        return "image-rendering:" not in Path(path).read_text(encoding="utf-8")
     with Image.open(path) as image:
-        values = np.asarray(image.convert("RGB"), dtype=np.int64)
-    if (values.min(axis=2) >= 250).mean() < WHITE:
+        red, green, blue = (np.asarray(b, dtype=np.int32) for b in image.convert("RGB").split())
+    if (np.minimum(np.minimum(red, green), blue) >= 250).mean() < WHITE:
         return False
-    colour = values @ (65536, 256, 1)
-    rows, columns = (size // SIDE for size in colour.shape)
-    blocks = colour[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE)
-    least, most = blocks.min(axis=(1, 3)), blocks.max(axis=(1, 3))
+    colour = (red << 16) + (green << 8) + blue
+    side = max(SIDE, colour.shape[1] // 175)
+    rows, columns = (size // side for size in colour.shape)
+    blocks = colour[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    least, most = blocks.min(axis=3).min(axis=1), blocks.max(axis=3).max(axis=1)
     filled = least[(least == most) & (least < 0xF0F0F0)]
     return len(np.unique(filled)) < SURFACES
 
@@ -38,7 +42,7 @@ class MarkCharts(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         for image in self.document.findall(nodes.image):
             path = Path(self.env.srcdir, image.get("candidates", {}).get("*", ""))
-            if path.suffix == ".png" and path.is_file() and is_chart(path):
+            if path.suffix in (".png", ".svg") and path.is_file() and is_chart(path):
                 image["classes"] = [*image.get("classes", []), "chart"]
 
 

@@ -5,7 +5,7 @@ braces with a format, as by the role `glue`: `{lead:.1f}` is filled in when the 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from docutils import nodes
@@ -50,23 +50,34 @@ def kept_on(env: BuildEnvironment, page: str) -> dict[str, str]:
     return {name: text for name, text in data.items() if text is not None}
 
 
+def with_pages(node: nodes.Element, page: str) -> Iterator[tuple[nodes.Element, str]]:
+    """All elements, each with the page that it comes from: a builder may put many into one.
+
+    From above, as what MyST-NB folds has no parent.
+    """
+    page = node.get("docname", page)
+    yield node, page
+    for child in node.children:
+        if isinstance(child, nodes.Element):
+            yield from with_pages(child, page)
+
+
 class FillAltTexts(SphinxPostTransform):
     """Fills those of a page, once it is known which of a cell's outputs are shown."""
 
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:
-        texts = kept_on(self.env, self.env.docname)
-        for image in self.document.findall(nodes.image):
-            if not PLACE.search(image.get("alt", "")):
+        for image, page in with_pages(self.document, self.env.docname):
+            if not isinstance(image, nodes.image) or not PLACE.search(image.get("alt", "")):
                 continue
             try:
-                image["alt"] = filled(image["alt"], texts)
+                image["alt"] = filled(image["alt"], kept_on(self.env, page))
             except (KeyError, ValueError) as error:
                 LOGGER.warning(
                     f"the alt text {image['alt'][:60]!r} can't be filled: {error!r}; "
                     "is it kept in this chapter, by glue_values()?",
-                    location=self.env.docname,
+                    location=page,
                 )
 
 

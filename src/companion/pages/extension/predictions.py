@@ -1,9 +1,9 @@
 """How the book's predictions came out, counted over all chapters.
 
-A chapter asks the reader in a box, an admonition "What do you expect? ..." of class ``expect``,
-and keeps how its own prediction came out by `companion.pages.glue.glue_prediction`, with the box's
-number on the page. The directives `predictions-tally` and `predictions-missed` put a sentence and
-a list on a page. A build in which a box has no outcome, or an outcome no box, fails.
+A chapter asks the reader in a box (expect.py), and keeps how its own prediction came out by
+`companion.pages.glue.glue_prediction`, with the box's number on the page. The directives
+`predictions-tally` and `predictions-missed` put a sentence, with the reader's score, and a list on
+a page. A build in which a box has no outcome, or an outcome no box, fails.
 """
 
 import ast
@@ -23,9 +23,10 @@ from sphinx.util.docutils import SphinxDirective
 
 from .chapter_map import title
 from .claims_page import pages_of
+from .expect import came_out, expect_score, key
 from .kept_values import kept_on
 
-BOX = re.compile(r"\{admonition\} (?:What do you expect\? )?(.+)\n:class: dropdown expect")
+BOX = re.compile(r"^:{3,}\{expect\} (.+)\n:book: (\d+)(?:\n:came: (\w+))?$", re.MULTILINE)
 KEPT = re.compile(r"prediction_(\d+)_is")
 OUTCOMES = {
     "right": "{} came out", "in part": "{} came out in part", "wrong": "{} did not",
@@ -42,6 +43,8 @@ class Prediction:
     chapter: str  #: its title
     question: str
     outcome: str  #: right, in part, wrong, or open
+    book: int = 1  #: its option
+    came: int | None = None  #: the option that came out: 0 if none did, None if it is not known
 
 
 def predictions(
@@ -60,8 +63,13 @@ def predictions(
         for n in sorted(questions.keys() ^ found.keys())
     ]
     chapter = title(notebook)
-    both = [n for n in questions if n in found]
-    return [Prediction(page, chapter, questions[n], found[n]) for n in both], problems
+    both = []
+    for n, (question, book, came) in questions.items():
+        if n in found:
+            named = int(came.replace("none", "0")) if came else None
+            came_is = came_out(found[n], int(book), named)
+            both.append(Prediction(page, chapter, question, found[n], int(book), came_is))
+    return both, problems
 
 
 def tally(found: list[Prediction]) -> str:
@@ -99,8 +107,9 @@ class FillPredictions(SphinxPostTransform):
         for place in places:
             place.replace_self(getattr(self, place["what"])(found))
 
-    def tally(self, found: list[Prediction]) -> nodes.Node:
-        return nodes.paragraph("", tally(found))
+    def tally(self, found: list[Prediction]) -> list[nodes.Node]:
+        boxes = [(key(one.page, one.question), one.book, one.came) for one in found]
+        return [nodes.paragraph("", tally(found)), expect_score(boxes=boxes)]
 
     def missed(self, found: list[Prediction]) -> nodes.Node:
         items = nodes.bullet_list()

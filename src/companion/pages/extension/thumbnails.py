@@ -1,5 +1,6 @@
 """The directive `thumbnail`: a chapter's figure, small, linked to it; from what the build drew."""
 
+import hashlib
 import io
 import json
 import os
@@ -72,11 +73,14 @@ class Thumbnail(SphinxDirective):
         png = picture(cell)
         if png is None:
             return self.parse_text_to_nodes("`make book` draws the figure here.")
-        # Beside what Sphinx keeps of the pages: it copies pictures from there into the book.
-        wide = ["wide"] if "wide" in self.options else []
-        small = Path(self.env.doctreedir) / "thumbnails" / f"{'-'.join([label, *wide])}.png"
-        small.parent.mkdir(parents=True, exist_ok=True)
-        small.write_bytes(smaller(png, WIDE if wide else WIDTH))
+        # Beside what Sphinx keeps of the pages: it copies pictures from there into the book, and
+        # reads a page again whose pictures are newer, so that one is made but once.
+        most = WIDE if "wide" in self.options else WIDTH
+        name = f"{label}-{most}-{hashlib.sha256(png).hexdigest()[:12]}.png"
+        small = Path(self.env.doctreedir) / "thumbnails" / name
+        if not small.exists():
+            small.parent.mkdir(parents=True, exist_ok=True)
+            small.write_bytes(smaller(png, most))
         try:
             alt = alt_of(notebook, cell)
         except (KeyError, ValueError) as error:
@@ -85,12 +89,12 @@ class Thumbnail(SphinxDirective):
                 f"does {path.name} keep it, by glue_values()?"
             ) from error
         uri = "/" + Path(os.path.relpath(small, self.env.srcdir)).as_posix()
-        image = nodes.image(uri=uri, alt=alt, classes=["thumbnail", *wide])
+        image = nodes.image(uri=uri, alt=alt, classes=["thumbnail", *self.options])
         link = pending_xref(
             "", image, refdomain="", reftype="thumbnail", reftarget=label,
             refdoc=self.env.docname, refwarn=True,
         )  # fmt: skip
-        return [nodes.paragraph("", "", link, classes=["hero"] if wide else [])]
+        return [nodes.paragraph("", "", link, classes=["hero"] if self.options else [])]
 
 
 def resolve(

@@ -17,19 +17,39 @@ from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ConfigError
 
 from .site import repository
 from .thumbnails import alt_of, figure_of, picture
 
 CARD = "fig-gallery"  # the figure on the card: the banks of filters side by side
 SIZE = (1200, 630)  # of a card, in pixels
+# Scheme, host and folder of https://book.example.org:443/folder/index.html
+ADDRESS = re.compile(
+    r"""(https?://)?
+    (?(1)|(?=localhost\b|[^/:]*\.(?!html?\b)))  # a word without scheme and dot: a folder here
+    ([a-z\d-]+(?:\.[a-z\d-]+)*(?::\d+)?)
+    ((?:/(?!\.{1,2}(?:/|$)|[^/]*\.html?(?:/|$))(?:[\w.~!$&'()*+,;=:@-]|%[a-f\d]{2})+)*)
+    /*(?:/index\.html?)?/*""",
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
 LENGTH = 200  # of a description, in characters: what search engines show
 
 
 def address(folder: str | os.PathLike[str]) -> str:
-    """Where the book in `folder` is published, with a slash at its end, or nothing."""
-    if given := os.environ.get("PATCHINIT_SITE"):
-        return given.rstrip("/") + "/"
+    """Where the book in `folder` is published, with a slash at its end, or nothing.
+
+    Raises ConfigError for a PATCHINIT_SITE that is no address of a folder on the web.
+    """
+    if given := os.environ.get("PATCHINIT_SITE", "").strip():
+        match = ADDRESS.fullmatch(given)
+        if not match:
+            raise ConfigError(
+                f"PATCHINIT_SITE is {given!r}, which is not the address of a folder on the web: "
+                "give it like https://book.example.org/folder, without a user, a query or a page's "
+                "name, and with other characters as %XX; or unset it"
+            )
+        return f"{(match[1] or 'https://').lower()}{match[2].lower()}{match[3]}/"
     match = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", repository(folder)[0])
     if not match:
         return ""

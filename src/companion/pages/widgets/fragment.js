@@ -43,16 +43,15 @@ function paintFilter(canvas, weights, [channels, side], peak, stops) {
   paint(canvas, side, side, p => color(range(channels).map(c => weights[c * area + p] / peak), stops));
 }
 
-// While a pointer is down on the element: `move` with its place as shares of width and height.
+// While a pointer is down, unless `down` is false: `move` with its place in shares.
 function drag(on, move, down = () => {}) {
   const place = event => {
     const box = on.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   };
   on.onpointerdown = event => {
-    if (event.button) return;
+    if (event.button || down(...place(event)) === false) return;
     on.setPointerCapture(event.pointerId);
-    down(...place(event));
     move(...place(event));
   };
   on.onpointermove = event => on.hasPointerCapture(event.pointerId) && move(...place(event));

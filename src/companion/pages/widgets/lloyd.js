@@ -2,6 +2,8 @@
 
 const CLUSTERS = ['#0072b2', '#d55e00', '#009e73', '#b8578e', '#b87a00', '#2f8fc4', '#8a6a00', '#7a3e9d'];
 
+const GRIP = 18;  // how near to a centre one takes hold of it, of 320
+
 // Nearest centre of each point, the mean of each centre's points, and the inertia per point.
 function assign(points, centres) {
   const sums = centres.map(() => [0, 0, 0]);
@@ -58,7 +60,8 @@ begin('drag-lloyd', (root, {points: stored, step, start, most}, find) => {
     find('svg').innerHTML = centres.map((c, j) => {
       const trail = line('M' + history.map(h => at(h.centres[j])).join('L'), 'trail'), [x, y] = at(c).split(' ');
       return trail + `<circle class="${j === held ? 'held' : ''}" cx="${x}" cy="${y}" r="9" fill="${CLUSTERS[j]}"/>` +
-        `<text x="${x}" y="${+y + 4}" text-anchor="middle" fill="${j && j < 6 ? '#000' : '#fff'}">${j + 1}</text>`;
+        `<text x="${x}" y="${+y + 4}" text-anchor="middle" fill="${j && j < 6 ? '#000' : '#fff'}">${j + 1}</text>` +
+        `<rect class="grip" x="${x - GRIP}" y="${y - GRIP}" width="${2 * GRIP}" height="${2 * GRIP}"/>`;
     }).join('');
     find('.back').disabled = !now;
     find('.step').disabled = find('.rest').disabled = done;
@@ -74,7 +77,9 @@ begin('drag-lloyd', (root, {points: stored, step, start, most}, find) => {
   const there = (x, y) => [(2 * x - 1) * limit, (1 - 2 * y) * limit];
   drag(plane, (x, y) => put(...there(x, y)), (x, y) => {
     const [a, b] = there(x, y), gaps = history.at(-1).centres.map(c => Math.hypot(c[0] - a, c[1] - b));
-    held = gaps.indexOf(Math.min(...gaps));
+    const least = Math.min(...gaps);
+    if (least > GRIP / 160 * limit) return false;  // a finger beside the centres scrolls the page
+    held = gaps.indexOf(least);
   });
   keys(plane, (key, by) => {
     const {centres} = history.at(-1);

@@ -142,12 +142,16 @@ begin('drag-your_image', (root, {bank, leading, name, colors}, find) => {
     context.fillStyle = '#fff';  // behind what is transparent
     context.fillRect(0, 0, photo.width, photo.height);
     context.drawImage(image, 0, 0, photo.width, photo.height);
-    show(context.getImageData(0, 0, photo.width, photo.height).data, photo.width, photo.height);
+    show(context.getImageData(0, 0, photo.width, photo.height).data, photo.width, photo.height, image);
   }
 
-  function show(pixels, width, height) {
+  function show(pixels, width, height, image) {
     const size = `${width} \u00d7 ${height} pixels`;
-    if (width < 3 || height < 3) return report(`This image has ${size}: too small for a patch of 3 \u00d7 3.`);
+    if (width < 3 || height < 3) {
+      const scaled = image.width > width ? `, and ${width} \u00d7 ${height} once its longer side is scaled to ${LONGEST}` : '';
+      return report(`This image has ${image.width} \u00d7 ${image.height} pixels${scaled}: ` +
+        `${scaled ? 'too narrow' : 'too small'} for a patch of 3 \u00d7 3.` + (scaled ? ' Cut out a shorter part of it.' : ''));
+    }
     const found = moments(pixels, width, height);
     const most = Math.max(...found.covariance.map((row, i) => row[i]));
     if (!(most > 1e-9)) return report('All patches of this image are alike, so there is no pattern to learn from.');
@@ -174,7 +178,11 @@ begin('drag-your_image', (root, {bank, leading, name, colors}, find) => {
     table.hidden = false;
   }
 
-  file.onchange = () => file.files[0] && read(file.files[0]);
+  file.onchange = () => {
+    const [chosen] = file.files;
+    file.value = '';  // or the same file, changed meanwhile and chosen again, would not be read
+    if (chosen) read(chosen);
+  };
   const over = on => find('.drop').classList.toggle('over', on);
   root.ondragover = event => { event.preventDefault(); over(true); };
   root.ondragleave = () => over(false);

@@ -1,0 +1,135 @@
+"""What the book costs its writer and its reader, as ratios to a commit on the same machine.
+
+    python benchmarks/book.py [--against COMMIT] [--parts word fresh memory first tests]
+
+Both versions are checked out in a temporary folder, given an environment each, and built in turns.
+Seconds are processor seconds of all processes of a step. `word` is `make book` after a changed word
+in one page, the median of three; `fresh` is `make book` with the environment made; `memory` the
+peak of the heaviest chapter; `first` what a browser loads for the first page before anything is
+touched; `tests` the test files that the commit has, wherever they lie now. All but `tests` need
+the book of both versions, which takes some minutes each: run it on a calm machine.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools.browser import HEIGHT, WIDTHS, Browser  # noqa: E402
+
+AIMS = {"word": 0.3, "fresh": 0.6, "memory": 0.8, "first": 0.7, "tests": 0.6}
+UNITS = {"word": "s", "fresh": "s", "memory": "GB", "first": "MB", "tests": "s"}
+PAGE = Path("book/reproduce.md")  # in which a word changes
+
+
+def run(tree: Path, *command: str) -> float:
+    """Run a command in a tree; returns processor seconds of it and of all that it started."""
+
+    def used() -> float:
+        of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return of_children.ru_utime + of_children.ru_stime
+
+    before = used()
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed in {tree}:\n{done.stdout}{done.stderr}"[-4000:])
+    return used() - before
+
+
+def git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def word(tree: Path, number: int) -> float:
+    """Change a word of a page, and make the book."""
+    text = (tree / PAGE).read_text(encoding="utf-8")
+    (tree / PAGE).write_text(f"{text.rstrip()} word{number}\n", encoding="utf-8")
+    return run(tree, "make", "book")
+
+
+def heaviest(tree: Path) -> float:
+    records = (tree / "_build/executed/notebooks").glob("*.json")
+    return max(json.loads(path.read_text())["peak_memory"] for path in records) / 1e9
+
+
+def first_page(tree: Path) -> float:
+    """Megabytes of the files that a browser asks for."""
+    asked = set()
+
+    def note(event: dict) -> None:
+        if event.get("method") == "Network.requestWillBeSent":
+            asked.add(event["params"]["request"]["url"])
+
+    with Browser(note) as browser:
+        page = browser.page()
+        page.send("Network.enable")
+        page.show(max(WIDTHS), HEIGHT, "light")
+        page.open((tree / "_build/html/book/index.html").resolve().as_uri())
+    files = {Path(unquote(urlsplit(url).path)) for url in asked if url.startswith("file:")}
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+
+
+def test_files(commit: str) -> tuple[list[str], list[str]]:
+    """(test files of the commit, the same where they lie now)."""
+    before = [
+        f for f in git("ls-tree", "-r", "--name-only", commit, "tests").split() if "/test_" in f
+    ]
+    moved = {}
+    for line in git("diff", "--name-status", "-M40%", commit, "HEAD", "--", "tests").splitlines():
+        kind, *names = line.split("\t")
+        moved[names[0]] = names[-1] if kind.startswith("R") else names[0] if kind == "M" else ""
+    now = [moved.get(name, name) for name in before]
+    return before, [name for name in now if name]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--against", default="1d3aeec", metavar="COMMIT")
+    parser.add_argument("--parts", nargs="+", default=list(AIMS), choices=list(AIMS))
+    given = parser.parse_args()
+    data = Path(os.environ.get("PATCHINIT_DATA", ROOT / "data")).resolve()
+    os.environ["PATCHINIT_DATA"] = str(data)
+    found: dict[str, list[float]] = {part: [] for part in given.parts}
+    with tempfile.TemporaryDirectory() as folder:
+        trees = [Path(folder, name) for name in ("before", "now")]
+        for tree, commit in zip(trees, (given.against, "HEAD"), strict=True):
+            # A clone, so that an interrupted run leaves nothing behind in this repository.
+            run(ROOT, "git", "clone", "--quiet", "--no-checkout", str(ROOT), str(tree))
+            run(tree, "git", "checkout", "--quiet", git("rev-parse", commit).strip())
+            run(tree, "make", "venv")
+        if set(given.parts) - {"tests"}:
+            fresh = [run(tree, "make", "book") for tree in trees]
+            words = [[word(tree, n) for tree in trees] for n in range(3)]
+            found |= {"fresh": fresh} if "fresh" in found else {}
+            if "word" in found:
+                found["word"] = [median(of_tree) for of_tree in zip(*words, strict=True)]
+        if "memory" in found:
+            found["memory"] = [heaviest(tree) for tree in trees]
+        if "first" in found:
+            found["first"] = [first_page(tree) for tree in trees]
+        if "tests" in found:
+            files = test_files(given.against)
+            pytest = (".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+            found["tests"] = [
+                run(tree, *pytest, *names) for tree, names in zip(trees, files, strict=True)
+            ]
+    print(f"{'':<8}{given.against:>12}{'now':>12}{'ratio':>8}{'aim':>6}")
+    for part, (before, now) in found.items():
+        cells = "".join(f"{value:>9.2f} {UNITS[part]:<2}" for value in (before, now))
+        print(f"{part:<8}{cells}{now / before:>8.2f}{AIMS[part]:>6}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""A browser for a file of tests, and pages in it."""
+
+import pytest
+
+from tests.browser import browser_or_skip
+
+UNNAMED = """[...document.querySelectorAll('[role=img]')]
+  .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with browser_or_skip() as one:
+        yield one
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Shows a fragment; no picture lacks a name, no script has failed and nothing was fetched."""
+    browser.errors.clear(), browser.requested.clear()
+
+    def shown(page, **how):
+        browser.show(tmp_path / "page.html", page, **how)
+        assert browser.run(UNNAMED) == 0
+        return browser
+
+    yield shown
+    assert browser.run(UNNAMED) == 0
+    assert browser.errors == []
+    # The bare pages have no icon of their own, for which a browser may ask.
+    assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]
