@@ -213,7 +213,9 @@ def _large(
     mean = pixels.mean(1)
     for axis, k in zip((1, 2), size, strict=True):
         mean = mean.unfold(axis, dilation * (k - 1) + 1, stride)[..., ::dilation].mean(-1)
-    columns = torch.sub(windows, mean).flatten(3).flatten(0, 2)
+    # Into memory in this order: by itself it would lie as the pixels do.
+    columns = torch.sub(windows, mean, out=mean.new_empty(windows.shape))
+    columns = columns.flatten(3).flatten(0, 2)
     spread = torch.from_numpy(np.einsum("ij,ij->j", columns.numpy(), columns.numpy()))
     constant = _scale_(columns, spread, mean.flatten(), CONSTANT_TOLERANCE)
     return columns[None], int(constant.sum())

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 TOLERANCE = 1e-4  # of the mean variance of a value: ends once the centres move less, squared
 # Values of points that are worked on at a time: they stay in the processor's cache.
-BLOCK = 2**17
+BLOCK = 2**18
 UNIT = 2.0**-24  # the rounding of a float32, as a share of it
 # Leads are sums of float64, off by far less than this.
 LEAST_LEAD = 1e-9
@@ -61,6 +61,9 @@ class Points:
             squares[part] = np.einsum("ij,ij->i", exact, exact)
             total += exact.sum(0)
         self.high, self.low, self.squares = high[:used], low[:used], squares[:used]
+        # Memory that is new each time takes longer to fill than what is put there to compute.
+        self._block = np.empty((_block_size(d), d), dtype=np.float32)
+        self._exact_block = np.empty(self._block.shape)
         if used:
             self.norm = float(np.sqrt(self.squares.max()))
             self.variance = float(self.squares.mean() - np.square(total / used).sum()) / d
@@ -68,10 +71,17 @@ class Points:
     def __len__(self) -> int:
         return len(self.high)
 
+    def rounded(self, which: np.ndarray) -> np.ndarray:
+        """Some of the points, a block at most, in float32: until the next call."""
+        return _take(self.high, which, self._block)
+
     def exact(self, which: np.ndarray | slice) -> np.ndarray:
-        """Some of the points in float64."""
-        rows = self.high[which].astype(np.float64)
-        rows += self.low[which]
+        """Some of the points, a block at most or a slice, in float64: until the next call."""
+        if isinstance(which, slice):
+            return np.add(self.high[which], self.low[which], dtype=np.float64)
+        rows = self._exact_block[: len(which)]
+        rows[:] = _take(self.high, which, self._block)
+        rows += _take(self.low, which, self._block)
         return rows
 
     def error(self, norm: float) -> float:
@@ -84,8 +94,17 @@ class Points:
         return 1.1 * (self.high.shape[1] + 5) * UNIT * norm * (self.norm + norm / 2)
 
 
+def _block_size(d: int) -> int:
+    return max(256, BLOCK // d)
+
+
+def _take(rows: np.ndarray, which: np.ndarray, out: np.ndarray) -> np.ndarray:
+    # Eight times as fast as rows[which]: "clip" spares a copy, and the indices are sound.
+    return np.take(rows, which, axis=0, out=out[: len(which)], mode="clip")
+
+
 def _parts(n: int, d: int) -> Iterator[slice]:
-    size = max(256, BLOCK // d)
+    size = _block_size(d)
     return (slice(start, min(n, start + size)) for start in range(0, n, size))
 
 
@@ -113,12 +132,12 @@ def _seeds(
     """
     (n, d), n_trials = points.high.shape, 2 + int(np.log(n_clusters))
     off = 4 * points.error(points.norm)
-    seeds = [points.exact(np.array([draws.choice(n, p=np.full(n, 1 / n))]))[0]]
-    labels, ones = np.zeros(n, dtype=np.intp), np.ones(max(256, BLOCK // d), dtype=np.float32)
+    seeds = [points.exact(np.array([draws.choice(n, p=np.full(n, 1 / n))]))[0].copy()]
+    labels, ones = np.zeros(n, dtype=np.intp), np.ones(_block_size(d), dtype=np.float32)
     nearest, gains = _squared(points, np.arange(n), seeds[0]), np.empty((n, n_trials), np.float32)
     for label in range(1, n_clusters):
         drawn = np.searchsorted(nearest.cumsum(), draws.uniform(size=n_trials) * nearest.sum())
-        candidates = points.exact(np.minimum(drawn, n - 1))
+        candidates = points.exact(np.minimum(drawn, n - 1)).copy()
         columns = (2 * candidates.T).astype(np.float32)
         squares = np.square(candidates).sum(1).astype(np.float32)
         least, most = np.zeros((2, n_trials))
@@ -199,9 +218,11 @@ def _assign_(
     short, short_halves = centres.astype(np.float32), halves.astype(np.float32)[:, None]
     error, moved = points.error(np.sqrt(2 * halves.max())), 0
     doubtful = np.flatnonzero(lead <= LEAST_LEAD)
+    memory = np.empty(len(centres) * _block_size(centres.shape[1]), dtype=np.float32)
     for part in _parts(len(doubtful), centres.shape[1]):
         which = doubtful[part]
-        likeness = short @ points.high[which].T  # (F, n)
+        out = memory[: len(short) * len(which)].reshape(len(short), -1)
+        likeness = np.matmul(short, points.rounded(which).T, out=out)  # (F, n)
         likeness -= short_halves
         own, others = _own_and_others(likeness, labels[which])
         close = own - others <= 2 * error
@@ -244,7 +265,8 @@ def _fill_empty_(
     far = np.argpartition(apart, -len(empty))[: -len(empty) - 1 : -1]
     former = labels[far]
     labels[far], lead[far] = empty, -np.inf
-    _move_(points.exact(far), former, empty, sums, counts)
+    for one, out, into in zip(far, former, empty, strict=True):
+        _move_(points.exact(np.array([one])), np.array([out]), np.array([into]), sums, counts)
     return True
 
 
@@ -268,7 +290,7 @@ def _sums(points: Points, labels: np.ndarray, n_clusters: int) -> np.ndarray:
 
 def _own_and_others(likeness: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Likeness (F, n) to the labelled centre, and the largest to another; overwrites likeness."""
-    columns = np.arange(len(labels))
-    own = likeness[labels, columns]
-    likeness[labels, columns] = -np.inf
+    places = labels * len(labels) + np.arange(len(labels))
+    own = likeness.take(places)
+    likeness.put(places, -np.inf)
     return own, likeness.max(0)
