@@ -203,7 +203,7 @@ def test_a_filter_functions_norm_is_a_number_or_none(patches, norm):
     [
         (lambda x: make_filters("pca", x, (4, 3, 3, 3)), "'pca' is unknown.*principal_c.*kaiming_"),
         (lambda x: make_filters("kmeans", x, (4, 1, 3, 3)), "C=3 channels, the layer takes 1"),
-        (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "list"),
+        (lambda x: make_filters("kmeans", [1], (4, 1, 3, 3)), "batch 0 of images"),
         (lambda x: glorot_uniform((3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C, kh, kw\)"),
         (lambda x: make_filters("kmeans", x, (3, 3, 3)), r"shape=\(3, 3, 3\) should be \(F, C"),
         (lambda x: random_patches(extract_patches(x[:1, :, :4, :4], 3), 5), "between 1 and 4"),
