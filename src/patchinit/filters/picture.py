@@ -75,7 +75,7 @@ def draw(ax: Axes, values: Tensor, extent: Box, *, signed: bool = False) -> None
     """
     values = values / 255 if not values.is_floating_point() else values
     picture = values.detach().clamp(-1 if signed else 0, 1).permute(1, 2, 0).numpy()
-    how: dict[str, Any] = {"extent": extent, "interpolation": "nearest"}
+    how: dict[str, Any] = {"extent": extent, "interpolation": "none"}
     if picture.shape[2] == 3:
         ax.imshow((picture + 1) / 2 if signed else picture, **how)
     else:
