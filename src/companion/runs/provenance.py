@@ -54,6 +54,7 @@ KEEPS_NUMBERS = (
     "patchinit/data/download.py",
     "patchinit/data/folders.py",
     "patchinit/data/pictures.py",
+    "patchinit/data/batches.py",
     "patchinit/data/published.py",
     "companion/runs/files.py",
     "companion/runs/plan.py",

@@ -44,6 +44,7 @@ class PictureBatches:
     Examples
     --------
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for number in range(5):
     ...         Image.new("RGB", (8, 6)).save(f"{folder}/{number}.png")
