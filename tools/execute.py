@@ -78,7 +78,7 @@ def main() -> None:
     except DeadKernelError:
         sys.exit(
             f"{source.stem}: failed, its kernel was killed. The system does so where memory runs "
-            "out: a chapter takes up to 1.4 GB. Fewer side by side take less: make book JOBS=1"
+            "out: a chapter takes up to 1.5 GB. Fewer side by side take less: make book JOBS=1"
         )
     except KeyboardInterrupt:
         sys.exit(f"{source.stem}: interrupted")

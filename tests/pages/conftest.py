@@ -25,6 +25,7 @@ def show(browser, tmp_path):
         return browser
 
     yield shown
+    browser.call("Emulation.setEmulatedMedia", features=[])
     assert browser.run(UNNAMED) == 0
     assert browser.errors == []
     # The bare pages have no icon of their own, for which a browser may ask.

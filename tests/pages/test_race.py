@@ -15,7 +15,6 @@ from torch import nn
 
 from companion.pages.widgets.fragment import source
 from companion.pages.widgets.race import race_html
-from tests.browser import browser_or_skip
 from tests.fragments import embedded, race_banks, race_page, stored
 
 ROWS = """[...document.querySelectorAll('tbody tr')].map(
@@ -23,22 +22,6 @@ ROWS = """[...document.querySelectorAll('tbody tr')].map(
 COUNT_WORKERS = """<script>window.made = [];
 const Original = Worker; window.Worker = class extends Original {
   constructor(...all) { super(...all); made.push(this); } };</script>"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Shows a page; no script has failed, and nothing was fetched."""
-    browser.errors.clear(), browser.requested.clear()
-    yield lambda page, **how: browser.show(tmp_path / "page.html", page, **how) or browser
-    browser.call("Emulation.setEmulatedMedia", features=[])
-    assert browser.errors == []
-    assert not [url for url in browser.requested if not url.startswith(("file:", "data:", "blob:"))]
 
 
 # --- The network ----------------------------------------------------------------------------------
