@@ -13,9 +13,6 @@ CORES := $(or $(shell $(PYTHON) -I src/companion/processors.py 2>/dev/null),2)
 JOBS ?= $(shell if [ $(CORES) -gt 4 ]; then echo 4; else echo $(CORES); fi)
 TEST_JOBS ?= 2
 
-CHAPTERS := $(sort $(wildcard notebooks/*.ipynb))
-EXECUTED := $(CHAPTERS:%=_build/executed/%)
-DATA := $(patsubst ~/%,$(HOME)/%,$(or $(PATCHINIT_DATA),data))
 # Chapters side by side share the cores: one thread each.
 THREADS := $(if $(filter-out 1,$(JOBS)),OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1)
 
@@ -27,7 +24,7 @@ unexport PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONHOME PYTH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv lowest newest book-alone chapters executed release binder-check readme FORCE
+.PHONY: help book measure pdf test test-cluster portable check benchmarks data links lint lock clean distclean venv lowest newest book-alone chapters release binder-check readme
 
 help:
 	@echo 'make book        execute the chapters that changed, build the HTML, run the gates'
@@ -89,28 +86,8 @@ book-alone:
 	@$(PY) -m tools.pages
 	@$(PY) -m tools.gates
 
-# Two makes, since the first writes what the second reads: what each chapter imports, itself or
-# through other modules, and the results if it reads them.
 chapters: .venv/.installed
-	@$(PY) -m tools.imports
-	@$(MAKE) --no-print-directory -j$(JOBS) executed JOBS=$(JOBS)
-
-executed: $(EXECUTED)
-
--include $(wildcard _build/imports/*.mk)
-
-# Offline: what can be had was downloaded for the stamp, and a dead network is waited for once, not
-# once a chapter.
-_build/executed/notebooks/%.ipynb: notebooks/%.ipynb tools/execute.py tools/pictures.py .venv/.locked _build/data-state
-	@$(THREADS) PATCHINIT_OFFLINE=1 $(PY) -m tools.execute $< $@
-
-# The names of the data files: rewritten only if others are there than last time, so that pages made
-# from stand-ins are executed again once the real data has come, and nothing else is. Fetched the
-# first time, before chapters that run side by side would fetch the same; later by `make data` alone.
-_build/data-state: FORCE | .venv/.installed
-	@mkdir -p $(@D) && { test -e $@ || $(PY) -m tools.data; }
-	@find -L "$(DATA)" -name '*_batch*' -o -name '*-ubyte' 2>/dev/null | sort > $@.new; \
-	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@$(THREADS) $(PY) -m tools.chapters --jobs $(JOBS)
 
 check: .venv/.installed
 	@$(PY) -m tools.gates anew
@@ -152,7 +129,7 @@ test: .venv/.installed
 lint: .venv/.installed
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m nbstripout --verify --keep-id $(CHAPTERS)
+	@$(PY) -m nbstripout --verify --keep-id notebooks/*.ipynb
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-logo
 

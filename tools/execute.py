@@ -5,7 +5,6 @@ a JSON of seconds and peak memory beside it.
 """
 
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -49,30 +48,23 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(source: Path, target: Path) -> dict[str, float]:
-    """Run a chapter into `target`; returns its seconds and peak memory in bytes."""
+def run(source: Path, target: Path, made_from: str = "", shared_memory: int = 0) -> None:
+    """Run a chapter into `target`, with what it took and what it was made from beside it.
+
+    `shared_memory`, in bytes, is what a kernel of its own would take besides. What keeps the
+    chapter from being made ends the process.
+    """
+    print(f"{source.stem}: started", flush=True)
     notebook = nbformat.read(source, as_version=4)
     began = time.time()
-    with tempfile.TemporaryDirectory() as folder:
-        executed = papermill.execute_notebook(
-            notebook, None, cwd=str(source.parent), progress_bar=False,
-            kernel_name="python3",  # this interpreter's, whatever the notebook was last saved with
-            config=kernel_settings(folder), extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-        )  # fmt: skip
-    cost = {"seconds": round(time.time() - began, 1), "peak_memory": peak_memory()}
-    write_whole(target.with_suffix(".json"), json.dumps(cost) + "\n")
-    write_whole(target, nbformat.writes(lighten(cleaned(executed))))
-    # As old as its start: an edit made while the chapter ran is newer, and Make sees it.
-    os.utime(target, (began, began))
-    return cost
-
-
-def main() -> None:
-    source, target = map(Path, sys.argv[1:])
-    adopt()
-    print(f"{source.stem}: started", flush=True)
     try:
-        cost = execute(source, target)
+        with tempfile.TemporaryDirectory() as folder:
+            executed = papermill.execute_notebook(
+                notebook, None, cwd=str(source.parent), progress_bar=False,
+                kernel_name="python3",  # this interpreter's, whatever it was last saved with
+                config=kernel_settings(folder),
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+            )  # fmt: skip
     except PapermillExecutionError as error:
         sys.exit(f"{source.stem}: failed\n{error}")
     except DeadKernelError:
@@ -82,9 +74,14 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit(f"{source.stem}: interrupted")
-    seconds, memory = cost["seconds"], cost["peak_memory"] / 1e9
-    print(f"{source.stem}: done in {seconds:.0f} s, {memory:.2f} GB", flush=True)
+    seconds, memory = round(time.time() - began, 1), peak_memory() + shared_memory
+    write_whole(target, nbformat.writes(lighten(cleaned(executed))))
+    # Last, since by this record the chapter counts as made.
+    record = {"seconds": seconds, "peak_memory": memory, "made_from": made_from}
+    write_whole(target.with_suffix(".json"), json.dumps(record) + "\n")
+    print(f"{source.stem}: done in {seconds:.0f} s, {memory / 1e9:.2f} GB", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    adopt()
+    run(Path(sys.argv[1]), Path(sys.argv[2]))

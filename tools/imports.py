@@ -1,9 +1,4 @@
-"""What each chapter imports, as rules for Make in _build/imports/: python -m tools.imports
-
-A chapter is executed again when a file changes that it imports, itself or through other modules, or
-the results if it reads them. It depends on its own rule, too, which is written only if it differs:
-else nothing would show that a file is gone.
-"""
+"""What each chapter imports: it is executed again when one of these files changes."""
 
 import ast
 import json
@@ -12,10 +7,7 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-from tools.files import write_if_changed
-
 SOURCE = Path("src")
-RULES = Path("_build/imports")
 READS_RESULTS = SOURCE / "companion/evidence/results.py"
 OURS = {"patchinit", "companion"}
 BESIDE = {".css", ".html", ".js"}  # what a module of our own reads from its folder
@@ -72,17 +64,3 @@ def code_of(notebook: Path) -> str:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     return re.sub(r"^\s*[%!].*", "", code, flags=re.MULTILINE)
-
-
-def main() -> None:
-    results = {path for path in Path("results").rglob("*") if path.is_file()}
-    for notebook in sorted(Path("notebooks").glob("*.ipynb")):
-        files = needed(code_of(notebook))
-        files |= results if READS_RESULTS in files else set()
-        rule = RULES / f"{notebook.stem}.mk"
-        needs = " ".join(sorted(map(str, {*files, rule})))
-        write_if_changed(rule, f"_build/executed/{notebook}: {needs}\n")
-
-
-if __name__ == "__main__":
-    main()

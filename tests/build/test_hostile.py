@@ -87,7 +87,7 @@ def test_make_book_in_a_hostile_environment(hostile, tmp_path):
     shutil.copy(ROOT / "Makefile", book)
     shutil.copytree(ROOT / "tools", book / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("requirements.lock", "pyproject.toml", ".venv/.locked", ".venv/.installed",
-                 "_build/data-state"):  # fmt: skip
+                 "_build/data-fetched"):  # fmt: skip
         (book / name).parent.mkdir(exist_ok=True)
         (book / name).touch()
     done = subprocess.run(

@@ -7,13 +7,10 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torchvision import datasets
-
 from .catalogue import DATASETS, PUBLISHED
 from .folders import holds_pictures, read_folder
 from .images import SPLITS, Images
-from .published import DatasetUnavailable, default_root, ensure
+from .published import DatasetUnavailable, default_root, ensure, read
 from .stand_ins import StandInWarning, digits, photos
 
 
@@ -31,7 +28,7 @@ def load_images(
     Parameters
     ----------
     name : str, path or None
-        ``"cifar10"`` or ``"fashion_mnist"`` (through torchvision, digests checked); ``"photos"``
+        ``"cifar10"`` or ``"fashion_mnist"`` (digests checked); ``"photos"``
         (32x32 crops of scikit-learn's two sample photographs, two classes) or ``"digits"``
         (scikit-learn's digits at 28x28), which need no network; or the path of a folder with one
         folder of images a class (or with ``train/`` and ``test/`` folders of such); see
@@ -92,13 +89,7 @@ def load_images(
         return read_folder(folder, split, size)
     if name in PUBLISHED:
         ensure(name, root, download)
-        kind = datasets.CIFAR10 if name == "cifar10" else datasets.FashionMNIST
-        found = kind(root, train=split == "train", download=False)
-        pixels = torch.as_tensor(found.data)  # (N, H, W, 3) or (N, H, W)
-        pixels = pixels.permute(0, 3, 1, 2) if name == "cifar10" else pixels[:, None]
-        return Images(
-            pixels.contiguous(), torch.as_tensor(found.targets), tuple(found.classes), name, split
-        )
+        return Images(*read(name, split, root), name, split)
     if name == "photos":
         return photos(split)
     if name == "digits":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits, load_sample_images
 
 from .catalogue import DATASETS
 from .images import Images
@@ -27,6 +26,8 @@ class StandInWarning(UserWarning):
 
 def photos(split: str) -> Images:
     """32x32 crops on a grid of 8 pixels, for testing from the right quarter, else from the left."""
+    from sklearn.datasets import load_sample_images  # a second, for who has the real ones
+
     side, crops, labels = DATASETS["photos"].size, [], []
     photos = load_sample_images().images  # china, flower: (427, 640, 3), uint8
     for label, photo in enumerate(photos):
@@ -41,6 +42,8 @@ def photos(split: str) -> Images:
 
 def digits(split: str) -> Images:
     """scikit-learn's 8x8 digits, resized to 28x28; every fifth is a test image."""
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     keep = (np.arange(len(found.target)) % 5 == 0) == (split == "test")
     small = torch.from_numpy(found.images[keep]).float()[:, None] * (255 / 16)

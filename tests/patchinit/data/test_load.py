@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
@@ -21,7 +22,6 @@ from patchinit.data import (
     default_root,
     load_images,
 )
-from patchinit.data import stand_ins as data
 from tests.published import CIFAR_FILES, publish_cifar
 
 # --- The offline stand-ins -----------------------------------------------------------------------
@@ -70,7 +70,8 @@ def test_photos_share_no_pixel_between_the_splits(monkeypatch):
     height, width = 427, 640
     codes = np.arange(2 * height * width).reshape(2, height, width)  # of picture, row and column
     pictures = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
-    monkeypatch.setattr(data, "load_sample_images", lambda: SimpleNamespace(images=list(pictures)))
+    found = SimpleNamespace(images=list(pictures))
+    monkeypatch.setattr(sklearn.datasets, "load_sample_images", lambda: found)
     seen = {}
     for split in ("train", "test"):
         red, green, blue = load_images("photos", split).images.long().unbind(1)
@@ -83,7 +84,7 @@ def test_photos_share_no_pixel_between_the_splits(monkeypatch):
 def test_each_digit_is_in_one_split(monkeypatch):
     digits = load_digits()
     digits.target = np.arange(len(digits.target))
-    monkeypatch.setattr(data, "load_digits", lambda: digits)
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: digits)
     numbers = torch.cat([load_images("digits", split).labels for split in ("train", "test")])
     assert torch.equal(numbers.sort().values, torch.arange(len(numbers)))
 
@@ -199,7 +200,7 @@ def test_cifar_from_disk_keeps_the_order_of_its_values(cifar):
     train, test = (load_images("cifar10", split, root=cifar) for split in ("train", "test"))
     assert train.images.shape == (20, 3, 32, 32) and test.images.shape == (4, 3, 32, 32)
     assert train.images.dtype == torch.uint8 and train.images.is_contiguous()
-    stored = pickle.loads((cifar / "cifar-10-batches-py/data_batch_2").read_bytes())["data"]
+    stored = pickle.loads((cifar / "cifar-10-batches-py/data_batch_2").read_bytes())[b"data"]
     assert np.array_equal(train.images[4:8].flatten(1).numpy(), stored)
     assert test.labels.tolist() == [3, 1, 0, 2] and test.classes == ("w", "x", "y", "z")
 
@@ -211,7 +212,7 @@ def test_a_booby_trapped_pickle_is_never_executed(cifar, tmp_path, file, name):
     trapped = cifar / "cifar-10-batches-py" / file
     trapped.write_bytes(pickle.dumps(Trap(marker)))
     for split in ("train", "test"):
-        words = f"{file} is damaged: its md5 .*Move it aside and load again"
+        words = f"{file} is damaged: its sha256 .*Move it aside and load again"
         with pytest.raises(DatasetDamaged, match=words):
             load_images(name, split, root=cifar)  # nor is a damaged default replaced by a stand-in
     assert not marker.exists()
