@@ -3,23 +3,26 @@
     python benchmarks/book.py [--against COMMIT] [--parts word fresh memory first tests]
 
 Both versions are checked out in a temporary folder, given an environment each, and built in turns.
-Seconds are processor seconds of all processes of a step. `word` is `make book` after a changed word
-in one page, the median of three; `fresh` is `make book` with the environment made; `memory` the
-peak of the heaviest chapter; `first` what a browser loads for the first page before anything is
-touched; `tests` the test files that the commit has, wherever they lie now. All but `tests` need
-the book of both versions, which takes some minutes each: run it on a calm machine.
+Seconds are what the machine's processors were busy while a step ran, so it must be calm; those of
+`fresh`, `make book` with the environment made, are by the clock. `word` is `make book` after a
+changed word in one page, the median of three; `memory` the peak of the heaviest chapter; `first`
+what a browser loads for the first page before anything is touched; `tests` the test files that the
+commit has, wherever they lie now. It takes half an hour.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,21 +31,33 @@ from tools.browser import HEIGHT, WIDTHS, Browser  # noqa: E402
 
 AIMS = {"word": 0.3, "fresh": 0.6, "memory": 0.8, "first": 0.7, "tests": 0.6}
 UNITS = {"word": "s", "fresh": "s", "memory": "GB", "first": "MB", "tests": "s"}
+CALM = 5  # per cent of the processors that something else may take
 PAGE = Path("book/reproduce.md")  # in which a word changes
 
 
-def run(tree: Path, *command: str) -> float:
-    """Run a command in a tree; returns processor seconds of it and of all that it started."""
+class Took(NamedTuple):
+    """Seconds by the clock, and processor seconds of the whole machine.
 
-    def used() -> float:
-        of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return of_children.ru_utime + of_children.ru_stime
+    A browser's are not its parent's, as those of other processes are.
+    """
 
-    before = used()
+    clock: float
+    busy: float
+
+
+def busy() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
+
+
+def run(tree: Path, *command: str) -> Took:
+    """Run a command in a tree."""
+    began, before = time.monotonic(), busy()
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    took = Took(time.monotonic() - began, busy() - before)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed in {tree}:\n{done.stdout}{done.stderr}"[-4000:])
-    return used() - before
+    return took
 
 
 def git(*arguments: str) -> str:
@@ -54,7 +69,7 @@ def word(tree: Path, number: int) -> float:
     """Change a word of a page, and make the book."""
     text = (tree / PAGE).read_text(encoding="utf-8")
     (tree / PAGE).write_text(f"{text.rstrip()} word{number}\n", encoding="utf-8")
-    return run(tree, "make", "book")
+    return run(tree, "make", "book").busy
 
 
 def heaviest(tree: Path) -> float:
@@ -99,6 +114,8 @@ def main() -> None:
     parser.add_argument("--against", default="1d3aeec", metavar="COMMIT")
     parser.add_argument("--parts", nargs="+", default=list(AIMS), choices=list(AIMS))
     given = parser.parse_args()
+    if psutil.cpu_percent(3) > CALM:
+        sys.exit("Other processes are at work, whose seconds would be counted: stop them first")
     data = Path(os.environ.get("PATCHINIT_DATA", ROOT / "data")).resolve()
     os.environ["PATCHINIT_DATA"] = str(data)
     found: dict[str, list[float]] = {part: [] for part in given.parts}
@@ -110,7 +127,7 @@ def main() -> None:
             run(tree, "git", "checkout", "--quiet", git("rev-parse", commit).strip())
             run(tree, "make", "venv")
         if set(given.parts) - {"tests"}:
-            fresh = [run(tree, "make", "book") for tree in trees]
+            fresh = [run(tree, "make", "book").clock for tree in trees]
             words = [[word(tree, n) for tree in trees] for n in range(3)]
             found |= {"fresh": fresh} if "fresh" in found else {}
             if "word" in found:
@@ -123,7 +140,7 @@ def main() -> None:
             files = test_files(given.against)
             pytest = (".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
             found["tests"] = [
-                run(tree, *pytest, *names) for tree, names in zip(trees, files, strict=True)
+                run(tree, *pytest, *names).busy for tree, names in zip(trees, files, strict=True)
             ]
     print(f"{'':<8}{given.against:>12}{'now':>12}{'ratio':>8}{'aim':>6}")
     for part, (before, now) in found.items():

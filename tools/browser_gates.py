@@ -5,18 +5,23 @@ axe-core can find, and nothing to scroll sideways but boxes of their own. Of a c
 most MOST_CODE is code.
 """
 
+import contextlib
 import hashlib
 import json
+import queue
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
 
+from companion.processors import available_processors
 from tools.browser import HEIGHT, WIDTHS, Browser, BrowserError, Page, ready
 from tools.files import write_whole
 from tools.measure import MEASURE, measure_page
 from tools.page_gates import facts, pages
 
 PASSED = Path("_build/looked-at.json")  # pages that passed, and what they looked like
+MOST_BROWSERS = 4  # side by side; each takes 0.3 GB
 MOST_CODE = 0.20  # of a chapter's height on a wide screen
 # All rules of the two levels but those on colours, and these: the dark scheme changes nothing else.
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
@@ -124,6 +129,26 @@ def look(page: Page, address: str, axe: str) -> list[str]:
     return found
 
 
+def look_at_all(site: Path, names: list[str], axe: str) -> dict[str, list[str]]:
+    """What is wrong with each of these pages, found by a browser for each processor."""
+    waiting, found = queue.SimpleQueue[str](), {}
+    for name in names:
+        waiting.put(name)
+
+    def look_on() -> None:
+        with Browser() as browser, contextlib.suppress(queue.Empty):
+            page = browser.page()
+            while True:
+                name = waiting.get_nowait()
+                found[name] = look(page, (site / name).resolve().as_uri(), axe)
+
+    n = min(available_processors(), MOST_BROWSERS, len(names))
+    with ThreadPoolExecutor(MOST_BROWSERS) as pool:
+        for done in [pool.submit(look_on) for _ in range(n)]:
+            done.result()
+    return {name: found[name] for name in names}
+
+
 def problems(site: Path, passed: dict[str, str]) -> list[str]:
     """Everything that a browser shows to be wrong with the pages of `site`, but those that lead on.
 
@@ -139,11 +164,7 @@ def problems(site: Path, passed: dict[str, str]) -> list[str]:
         if not facts(page)["leads_on"]
     }
     new = [name for name in now if passed.get(name) != now[name]]
-    found = {}
-    if new:
-        with Browser() as browser:
-            page = browser.page()
-            found = {name: look(page, (site / name).resolve().as_uri(), axe) for name in new}
+    found = look_at_all(site, new, axe)
     passed.clear()
     passed.update({name: mark for name, mark in now.items() if not found.get(name)})
     return [f"{name}, {problem}" for name in found for problem in found[name]]
