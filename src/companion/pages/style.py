@@ -47,7 +47,7 @@ def use_style() -> None:
     time.
     """
     limit_threads()
-    if shell := get_ipython():
+    if (shell := get_ipython()) and shell.display_formatter:
         shell.display_formatter.mimebundle_formatter.for_type(Figure, _svg_and_png)
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(

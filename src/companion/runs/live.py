@@ -123,15 +123,17 @@ def train_side_by_side(
         """Of images (N, C, H, W): (N, R, classes)."""
         maps = unit(images).contiguous(memory_format=torch.channels_last)
         for place, layer in models[0].features.named_children():
-            of = {k: state.get(f"features.{place}.{k}") for k in ("weight", "bias")}
+            weight, bias = (state.get(f"features.{place}.{k}") for k in ("weight", "bias"))
             if isinstance(layer, nn.Conv2d):
-                maps = conv2d(maps, **of, groups=1 if place == "0" else R)
+                assert weight is not None  # it has one
+                maps = conv2d(maps, weight, bias, groups=1 if place == "0" else R)
             elif isinstance(layer, nn.BatchNorm2d):
-                seen = (state[f"features.{place}.running_{k}"] for k in ("mean", "var"))
-                how = {"training": training, "momentum": layer.momentum, "eps": layer.eps}
-                maps = batch_norm(maps, *seen, **of, **how).relu_()
-        weight, bias = (state[f"head.2.{k}"].unflatten(0, (R, -1)) for k in ("weight", "bias"))
-        return torch.einsum("nrc,rkc->nrk", maps.mean((2, 3)).unflatten(1, (R, -1)), weight) + bias
+                mean, var = (state[f"features.{place}.running_{k}"] for k in ("mean", "var"))
+                assert layer.momentum is not None  # a SimpleConv's is a number
+                share, eps = layer.momentum, layer.eps
+                maps = batch_norm(maps, mean, var, weight, bias, training, share, eps).relu_()
+        last, shift = (state[f"head.2.{k}"].unflatten(0, (R, -1)) for k in ("weight", "bias"))
+        return torch.einsum("nrc,rkc->nrk", maps.mean((2, 3)).unflatten(1, (R, -1)), last) + shift
 
     batches = Batches(train_set, settings, torch.device("cpu"))
     optimiser = torch.optim.Adam(parameters, eps=settings.adam_eps, fused=True)
