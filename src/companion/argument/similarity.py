@@ -66,18 +66,22 @@ def shared_response(
     >>> [part.round(decimals=4).tolist() for part in same]
     [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
-    one, two = filters @ patches.T, rivals @ patches.T  # (F, P)
-    at_best = two.gather(1, one.argmax(1, keepdim=True))[:, 0]
     k = max(1, round(top * len(patches)))
+    # A few at a time: the responses of all would take more memory than the patches.
+    parts = [
+        _shared(first @ patches.T, second @ patches.T, k)
+        for first, second in zip(filters.split(16), rivals.split(16), strict=True)
+    ]
+    return Shared(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def _shared(one: Tensor, two: Tensor, k: int) -> Shared:
+    """Of responses (F, P), of which the largest k count."""
+    at_best = two.gather(1, one.argmax(1, keepdim=True))[:, 0]
     in_top = torch.zeros(one.shape, dtype=torch.bool).scatter_(1, one.topk(k).indices, True)
     both = in_top.gather(1, two.topk(k).indices).double().mean(1)
-    # A few at a time: all would take as much memory again four times over.
-    centred = (
-        [normalize(part - part.mean(1, keepdim=True), dim=1) for part in parts]
-        for parts in zip(one.split(16), two.split(16), strict=True)
-    )
-    correlation = torch.cat([(first * second).sum(1) for first, second in centred])
-    return Shared(correlation, at_best / two.amax(1), both)
+    first, second = (normalize(part - part.mean(1, keepdim=True), dim=1) for part in (one, two))
+    return Shared((first * second).sum(1), at_best / two.amax(1), both)
 
 
 def signs_decide(reached: Iterable[Interval]) -> Outcome:
