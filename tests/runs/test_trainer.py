@@ -15,8 +15,8 @@ from companion.runs.batches import MOVE, augment
 from companion.runs.captured_step import undone
 from companion.runs.live import train, train_side_by_side
 from companion.runs.settings import Settings
-from companion.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
+from companion.simpleconv import SimpleConv
 from patchinit.data import Images
 
 FEW = Settings(epochs=3, batch_size=16, widths=(6, 6))
