@@ -13,10 +13,10 @@ from companion.runs import process
 from companion.runs import trainer as trainer_module
 from companion.runs.batches import MOVE, augment
 from companion.runs.captured_step import undone
-from companion.runs.live import train
+from companion.runs.live import train, train_side_by_side
 from companion.runs.settings import Settings
-from companion.simpleconv import SimpleConv
 from companion.runs.trainer import Trainer
+from companion.simpleconv import SimpleConv
 from patchinit.data import Images
 
 FEW = Settings(epochs=3, batch_size=16, widths=(6, 6))
@@ -404,6 +404,21 @@ def test_divergence_ends_the_run_with_a_warning():
             dataclasses.replace(FEW, optimizer="sgd", learning_rate=1e38, epochs=9),
         )  # fmt: skip
     assert history.diverged and len(history.epochs) < 9
+
+
+@pytest.mark.parametrize("change", [{}, {"augmentation": "flip_crop", "drop_after": 1}])
+def test_runs_side_by_side_end_as_each_alone(change):
+    settings = dataclasses.replace(FEW, epochs=2, learning_rate=0.01, **change)
+    train_set, test_set = make_set(50), make_set(120, seed=1)
+    models = [make_model(seed) for seed in (0, 1, 2)]
+    before = [copy.deepcopy(model.state_dict()) for model in models]
+    accuracies, filters = train_side_by_side(models, train_set, test_set, settings)
+    for model, old, accuracy, end in zip(models, before, accuracies, filters, strict=True):
+        assert all(torch.equal(model.state_dict()[name], value) for name, value in old.items())
+        alone = train(model, train_set, test_set, settings)
+        assert accuracy.item() == pytest.approx(alone.epochs[-1].test_accuracy, abs=1e-9)
+        torch.testing.assert_close(end, alone.filters[-1], atol=1e-4, rtol=1e-3)
+    assert not torch.equal(filters[0], filters[1])
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -116,8 +116,10 @@ def between(centres: Tensor, points: Tensor, *, k: int, n_places: int) -> Betwee
         _on_sphere((1 - share) * one + share * two + share * (1 - share) * 2 * tiny)
         for one, two, tiny in zip(centres, centres[other], push, strict=True)
     ]
-    counts = [(torch.cdist(way, points) <= r).sum(1) for way, r in zip(ways, radius, strict=True)]
-    return Between(other, torch.stack(ways), radius, torch.stack(counts))
+    # All distances by one product: what is asked for is whether they are below the radius.
+    apart = torch.cdist(torch.cat(ways), points).unflatten(0, (len(ways), n_places))
+    counts = (apart <= radius[:, None, None]).sum(2)
+    return Between(other, torch.stack(ways), radius, counts)
 
 
 def valleys_within(centres: Tensor, points: Tensor) -> Tensor:
@@ -127,16 +129,15 @@ def valleys_within(centres: Tensor, points: Tensor) -> Tensor:
     through both centres, fewer than half as many lie in the middle fifth as in that at an end. The
     book's prediction was about this measure.
     """
-    nearest = torch.cdist(points, centres).argmin(1)
+    nearest = _nearest(points, centres)[1][:, None]
     other = torch.cdist(centres, centres).fill_diagonal_(torch.inf).argmin(1)
-    found = []
-    for i, j in enumerate(other.tolist()):
-        x, way = points[(nearest == i) | (nearest == j)], centres[j] - centres[i]
-        place = (x - centres[i]) @ way / way.square().sum()  # 0 at one centre, 1 at the other
-        middle = ((place - 0.5).abs() < 0.1).sum()
-        ends = (place.abs() < 0.1) | ((place - 1).abs() < 0.1)
-        found.append(4 * middle < ends.sum().clamp_min(2))
-    return torch.stack(found)
+    ways = centres[other] - centres
+    # 0 at one centre, 1 at the other: (P, K), of which each centre's column has two clusters.
+    place = (points @ ways.T - (centres * ways).sum(1)) / ways.square().sum(1)
+    place[(nearest != torch.arange(len(centres))) & (nearest != other)] = torch.inf
+    middle = ((place - 0.5).abs() < 0.1).sum(0)
+    ends = ((place.abs() < 0.1) | ((place - 1).abs() < 0.1)).sum(0)
+    return 4 * middle < ends.clamp_min(2)
 
 
 def empty_share(points: Tensor, new: Tensor, places: Tensor) -> float:
@@ -145,18 +146,26 @@ def empty_share(points: Tensor, new: Tensor, places: Tensor) -> float:
     Near is within the distance that 99 % of `new`, other patches, have to their nearest of
     `points`; all are rows (P, d). For patches spread as evenly as the places it is about 1 %.
     """
-    near = _to_nearest(new, points).quantile(0.99)
-    return 100 * (_to_nearest(places, points) > near).double().mean().item()
+    near = _nearest(new, points)[0].quantile(0.99)
+    return 100 * (_nearest(places, points)[0] > near).double().mean().item()
 
 
-def _to_nearest(points: Tensor, others: Tensor) -> Tensor:
-    """Distance from each point to the nearest of the others; not all pairs are held at once."""
-    return torch.cat([torch.cdist(part, others).amin(1) for part in points.split(500)])
+def _nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance from each point to the nearest of the others, and which that is.
+
+    It is the one of the largest product less half its square: no distance is computed but one a
+    point. Not all products are held at once.
+    """
+    halves = -others.square().sum(1) / 2
+    found = [torch.addmm(halves, part, others.T).max(1) for part in points.split(200)]
+    likeness = torch.cat([best.values for best in found])
+    apart = (points.square().sum(1) - 2 * likeness).clamp_min(0).sqrt()
+    return apart, torch.cat([best.indices for best in found])
 
 
 def captured_share(centres: Tensor, new: Tensor) -> float:
     """Share, in %, of the squared length of new points (P, d) that their nearest centre keeps."""
-    left = torch.cdist(new, centres.double()).min(1).values.square().mean()
+    left = _nearest(new, centres.double())[0].square().mean()
     return 100 * (1 - left / new.square().sum(1).mean()).item()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
+from torch.nn.functional import batch_norm, cross_entropy, unfold
 
 HIDDEN = 16  # filters of the second convolution
 #: Adam's learning rate is a tenth of `rate` in the last fifth of the epochs.
@@ -32,41 +33,56 @@ def races(
     """
     (S, R, F), k = banks.shape[:3], banks.shape[-1]
     n, C, batch = S * R, int(labels.max()) + 1, int(RECIPE["batch"])
-    # No ReLU stands behind the second convolution, so the mean may be taken before it.
-    first = nn.Conv2d(S, n * F, k, groups=S, bias=False)
-    second = nn.Conv2d(n * F, n * HIDDEN, k, groups=n)
-    last = nn.Conv2d(n * HIDDEN, n * C, 1, groups=n)
-    model = nn.Sequential(
-        first, nn.BatchNorm2d(n * F), nn.ReLU(),
-        nn.AvgPool2d(images.shape[-1] - 2 * (k - 1), stride=1), second, last, nn.Flatten(),
-    ).to(images)  # fmt: skip
-    with torch.no_grad():
-        first.weight.copy_(banks.flatten(0, 2))
-        for layer, fans in ((second, (F + HIDDEN) * k * k), (last, HIDDEN + C)):
-            each = layer.weight.unflatten(0, (S, R, -1))
-            drawn = 2 * torch.rand(each[:, :1].shape, generator=generator) - 1
-            each.copy_(drawn * math.sqrt(6 / fans))  # Glorot's limit
-        for bias in (second.bias, last.bias):
-            assert bias is not None  # as these layers were made
-            bias.zero_()
+    # What the first convolution sees, (N, k * k, places): cut out once, as images come again.
+    patches = unfold(images, k)
+    size = images.shape[-1] - k + 1
+    # No ReLU stands behind the second convolution, so the mean may be taken before it: of its k * k
+    # values in each of these windows.
+    pool = images.new_zeros(k, k, size, size)
+    for top, left in product(range(k), repeat=2):
+        pool[top, left, top : size - k + 1 + top, left : size - k + 1 + left] = 1
+    pool = pool.flatten(2).flatten(0, 1).T / (size - k + 1) ** 2  # (places, k * k)
+    first = banks.to(images).reshape(S, R * F, k * k).clone()
+
+    def drawn(fans: int, *shape: int) -> Tensor:
+        """Within Glorot's limit, the same for all starts of a race."""
+        values = 2 * torch.rand((S, 1, *shape), generator=generator) - 1
+        return (values * math.sqrt(6 / fans)).to(images).repeat_interleave(R, 1)
+
+    second = drawn((F + HIDDEN) * k * k, HIDDEN, F, k, k).reshape(n, HIDDEN, F * k * k)
+    last = drawn(HIDDEN + C, C, HIDDEN).reshape(n, C, HIDDEN)
+    scale, shift = images.new_ones(n * F), images.new_zeros(n * F)  # of the normalisation
+    biases = [images.new_zeros(n, 1, size) for size in (HIDDEN, C)]
+    seen = images.new_zeros(n * F), images.new_ones(n * F)  # moments, for the test
+    parameters = [first, scale, shift, second, last, *biases]
+    for parameter in parameters:
+        parameter.requires_grad_()
+
+    def scores(of: Tensor, *, training: bool) -> Tensor:
+        """Of patches (S, B, k * k, places): (n, B, C). Each race is one product a layer."""
+        B = of.shape[1]
+        maps = first @ of.transpose(1, 2).flatten(2)  # (S, R * F, B * places)
+        maps = batch_norm(maps.reshape(1, n * F, -1), *seen, scale, shift, training).relu()
+        pooled = maps.reshape(n, F, B, -1) @ pool  # (n, F, B, k * k)
+        hidden = pooled.transpose(1, 2).flatten(2) @ second.transpose(1, 2) + biases[0]
+        return hidden @ last.transpose(1, 2) + biases[1]
+
     epochs = int(RECIPE["epochs"])
-    optimiser = torch.optim.Adam(model.parameters(), lr=RECIPE["rate"])
+    optimiser = torch.optim.Adam(parameters, lr=RECIPE["rate"], fused=True)
     slower = torch.optim.lr_scheduler.MultiStepLR(optimiser, [epochs - epochs // 5])
     course = []
     for _ in range(epochs):
-        model.train()
         orders = torch.stack([torch.randperm(n_train, generator=generator) for _ in range(S)])
         for which in orders.split(batch, 1):
-            scores = model(images[which, 0].transpose(0, 1)).unflatten(1, (n, C))
+            found = scores(patches[which], training=True)
             wanted = labels[which].repeat_interleave(R, 0)
             optimiser.zero_grad()
-            loss = cross_entropy(scores.permute(1, 2, 0), wanted, reduction="sum")
+            loss = cross_entropy(found.flatten(0, 1), wanted.flatten(), reduction="sum")
             (loss / which.shape[1]).backward()
             optimiser.step()
         slower.step()
-        model.eval()
         with torch.no_grad():
-            scores = model(images[n_train:].expand(-1, S, -1, -1)).unflatten(1, (S, R, C))
-        right = scores.argmax(3) == labels[n_train:, None, None]
-        course.append(right.double().mean(0))
+            found = scores(patches[n_train:].expand(S, -1, -1, -1), training=False)
+        right = found.argmax(2) == labels[n_train:]
+        course.append(right.double().mean(1).reshape(S, R))
     return torch.stack(course)

@@ -66,18 +66,22 @@ def shared_response(
     >>> [part.round(decimals=4).tolist() for part in same]
     [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
-    one, two = filters @ patches.T, rivals @ patches.T  # (F, P)
-    at_best = two.gather(1, one.argmax(1, keepdim=True))[:, 0]
     k = max(1, round(top * len(patches)))
+    # A few at a time: the responses of all would take more memory than the patches.
+    parts = [
+        _shared(first @ patches.T, second @ patches.T, k)
+        for first, second in zip(filters.split(16), rivals.split(16), strict=True)
+    ]
+    return Shared(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def _shared(one: Tensor, two: Tensor, k: int) -> Shared:
+    """Of responses (F, P), of which the largest k count."""
+    at_best = two.gather(1, one.argmax(1, keepdim=True))[:, 0]
     in_top = torch.zeros(one.shape, dtype=torch.bool).scatter_(1, one.topk(k).indices, True)
     both = in_top.gather(1, two.topk(k).indices).double().mean(1)
-    # A few at a time: all would take as much memory again four times over.
-    centred = (
-        [normalize(part - part.mean(1, keepdim=True), dim=1) for part in parts]
-        for parts in zip(one.split(16), two.split(16), strict=True)
-    )
-    correlation = torch.cat([(first * second).sum(1) for first, second in centred])
-    return Shared(correlation, at_best / two.amax(1), both)
+    first, second = (normalize(part - part.mean(1, keepdim=True), dim=1) for part in (one, two))
+    return Shared((first * second).sum(1), at_best / two.amax(1), both)
 
 
 def signs_decide(reached: Iterable[Interval]) -> Outcome:
@@ -101,12 +105,15 @@ def most_similar_share(filters: Tensor, patches: Tensor, *, of_pattern: bool = F
     >>> most_similar_share(torch.tensor([[1.0, 0], [4, 3]]), torch.tensor([[1.0, 0], [4, 3]]))
     0.5
     """
-    filters, patches = filters.double(), patches.double()
-    found = filters @ patches.T  # (F, P)
-    if of_pattern:
-        filters, patches = (x - x.mean(1, keepdim=True) for x in (filters, patches))
-    likest = (normalize(filters, dim=1) @ patches.T).argmax(0, keepdim=True)
-    return (found.gather(0, likest)[0] >= found.amax(0) - 1e-9).double().mean().item()
+    filters = filters.double()
+    # A filter without its mean sees a patch without it.
+    judges = filters - filters.mean(1, keepdim=True) if of_pattern else filters
+    judges, n_right = normalize(judges, dim=1), 0
+    for part in patches.double().split(2_000):  # they stay in the cache
+        found = part @ filters.T  # (P', F)
+        likest = (part @ judges.T).argmax(1, keepdim=True)
+        n_right += int((found.gather(1, likest)[:, 0] >= found.amax(1) - 1e-9).sum())
+    return n_right / len(patches)
 
 
 def most_similar_wins(shares: Iterable[float]) -> bool:
@@ -132,6 +139,7 @@ def contrast_shares(contrast: Tensor, cosine: Tensor) -> dict[str, float]:
         the squared rank correlations with the magnitude of the response.
     """
     contrast, cosine = contrast.double(), cosine.double().abs()
+    ranks = [torch.from_numpy(rankdata(x.numpy())) for x in (contrast, cosine, contrast * cosine)]
 
     def of_logs(kept: Tensor) -> float:
         logs = (part[kept].log().var() for part in (contrast, cosine.clamp_min(1e-6)))
@@ -144,15 +152,10 @@ def contrast_shares(contrast: Tensor, cosine: Tensor) -> dict[str, float]:
             *((x.std() / x.mean()).square().item() for x in (contrast, cosine))
         ),
         "rank correlation with the response, squared": _part(
-            *(_rank_correlation(x, contrast * cosine) ** 2 for x in (contrast, cosine))
+            *torch.corrcoef(torch.stack(ranks))[2, :2].square().tolist()
         ),
     }
 
 
 def _part(one: float, other: float) -> float:
     return one / (one + other) if one + other else math.nan
-
-
-def _rank_correlation(a: Tensor, b: Tensor) -> float:
-    ranks = torch.stack([torch.from_numpy(rankdata(x.numpy())) for x in (a, b)])
-    return torch.corrcoef(ranks)[0, 1].item()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
 from itertools import cycle
-from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
 from IPython.core.getipython import get_ipython
-from matplotlib_inline.config import InlineBackend
+from matplotlib.figure import Figure
 
 from patchinit.filters.methods import METHODS
 
@@ -46,11 +47,8 @@ def use_style() -> None:
     time.
     """
     limit_threads()
-    if shell := get_ipython():
-        inline = InlineBackend.instance(parent=shell)
-        settings: dict[str, Any] = {"bbox_inches": "tight", "metadata": {"Date": None}}
-        inline.print_figure_kwargs = settings
-        inline.figure_formats = {"svg", "png"}
+    if (shell := get_ipython()) and shell.display_formatter:
+        shell.display_formatter.mimebundle_formatter.for_type(Figure, _svg_and_png)
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {
@@ -66,3 +64,20 @@ def use_style() -> None:
             "svg.hashsalt": "filters from patches",
         }
     )
+
+
+def _svg_and_png(figure: Figure) -> dict[str, str]:
+    """A figure as SVG and as PNG, cropped, by type: it is laid out once for both."""
+    if not figure.axes:  # nothing to see
+        return {}
+    figure.draw_without_rendering()
+    crop = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
+    layout = figure.get_layout_engine()
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # with one, it would be drawn twice more
+    svg, png = BytesIO(), BytesIO()
+    figure.savefig(svg, format="svg", bbox_inches=crop, metadata={"Date": None})
+    figure.savefig(png, format="png", bbox_inches=crop)
+    figure.set_layout_engine(layout)
+    as_text = b64encode(png.getvalue()).decode()
+    return {"image/svg+xml": svg.getvalue().decode(), "image/png": as_text}
