@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -64,18 +65,13 @@ def due() -> dict[Path, str]:
     return {p: now[p] for p in sorted(changed, key=lambda p: -known[p].get("seconds", 0))}
 
 
-def chapter(path: Path, made: str, imported: int) -> None:
+def chapter(path: Path, made: str) -> None:
     """Execute a chapter, in a process of its own."""
     from tools import kernels
     from tools.execute import run
 
-    if not FORKS:
+    with kernels.forked_kernel() if FORKS else nullcontext():
         run(path, EXECUTED / path, made)
-        return
-    # A forked process has no page of a library that it has not touched.
-    shared = max(imported - kernels.resident(), 0)
-    with kernels.forked_kernel():
-        run(path, EXECUTED / path, made, shared)
 
 
 def execute(chapters: dict[Path, str], jobs: int) -> bool:
@@ -92,8 +88,7 @@ def execute(chapters: dict[Path, str], jobs: int) -> bool:
     waiting, well = list(chapters.items()), True
     while running or waiting and well:
         while waiting and well and len(running) < jobs:
-            arguments = (*waiting.pop(0), kernels.resident())
-            running.append(context.Process(target=chapter, args=arguments))
+            running.append(context.Process(target=chapter, args=waiting.pop(0)))
             running[-1].start()
         wait([process.sentinel for process in running])
         well &= not any(process.exitcode for process in running)

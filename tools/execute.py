@@ -4,15 +4,17 @@ papermill runs it with notebooks/ as working directory. OUTPUT is written whole 
 a JSON of seconds and peak memory beside it.
 """
 
+import contextlib
 import json
-import resource
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -21,6 +23,8 @@ from tools.environment import adopt
 from tools.files import write_whole
 from tools.pictures import lighten
 
+PAUSE = 0.1  # seconds between two looks at the memory
+
 
 def kernel_settings(folder: str) -> Config:
     """A kernel that talks through sockets in `folder`: on TCP two may be given the same port."""
@@ -28,10 +32,31 @@ def kernel_settings(folder: str) -> Config:
     return Config({"KernelManager": manager})
 
 
-def peak_memory() -> int:
-    """Largest resident size among the finished child processes, in bytes: that of the kernel."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere but on macOS
+class Peak(threading.Thread):
+    """Looks at the child processes until it is told to stop: a kernel, and what it starts.
+
+    What the system counts for an ended process has files of libraries in it, of which it maps more
+    or less as it likes: half a gigabyte here or there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.memory, self._ended = 0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._ended.wait(PAUSE):
+            with contextlib.suppress(psutil.Error):
+                children = psutil.Process().children(recursive=True)
+                taken = [one.memory_info() for one in children]
+                own = sum(one.rss - getattr(one, "shared", 0) for one in taken)
+                self.memory = max(self.memory, own)
+
+    def stop(self) -> int:
+        """Bytes of their own at the most, as far as was seen."""
+        self._ended.set()
+        self.join()
+        return self.memory
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -48,15 +73,14 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def run(source: Path, target: Path, made_from: str = "", shared_memory: int = 0) -> None:
+def run(source: Path, target: Path, made_from: str = "") -> None:
     """Run a chapter into `target`, with what it took and what it was made from beside it.
 
-    `shared_memory`, in bytes, is what a kernel of its own would take besides. What keeps the
-    chapter from being made ends the process.
+    What keeps the chapter from being made ends the process.
     """
     print(f"{source.stem}: started", flush=True)
     notebook = nbformat.read(source, as_version=4)
-    began = time.time()
+    began, peak = time.time(), Peak()
     try:
         with tempfile.TemporaryDirectory() as folder:
             executed = papermill.execute_notebook(
@@ -74,7 +98,7 @@ def run(source: Path, target: Path, made_from: str = "", shared_memory: int = 0)
         )
     except KeyboardInterrupt:
         sys.exit(f"{source.stem}: interrupted")
-    seconds, memory = round(time.time() - began, 1), peak_memory() + shared_memory
+    seconds, memory = round(time.time() - began, 1), peak.stop()
     write_whole(target, nbformat.writes(lighten(cleaned(executed))))
     # Last, since by this record the chapter counts as made.
     record = {"seconds": seconds, "peak_memory": memory, "made_from": made_from}

@@ -16,7 +16,6 @@ from importlib.metadata import EntryPoint
 from multiprocessing import Pipe, get_context
 from typing import Any, ClassVar
 
-import psutil
 from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
@@ -44,11 +43,6 @@ def import_all(codes: Iterable[str]) -> None:
     for name in sorted(name for name in names if name.split(".")[0] not in NOT_BEFORE):
         with contextlib.suppress(Exception):
             import_module(name)
-
-
-def resident() -> int:
-    """Bytes of this process's resident memory."""
-    return psutil.Process().memory_info().rss
 
 
 class Kernel(FORK.Process):  # type: ignore[name-defined]
