@@ -1,8 +1,6 @@
 """An interactive figure that is loaded when a reader asks for it, in a real browser."""
 
 import json
-import subprocess
-import sys
 
 import nbformat
 import torch
@@ -11,9 +9,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from companion.intervals import mean_interval
 from companion.pages.widgets.starts import Start, starts_html
 from tests.browser import browser_or_skip
+from tests.sphinx_builds import sphinx_build
 
 
-def build(folder, html, cell="starts", builder="html"):
+def build(folder, html, cell="starts"):
     """A book of a chapter with one output, and a page in a folder that asks for it."""
     cells = [new_markdown_cell("# A chapter"), new_code_cell("figure", id="starts")]
     if html:
@@ -29,10 +28,7 @@ def build(folder, html, cell="starts", builder="html"):
     (folder / "book").mkdir(exist_ok=True)
     directive = f"```{{on-demand}} 01-x {cell}\nChoose a start <em>\n```\n"
     (folder / "book/page.md").write_text(f"# Page\n\n{directive}")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "-b", builder]
-    return subprocess.run(
-        [*command, folder, folder / "out"], capture_output=True, text=True, timeout=120
-    )
+    return sphinx_build(folder, "-n", out="out")
 
 
 def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator):
