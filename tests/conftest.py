@@ -1,6 +1,8 @@
 """Shared fixtures. Every test runs without network; few need the real images, and say so."""
 
+import multiprocessing
 import os
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,30 @@ ROOT = Path(__file__).parent.parent
 def offline(monkeypatch):
     """No test reaches for the network by accident."""
     monkeypatch.setenv("PATCHINIT_OFFLINE", "1")
+
+
+#: What processes of tests and kernels of chapters import.
+IMPORTED = (
+    "pytest", "papermill", "ipykernel.kernelapp", "seaborn", "companion.runs.local",
+    "companion.evidence.judge", "companion.pages.charts", "companion.pages.explorer",
+    "companion.pages.claim_glue", "companion.pages.finding",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ready():
+    """Multiprocessing's context of processes that begin with all imports made, and nothing else.
+
+    They are forked from one that has done nothing since; this one has threads, and has trained.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel's
+        forkserver.ensure_running()
+    yield context
+    forkserver._forkserver._stop()  # and waits for it
 
 
 @pytest.fixture

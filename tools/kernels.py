@@ -1,0 +1,112 @@
+"""Kernels forked from this process, which has imported what chapters import.
+
+Jupyter starts an interpreter for every chapter, and each imports torch and the others anew: five
+seconds of processor, a third of what most chapters take.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import EntryPoint
+from multiprocessing import Pipe, get_context
+from typing import Any, ClassVar
+
+import psutil
+from ipykernel.kernelapp import IPKernelApp
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+FORK = get_context("fork")
+
+
+def import_all(codes: Iterable[str]) -> None:
+    """Import every module that these codes name. What can't be imported fails in its chapter."""
+    # As a kernel finds it. Matplotlib asks once, when it is imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    nodes = [node for code in codes for node in ast.walk(ast.parse(code))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
+    for name in sorted(names):
+        with contextlib.suppress(Exception):
+            import_module(name)
+
+
+def resident() -> int:
+    """Bytes of this process's resident memory."""
+    return psutil.Process().memory_info().rss
+
+
+class Kernel(FORK.Process):  # type: ignore[name-defined]
+    """A process that waits to be told a kernel's command line, and has Popen's methods.
+
+    It is forked at once: an event loop and threads, which come later, must not be copied.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._orders, self._to_child = Pipe(duplex=False)
+        self.start()
+        self._orders.close()
+
+    def run(self) -> None:
+        self._to_child.close()
+        try:
+            arguments, folder, variables = self._orders.recv()
+        except EOFError:  # dismissed
+            return
+        sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]  # has tools/
+        os.setsid()
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        IPKernelApp.launch_instance(arguments)
+
+    def begin(self, command: list[str], folder: str, variables: dict[str, str]) -> None:
+        self._to_child.send((command[command.index("-f") :], folder, variables))
+
+    def dismiss(self) -> None:
+        """Let it end, if no kernel was asked for."""
+        self._to_child.close()
+
+    def poll(self) -> int | None:
+        return self.exitcode
+
+    def wait(self) -> int | None:
+        self.join()
+        return self.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.exitcode is None and self.pid:
+            os.kill(self.pid, number)
+
+
+class ForkedKernel(LocalProvisioner):
+    """What Jupyter asks for a kernel's process: gives it the one that waits."""
+
+    waiting: ClassVar[Kernel]
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+        self.process = kernel = self.waiting
+        self.pid = self.pgid = kernel.pid
+        kernel.begin(cmd, kwargs.get("cwd", os.getcwd()), kwargs["env"])
+        return self.connection_info
+
+
+@contextlib.contextmanager
+def forked_kernel() -> Iterator[None]:
+    """Fork the kernel now that is started within this block."""
+    factory = KernelProvisionerFactory.instance()
+    place = f"{ForkedKernel.__module__}:{ForkedKernel.__qualname__}"
+    factory.provisioners["forked"] = EntryPoint("forked", place, factory.GROUP_NAME)
+    factory.default_provisioner_name = "forked"
+    ForkedKernel.waiting = kernel = Kernel()
+    try:
+        yield
+    finally:
+        kernel.dismiss()
