@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.browser import browser_or_skip
+
 torch.set_num_threads(1)  # tests run side by side
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,13 @@ def ready():
         forkserver.ensure_running()
     yield context
     forkserver._forkserver._stop()  # and waits for it
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for all tests, which leave it with a page of theirs."""
+    with browser_or_skip() as one:
+        yield one
 
 
 @pytest.fixture

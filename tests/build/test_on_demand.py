@@ -8,7 +8,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from companion.intervals import mean_interval
 from companion.pages.widgets.starts import Start, starts_html
-from tests.browser import browser_or_skip
 from tests.sphinx_builds import sphinx_build
 
 
@@ -31,7 +30,7 @@ def build(folder, html, cell="starts"):
     return sphinx_build(folder, "-n", out="out")
 
 
-def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator):
+def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator, browser):
     filters = torch.randn(3, 9, 1, 3, 3, generator=generator)
     starts = [
         Start("one", (0, 2, 5), filters, mean_interval([1, 2, 3, 4])),
@@ -43,15 +42,15 @@ def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator):
     text = (tmp_path / "out/book/page.html").read_text()
     assert len(text) < len(page), "the page itself stays light"
     assert "Choose a start &lt;em&gt;" in text
-    with browser_or_skip() as browser:
-        browser.call("Page.navigate", url=(tmp_path / "out/book/page.html").as_uri())
-        browser.until("document.querySelector('.on-demand button')?.hidden === false")
-        assert not browser.run("document.querySelectorAll('.book-widget').length")
-        browser.click(".on-demand button")
-        browser.until("!!document.querySelector('.drag-starts .app:not([hidden])')")
-        assert browser.run("document.activeElement.textContent") == "one"
-        assert "+2.50 points" in browser.text(".summary")
-        assert browser.errors == []
+    browser.errors.clear()
+    browser.call("Page.navigate", url=(tmp_path / "out/book/page.html").as_uri())
+    browser.until("document.querySelector('.on-demand button')?.hidden === false")
+    assert not browser.run("document.querySelectorAll('.book-widget').length")
+    browser.click(".on-demand button")
+    browser.until("!!document.querySelector('.drag-starts .app:not([hidden])')")
+    assert browser.run("document.activeElement.textContent") == "one"
+    assert "+2.50 points" in browser.text(".summary")
+    assert browser.errors == []
 
 
 def test_before_the_chapter_is_executed_there_is_a_line(tmp_path):

@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tests.browser import browser_or_skip
 from tests.sphinx_builds import sphinx_build
 
 STATIC = Path(__file__).parents[2] / "book/_static"
@@ -136,12 +135,6 @@ def site(tmp_path_factory):
 def page(site):
     text = (site / "notebooks/01-tiny.html").read_text(encoding="utf-8")
     return BeautifulSoup(text, "html.parser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
 
 
 def opened(browser, address, width=1300):
