@@ -31,6 +31,8 @@ from tools.browser import HEIGHT, WIDTHS, Browser  # noqa: E402
 
 AIMS = {"word": 0.3, "fresh": 0.6, "memory": 0.8, "first": 0.7, "tests": 0.6}
 UNITS = {"word": "s", "fresh": "s", "memory": "GB", "first": "MB", "tests": "s"}
+# Test files that hold parts of one that git pairs with another.
+SPLIT_OFF = [f"tests/runs/test_{n}.py" for n in ("collect", "device", "local", "pairing", "plan")]
 CALM = 5  # per cent of the processors that something else may take
 PAGE = Path("book/reproduce.md")  # in which a word changes
 
@@ -100,11 +102,11 @@ def test_files(commit: str) -> tuple[list[str], list[str]]:
         f for f in git("ls-tree", "-r", "--name-only", commit, "tests").split() if "/test_" in f
     ]
     moved = {}
-    for line in git("diff", "--name-status", "-M40%", commit, "HEAD", "--", "tests").splitlines():
+    for line in git("diff", "--name-status", "-M25%", commit, "HEAD", "--", "tests").splitlines():
         kind, *names = line.split("\t")
         moved[names[0]] = names[-1] if kind.startswith("R") else names[0] if kind == "M" else ""
-    now = [moved.get(name, name) for name in before]
-    return before, [name for name in now if name]
+    now = {moved.get(name, name) for name in before} | set(SPLIT_OFF)
+    return before, sorted(now - {""})
 
 
 def main() -> None:

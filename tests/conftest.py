@@ -1,10 +1,14 @@
 """Shared fixtures. Every test runs without network; few need the real images, and say so."""
 
+import multiprocessing
 import os
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.browser import browser_or_skip
 
 torch.set_num_threads(1)  # tests run side by side
 
@@ -15,6 +19,36 @@ ROOT = Path(__file__).parent.parent
 def offline(monkeypatch):
     """No test reaches for the network by accident."""
     monkeypatch.setenv("PATCHINIT_OFFLINE", "1")
+
+
+#: What processes of tests and kernels of chapters import.
+IMPORTED = (
+    "pytest", "papermill", "ipykernel.kernelapp", "seaborn", "companion.runs.local",
+    "companion.evidence.judge", "companion.pages.charts", "companion.pages.explorer",
+    "companion.pages.claim_glue", "companion.pages.finding",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ready():
+    """Multiprocessing's context of processes that begin with all imports made, and nothing else.
+
+    They are forked from one that has done nothing since; this one has threads, and has trained.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel's
+        forkserver.ensure_running()
+    return context
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for all tests, which leave it with a page of theirs."""
+    with browser_or_skip() as one:
+        yield one
 
 
 @pytest.fixture

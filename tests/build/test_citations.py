@@ -1,9 +1,8 @@
 """Two works of one author and year are told apart, in the text and in the list of references."""
 
-import subprocess
-import sys
-
 from bs4 import BeautifulSoup
+
+from tests.sphinx_builds import sphinx_build
 
 ENTRY = "@misc{{{key}, author = {{{author}}}, title = {{{title}}}, year = {{{year}}}}}\n"
 CONF = """\
@@ -23,10 +22,8 @@ PAGE = """\
 
 def built(folder):
     """(the text with its citations, {label: entry} of the list) of the page, as it is built now."""
-    subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "-q", folder, folder / "html"],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+    done = sphinx_build(folder)
+    assert done.returncode == 0, done.stderr
     page = BeautifulSoup((folder / "html/index.html").read_text(), "html.parser")
     cited = page.select_one("section > p").get_text()
     listed = {

@@ -24,48 +24,52 @@ LONG = "x" * 500
 pytestmark = pytest.mark.skipif(executable() is None, reason="no browser is there")
 
 
-@pytest.fixture
-def measured(tmp_path):
-    def of(**pages):
-        folder = tmp_path / "notebooks"
-        folder.mkdir()
-        for name, content in pages.items():
-            (folder / f"{name}.html").write_text(PAGE.format(content))
-        return measure.measure(tmp_path)
-
-    return of
-
-
-def test_shares_of_the_height(measured):
-    found = measured(plain="", code=CODE.format("1 + 1"), folded=FOLDED.format(LONG), figure=FIGURE)
-    assert all(at["height"] == 1000 and at["words"] == 5 for page in found.values() for at in page)
-    shares = {name: [(at["code"], at["figures"]) for at in page] for name, page in found.items()}
-    assert shares["plain"] == [(0, 0)] * 2 and shares["figure"] == [(0, 0.3)] * 2
-    assert shares["code"] == [(0.2, 0)] * 2 and shares["folded"] == [(0.04, 0)] * 2
-
-
-def test_lines_that_are_cut(measured):
-    lines = "\n".join(["short", "x" * 100, LONG])
-    found = measured(code=CODE.format(lines), folded=FOLDED.format(lines))
-    assert [at["cut"] for at in found["code"]] == [1, 2], "100 letters fit on a wide screen alone"
-    assert [at["cut"] for at in found["folded"]] == [0, 0], "nobody sees them"
-
-
 PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+IMAGE = f'<figure style="width: 50%"><img src="{PICTURE}" width="2"></figure>'
+ABOVE = '<p style="height: 100px"></p>'
+LINES = "\n".join(["short", "x" * 100, LONG])
+PAGES = {
+    "plain": "",
+    "code": CODE.format("1 + 1"),
+    "folded": FOLDED.format(LONG),
+    "figure": FIGURE,
+    "lines": CODE.format(LINES),
+    "folded_lines": FOLDED.format(LINES),
+    "wide": '<div style="overflow-x: auto"><p style="width: 700px">Wide.</p></div>',
+    "image": ABOVE + IMAGE,
+    "share": IMAGE.replace('width="2"', 'style="width: 2px"'),
+    "beyond": ABOVE + '<p style="width: 600px">W</p>',
+}
 
 
-def test_the_first_picture_what_scrolls_and_how_small_letters_are(measured):
-    above = '<p style="height: 100px"></p>'
-    image = f'<figure style="width: 50%"><img src="{PICTURE}" width="2"></figure>'
-    wide = '<div style="overflow-x: auto"><p style="width: 700px">Wide.</p></div>'
-    share = image.replace('width="2"', 'style="width: 2px"')
-    beyond = above + '<p style="width: 600px">W</p>'
-    found = measured(none=wide, one=above + image, share=share, beyond=beyond)
-    assert [(at["first"], at["letters"]) for at in found["none"]] == [(None, None)] * 2
-    assert [(at["scrolls"], at["beyond"]) for at in found["none"]] == [(0, 0), (1, 0)]
-    tops = [at["first"] for at in found["one"]]
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    site = tmp_path_factory.mktemp("site")
+    (site / "notebooks").mkdir()
+    for name, content in PAGES.items():
+        (site / "notebooks" / f"{name}.html").write_text(PAGE.format(content))
+    return measure.measure(site)
+
+
+def test_shares_of_the_height(found):
+    for name, shares in {
+        "plain": (0, 0), "figure": (0, 0.3), "code": (0.2, 0), "folded": (0.04, 0)
+    }.items():  # fmt: skip
+        assert all(at["height"] == 1000 and at["words"] == 5 for at in found[name])
+        assert [(at["code"], at["figures"]) for at in found[name]] == [shares] * 2
+
+
+def test_lines_that_are_cut(found):
+    assert [at["cut"] for at in found["lines"]] == [1, 2], "100 letters fit on a wide screen alone"
+    assert [at["cut"] for at in found["folded_lines"]] == [0, 0], "nobody sees them"
+
+
+def test_the_first_picture_what_scrolls_and_how_small_letters_are(found):
+    assert [(at["first"], at["letters"]) for at in found["wide"]] == [(None, None)] * 2
+    assert [(at["scrolls"], at["beyond"]) for at in found["wide"]] == [(0, 0), (1, 0)]
+    tops = [at["first"] for at in found["image"]]
     assert 100 < tops[0] < 150, "below a line of prose and the box of 100 px"
-    assert [at["letters"] for at in found["one"]] == [40, 40], "20 px, and shown twice as large"
+    assert [at["letters"] for at in found["image"]] == [40, 40], "20 px, and shown twice as large"
     assert [at["letters"] for at in found["share"]] == [60, 60], "a picture of today's 216 dpi"
     assert [at["beyond"] for at in found["beyond"]] == [0, 210]
 

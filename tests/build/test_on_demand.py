@@ -1,8 +1,6 @@
 """An interactive figure that is loaded when a reader asks for it, in a real browser."""
 
 import json
-import subprocess
-import sys
 
 import nbformat
 import torch
@@ -10,10 +8,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from companion.intervals import mean_interval
 from companion.pages.widgets.starts import Start, starts_html
-from tests.browser import browser_or_skip
+from tests.sphinx_builds import sphinx_build
 
 
-def build(folder, html, cell="starts", builder="html"):
+def build(folder, html, cell="starts"):
     """A book of a chapter with one output, and a page in a folder that asks for it."""
     cells = [new_markdown_cell("# A chapter"), new_code_cell("figure", id="starts")]
     if html:
@@ -29,13 +27,10 @@ def build(folder, html, cell="starts", builder="html"):
     (folder / "book").mkdir(exist_ok=True)
     directive = f"```{{on-demand}} 01-x {cell}\nChoose a start <em>\n```\n"
     (folder / "book/page.md").write_text(f"# Page\n\n{directive}")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "-b", builder]
-    return subprocess.run(
-        [*command, folder, folder / "out"], capture_output=True, text=True, timeout=120
-    )
+    return sphinx_build(folder, "-n", out="out")
 
 
-def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator):
+def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator, browser):
     filters = torch.randn(3, 9, 1, 3, 3, generator=generator)
     starts = [
         Start("one", (0, 2, 5), filters, mean_interval([1, 2, 3, 4])),
@@ -47,15 +42,15 @@ def test_it_is_loaded_when_it_is_asked_for(tmp_path, generator):
     text = (tmp_path / "out/book/page.html").read_text()
     assert len(text) < len(page), "the page itself stays light"
     assert "Choose a start &lt;em&gt;" in text
-    with browser_or_skip() as browser:
-        browser.call("Page.navigate", url=(tmp_path / "out/book/page.html").as_uri())
-        browser.until("document.querySelector('.on-demand button')?.hidden === false")
-        assert not browser.run("document.querySelectorAll('.book-widget').length")
-        browser.click(".on-demand button")
-        browser.until("!!document.querySelector('.drag-starts .app:not([hidden])')")
-        assert browser.run("document.activeElement.textContent") == "one"
-        assert "+2.50 points" in browser.text(".summary")
-        assert browser.errors == []
+    browser.errors.clear()
+    browser.call("Page.navigate", url=(tmp_path / "out/book/page.html").as_uri())
+    browser.until("document.querySelector('.on-demand button')?.hidden === false")
+    assert not browser.run("document.querySelectorAll('.book-widget').length")
+    browser.click(".on-demand button")
+    browser.until("!!document.querySelector('.drag-starts .app:not([hidden])')")
+    assert browser.run("document.activeElement.textContent") == "one"
+    assert "+2.50 points" in browser.text(".summary")
+    assert browser.errors == []
 
 
 def test_before_the_chapter_is_executed_there_is_a_line(tmp_path):

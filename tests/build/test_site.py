@@ -1,12 +1,12 @@
 """Launch buttons with the right address, or none; pages that follow the chapters."""
 
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
 from companion.pages.extension import site
+from tests.sphinx_builds import sphinx_build
 
 
 @pytest.fixture(autouse=True)
@@ -187,18 +187,7 @@ def test_no_two_pages_have_one_name_of_a_target(tmp_path, text, name):
     (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\na\nb\n```\n")
     for page in "ab":
         (tmp_path / f"{page}.md").write_text(f"# Page {page}\n\n{text}\n")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-W",
-        "-b",
-        "dummy",
-        tmp_path,
-        tmp_path / "out",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = sphinx_build(tmp_path, builder="dummy")
     if name:
         assert done.returncode and f"the link target {name!r} is on a too" in done.stderr
     else:

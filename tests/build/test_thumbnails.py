@@ -3,8 +3,6 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from PIL import Image, ImageDraw
 from companion.pages.extension import dark_charts, kept_values, thumbnails
 from companion.pages.pictures import filter_grid, show_image
 from companion.pages.style import use_style
+from tests.sphinx_builds import sphinx_build
 
 ROOT = Path(__file__).parents[2]
 EXECUTED = ROOT / "tests/build/fixtures/executed.ipynb"
@@ -44,9 +43,7 @@ def build(folder, label, notebook, more="", builder="html"):
         f"# Book\n\n```{{thumbnail}} {label}\n```\n\n"
         f"```{{toctree}}\nnotebooks/01-dot\n{more}\n```\n"
     )
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "-b", builder]
-    command += [folder, folder / "html"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = sphinx_build(folder, "-n", builder=builder)
     page = folder / "html/index.html"
     return page.read_text() if page.exists() else "", done
 

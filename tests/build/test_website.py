@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as xml
 from base64 import b64encode
 from pathlib import Path
@@ -14,6 +12,7 @@ from PIL import Image
 from sphinx.errors import ConfigError
 
 from companion.pages.extension import website
+from tests.sphinx_builds import jupyter_book_build
 from tests.tiny_book import SOURCE, write_book, write_chapter
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +85,7 @@ def test_a_card_has_the_figure_in_its_middle_and_never_enlarged(size, drawn):
     assert abs(left - (1200 - right)) <= 1 and abs(top - (630 - bottom)) <= 1
 
 
-def build(folder, **environment):
+def build(folder):
     """A book of a landing page and a chapter, whose figure is on the card, as `make book` does."""
     write_book(folder)
     write_chapter(folder, "1 + 1")
@@ -109,11 +108,7 @@ def build(folder, **environment):
     )
     for text in ("First.", "Filters & *patches*.\n\n## More\n\nText."):  # one page is made twice
         (folder / "book/index.md").write_text(f"# Tiny\n\n{text}\n")
-        subprocess.run(
-            [Path(sys.executable).with_name("jupyter-book"), "build", folder],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **environment},
-            check=True, capture_output=True, timeout=300,
-        )  # fmt: skip
+        jupyter_book_build(folder)
     return folder / "_build/html"
 
 
@@ -124,8 +119,9 @@ def properties(page):
     return soup.title.get_text(strip=True), found
 
 
-def test_a_book_with_an_address(tmp_path):
-    site = build(tmp_path, PATCHINIT_SITE="https://example.org/tiny")
+def test_a_book_with_an_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATCHINIT_SITE", "https://example.org/tiny")
+    site = build(tmp_path)
     title, found = properties(site / "book/index.html")
     assert title == "Tiny", "and not twice"
     assert found["description"] == found["og:description"] == "Filters & patches."
@@ -151,7 +147,9 @@ def test_a_book_with_an_address(tmp_path):
     assert (entrance.html["lang"], entrance.title.text) == ("en", "Tiny")
 
 
-def test_a_book_without_an_address(tmp_path):
+def test_a_book_without_an_address(tmp_path, monkeypatch):
+    for name in ("PATCHINIT_SITE", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
     site = build(tmp_path)
     _, found = properties(site / "book/index.html")
     assert found["twitter:card"] == "summary" and not {"og:image", "og:url"} & set(found)

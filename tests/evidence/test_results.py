@@ -14,11 +14,10 @@ from companion.evidence.results import read_runs
 from companion.evidence.stages import Stage
 from companion.intervals import rank_correlations
 from companion.runs.plan import plan
-from companion.runs.prepare import prepare
+from companion.runs.prepare import load, prepare
 from companion.runs.record import read_result
 from companion.runs.studies import STUDIES
 from companion.runs.trainer import Trainer
-from patchinit.data import load_images
 from patchinit.filters.matching import match
 from patchinit.patches import extract_patches, standardize_patches
 
@@ -117,7 +116,7 @@ def check_clusters(recorded, again, settings, name):
         again.flatten(1).norm(dim=1), recorded.flatten(1).norm(dim=1), rtol=1e-4
     )
     images = (
-        load_images(settings.dataset, "train")
+        load(settings.dataset, "train")
         .sample(settings.n_images, generator=settings.generator("filter images"))
         .images
     )

@@ -1,17 +1,9 @@
-"""A browser for a file of tests, and pages in it."""
+"""Pages in the browser of all tests."""
 
 import pytest
 
-from tests.browser import browser_or_skip
-
 UNNAMED = """[...document.querySelectorAll('[role=img]')]
   .filter(e => e.checkVisibility() && !e.getAttribute('aria-label')).length"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
 
 
 @pytest.fixture

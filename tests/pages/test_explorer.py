@@ -9,7 +9,6 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from companion.pages.explorer import explorer_html
-from tests.browser import browser_or_skip
 from tests.fragments import embedded, stored
 from tests.fragments import explorer_bank as bank
 
@@ -98,51 +97,47 @@ PAIRS = """(() => {
 
 
 @pytest.fixture
-def browser(tmp_path):
+def explorer(show):
     """The explorer of two banks of five filters, whose lines lie far apart."""
     far = np.outer(np.linspace(0, 1, 7), [0.02, 0.1, 0.3, 0.6, 1.0])
     banks = [bank(distances=far, norm=norm) for norm in ("0.45", "1")]
-    with browser_or_skip() as one:
-        one.show(tmp_path / "page.html", fragment(*banks))
-        yield one
-        assert one.errors == []
-        assert all(url.startswith(("file:", "data:")) for url in one.requested)
+    return show(fragment(*banks))
 
 
-def test_it_opens_with_what_training_came_to(browser):
-    assert browser.text("output") == "epoch 6 of 6"
-    assert browser.text(".bank button:last-child") == "1.0"
-    assert browser.text(".summary").startswith("At epoch 6 of 6: median distance 0.30")
-    assert "null" not in browser.run("document.querySelector('.app').textContent")
+def test_it_opens_with_what_training_came_to(explorer):
+    assert explorer.text("output") == "epoch 6 of 6"
+    assert explorer.text(".bank button:last-child") == "1.0"
+    assert explorer.text(".summary").startswith("At epoch 6 of 6: median distance 0.30")
+    assert "null" not in explorer.run("document.querySelector('.app').textContent")
 
 
-def test_a_filter_and_its_line_by_mouse_finger_and_keyboard(browser):
-    assert browser.run(PAIRS) == [[], []]
-    browser.press(".bank button", "ArrowRight", "ArrowRight")
-    assert browser.run(PAIRS) == [[2], [2]]
-    assert browser.run("document.activeElement.getAttribute('aria-label')") == (
+def test_a_filter_and_its_line_by_mouse_finger_and_keyboard(explorer):
+    assert explorer.run(PAIRS) == [[], []]
+    explorer.press(".bank button", "ArrowRight", "ArrowRight")
+    assert explorer.run(PAIRS) == [[2], [2]]
+    assert explorer.run("document.activeElement.getAttribute('aria-label')") == (
         "filter 3, distance 0.30"
     )
-    browser.click(".bank button:nth-child(5)")
-    browser.run("document.activeElement.blur()")
-    assert browser.run(PAIRS) == [[4], [4]], "a choice stays"
-    browser.touch(browser.place(".bank button:nth-child(2)", 0.5, 0.3))
-    assert browser.run(PAIRS) == [[1], [1]]
-    browser.run("document.querySelector('[type=checkbox]').click()")
-    assert browser.run(PAIRS) == [[1], [1]], "a new plot knows it as well"
+    explorer.click(".bank button:nth-child(5)")
+    explorer.run("document.activeElement.blur()")
+    assert explorer.run(PAIRS) == [[4], [4]], "a choice stays"
+    explorer.touch(explorer.place(".bank button:nth-child(2)", 0.5, 0.3))
+    assert explorer.run(PAIRS) == [[1], [1]]
+    explorer.run("document.querySelector('[type=checkbox]').click()")
+    assert explorer.run(PAIRS) == [[1], [1]], "a new plot knows it as well"
 
 
-def test_a_line_leads_to_its_filter(browser):
-    browser.run("document.querySelector('[type=checkbox]').click()")
+def test_a_line_leads_to_its_filter(explorer):
+    explorer.run("document.querySelector('[type=checkbox]').click()")
     # On the linear axis from 0 to 1, the fourth line ends at 0.6.
-    browser.mouse(browser.place(".plot", 349 / 360, (238 - 0.6 * 212) / 276))
-    assert browser.run(PAIRS) == [[3], [3]]
-    browser.mouse(browser.place(".plot", 0.3, 0.2))  # where no line is
-    assert browser.run(PAIRS) == [[], []]
+    explorer.mouse(explorer.place(".plot", 349 / 360, (238 - 0.6 * 212) / 276))
+    assert explorer.run(PAIRS) == [[3], [3]]
+    explorer.mouse(explorer.place(".plot", 0.3, 0.2))  # where no line is
+    assert explorer.run(PAIRS) == [[], []]
 
 
-def test_a_choice_of_norm_keeps_the_epoch(browser):
-    browser.press("[type=range]", "ArrowLeft")
-    browser.press("select[data-key=norm]", "ArrowDown")
-    assert browser.text("output") == "epoch 2 of 6"
-    assert browser.run(PAIRS) == [[], []]
+def test_a_choice_of_norm_keeps_the_epoch(explorer):
+    explorer.press("[type=range]", "ArrowLeft")
+    explorer.press("select[data-key=norm]", "ArrowDown")
+    assert explorer.text("output") == "epoch 2 of 6"
+    assert explorer.run(PAIRS) == [[], []]

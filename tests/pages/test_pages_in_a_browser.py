@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -13,7 +11,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tests.browser import browser_or_skip
+from tests.sphinx_builds import sphinx_build
 
 STATIC = Path(__file__).parents[2] / "book/_static"
 CONF = f"""\
@@ -124,16 +122,11 @@ def write(folder):
     nbformat.write(notebook, folder / "notebooks/01-tiny.ipynb")
 
 
-def build(folder):
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", folder, folder / "html"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
     write(folder)
-    built = build(folder)
+    built = sphinx_build(folder)
     assert built.returncode == 0, built.stderr
     return folder / "html"
 
@@ -142,12 +135,6 @@ def site(tmp_path_factory):
 def page(site):
     text = (site / "notebooks/01-tiny.html").read_text(encoding="utf-8")
     return BeautifulSoup(text, "html.parser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_or_skip() as one:
-        yield one
 
 
 def opened(browser, address, width=1300):
@@ -239,7 +226,7 @@ def test_a_box_works_where_nothing_can_be_kept(chapter):
 def test_a_box_that_does_not_fit_fails_the_build(tmp_path, old, new, problem):
     (tmp_path / "conf.py").write_text(CONF)
     (tmp_path / "index.md").write_text(BOXES.replace(old, new, 1))
-    built = build(tmp_path)
+    built = sphinx_build(tmp_path)
     assert built.returncode != 0 and problem in built.stderr
 
 

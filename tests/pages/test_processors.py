@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from companion import processors
-from companion.processors import available_processors
+from companion.pages.style import use_style
+from companion.processors import available_processors, limit_threads
 from companion.runs import cli
 
 
@@ -67,33 +71,32 @@ def test_no_control_groups(tmp_path):
     assert available_processors(tmp_path, tmp_path / "none") >= 1
 
 
-def output_of(*lines):
-    """What a Python of its own prints: limits are for a whole process."""
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
-    assert not done.returncode, done.stderr
-    return done.stdout
+def limited():
+    torch.set_num_threads(3)
+    for library in ThreadpoolController().lib_controllers:
+        library.set_num_threads(4)
+    limits = limit_threads(2), limit_threads(5)
+    return limits, max(pool["num_threads"] for pool in threadpool_info())
 
 
-def test_threads_are_limited_and_never_raised():
-    printed = output_of(
-        "import torch, numpy; torch.set_num_threads(3)",
-        "from threadpoolctl import threadpool_info",
-        "from companion.processors import limit_threads",
-        "print(limit_threads(2), limit_threads(5))",
-        "print(max(pool['num_threads'] for pool in threadpool_info()) <= 5)",
-    )
-    assert printed == "2 2\nTrue\n"
+def test_threads_are_limited_and_never_raised(ready):
+    """In a process of its own: limits are for a whole process."""
+    with ProcessPoolExecutor(1, ready) as process:
+        limits, most = process.submit(limited).result()
+    assert limits == (2, 2) and most == 2
+
+
+def begun():
+    os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+    torch.set_num_threads(8)
+    use_style()
+    return torch.get_num_threads()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
-def test_a_chapter_starts_no_more_threads_than_may_run():
-    printed = output_of(
-        "import os, torch; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])",
-        "torch.set_num_threads(8)",
-        "from companion.pages.style import use_style",
-        "use_style(); print(torch.get_num_threads())",
-    )
-    assert printed == "1\n"
+def test_a_chapter_starts_no_more_threads_than_may_run(ready):
+    with ProcessPoolExecutor(1, ready) as process:
+        assert process.submit(begun).result() == 1
 
 
 def test_the_command_limits_threads_before_it_makes_a_run(tmp_path, monkeypatch):

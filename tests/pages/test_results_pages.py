@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-import papermill
 import pytest
 
 from companion.claims import CLAIMS, OUTCOMES, WORDS
@@ -16,9 +15,9 @@ from companion.evidence.stages import read_stages, stages_to_show
 from companion.pages import claim_glue
 from companion.pages.extension import claim_cards, claims_page
 from companion.pages.extension.kept_values import kept_in
+from tests.chapters import execute
 from tests.evidence import test_registered as worlds
 from tests.synthetic import write_study
-from tools.execute import kernel_settings
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = {int(path.stem[:2]): path for path in (ROOT / "notebooks").glob("*.ipynb")}
@@ -200,30 +199,12 @@ def results(tmp_path_factory):
     return {name: folder / "results" for name, folder in folders.items()}
 
 
-# As little as each chapter can do with: its start and its figures then take most of the time.
-SMALL = {10: {"n_patch_images": 20}, 11: {"width": 4}}
-
-
-def run_chapter(number, results, folder, **parameters):
-    return papermill.execute_notebook(
-        CHAPTERS[number],
-        None,
-        parameters=SMALL.get(number, {}) | {"results": str(results)} | parameters,
-        cwd=ROOT,
-        progress_bar=False,
-        config=kernel_settings(str(folder)),
-        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-    )
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("world", ["true", "false", "begun"])
 @pytest.mark.parametrize("number", [9, 10, 11, 12])
-def test_pages_follow_the_results(number, world, results, tmp_path, monkeypatch):
+def test_pages_follow_the_results(number, world, results, ready):
     """On stand-in images: pages build, with the verdicts of the data."""
-    monkeypatch.setenv("PATCHINIT_DATA", str(tmp_path / "empty"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    executed = run_chapter(number, results[world], tmp_path)
+    executed = execute(ready, CHAPTERS[number], results=str(results[world]))
     kept_values = {name: str(value).strip("'\"") for name, value in kept_in(executed).items()}
     verdict = {name[:-8]: value for name, value in kept_values.items() if name.endswith("_verdict")}
     decided = {"true": {"supported"}, "false": {"contradicted", "not supported"}, "begun": set()}

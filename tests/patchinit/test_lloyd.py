@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
 from patchinit.filters import kmeans, lloyd
@@ -39,13 +40,13 @@ def plain(rows, centres, max_iter=1000):
     while n_iter < max_iter:
         n_iter += 1
         former = labels
-        labels = np.square(rows[:, None] - centres).sum(2).argmin(1)
+        labels = cdist(rows, centres, "sqeuclidean").argmin(1)
         means = np.stack([rows[labels == k].mean(0) for k in range(len(centres))])
         way, centres = np.square(means - centres).sum(), means
         if former is not None and (labels == former).all():
             break
         if way <= lloyd.TOLERANCE * rows.var(0).mean():
-            labels = np.square(rows[:, None] - centres).sum(2).argmin(1)
+            labels = cdist(rows, centres, "sqeuclidean").argmin(1)
             break
     return centres, labels, n_iter
 

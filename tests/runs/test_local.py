@@ -34,7 +34,13 @@ def test_side_by_side_makes_each_run_once(tiny, capsys):
         )
 
 
-def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
+@pytest.fixture
+def quick(monkeypatch, ready):
+    """Workers are forked from a process that has imported what they need."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: ready)
+
+
+def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path, quick):
     runs = plan(TINY, range(1))
     (tmp_path / "tiny").mkdir()
     (tmp_path / runs[2].place).write_text("in the way")
@@ -42,7 +48,7 @@ def test_an_error_in_a_worker_is_told_and_spares_the_rest(tmp_path):
         run_side_by_side(runs, tmp_path, 2)
 
 
-def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path):
+def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path, quick):
     """TF32 has no meaning on a CPU; the trainer says so, and no plan should have asked for it."""
     study = dataclasses.replace(TINY, common=TINY.common | {"precision": "tf32"})
     with pytest.raises(ValueError, match="precision='tf32' needs") as caught:
@@ -50,10 +56,10 @@ def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(tmp_path):
     assert "trainer.py" in str(caught.value.__cause__)
 
 
-def test_a_killed_worker_costs_no_run(tmp_path, monkeypatch, capsys):
+def test_a_killed_worker_costs_no_run(tmp_path, quick, monkeypatch, capsys):
     """The others take its run up; without others the command says what it was."""
     monkeypatch.setattr(running, "WAIT", 0.02)
-    runs = plan(dataclasses.replace(TINY, common=TINY.common | {"epochs": 60}), range(1))
+    runs = plan(dataclasses.replace(TINY, common=TINY.common | {"epochs": 20}), range(1))
 
     class KillOnce(Progress):
         killed = False

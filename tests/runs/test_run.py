@@ -1,5 +1,6 @@
 """Runs: exact to resume, whole or not at all, each made once."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -73,36 +74,30 @@ def test_resumed_equals_uninterrupted(tmp_path, augmentation, optimizer):
     assert not (tmp_path / "stopped/checkpoint").exists()
 
 
-_SCRIPT = """
-import sys, torch
-torch.set_num_threads(1)
-from companion.runs.run import execute
-from companion.runs.settings import Settings
-execute(Settings.from_json(sys.argv[1]), sys.argv[2], \
-on_epoch=lambda epoch: print(epoch.epoch, flush=True))
-"""
+def make(settings, folder, told):
+    """A run in a process of its own."""
+    torch.set_num_threads(1)
+    execute(settings, folder, on_epoch=lambda epoch: told.send(epoch.epoch))
 
 
-def test_killed_and_started_again(tmp_path):
+def test_killed_and_started_again(tmp_path, ready):
     """SIGKILL at some moment after the first epochs: at most the epoch under way is made again."""
     settings = dataclasses.replace(SMALL, epochs=8)
     made = []
-    for lines in (2, 3, None):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, settings.to_json(), str(tmp_path / "killed")],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        with process:
-            for line in process.stdout:
-                made.append(int(line))
-                if lines is not None:
-                    lines -= 1
-                    if lines == 0:
-                        os.kill(process.pid, signal.SIGKILL)
-                        made += [
-                            int(rest) for rest in process.stdout
-                        ]  # epochs that it still announced
-        assert process.returncode == (0 if lines is None else -signal.SIGKILL)
+    for n_epochs in (2, 3, None):
+        ours, theirs = ready.Pipe(duplex=False)
+        process = ready.Process(target=make, args=(settings, tmp_path / "killed", theirs))
+        process.start()
+        theirs.close()  # so that what is read ends with the process
+        n = 0
+        with contextlib.suppress(EOFError):
+            while True:
+                made.append(ours.recv())  # also epochs that it still announced
+                n += 1
+                if n == n_epochs:
+                    process.kill()
+        process.join()
+        assert process.exitcode == (0 if n_epochs is None else -signal.SIGKILL)
     assert sorted(set(made)) == list(range(1, 9))
     assert len(made) <= 8 + 2  # an epoch a kill
     assert same(read_result(tmp_path / "killed/result.npz"), execute(settings, tmp_path / "whole"))

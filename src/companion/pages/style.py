@@ -73,11 +73,13 @@ def _svg_and_png(figure: Figure) -> dict[str, str]:
     figure.draw_without_rendering()
     crop = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
     layout = figure.get_layout_engine()
-    with mpl.rc_context({"figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)  # with one, it would be drawn twice more
     svg, png = BytesIO(), BytesIO()
-    figure.savefig(svg, format="svg", bbox_inches=crop, metadata={"Date": None})
-    figure.savefig(png, format="png", bbox_inches=crop)
-    figure.set_layout_engine(layout)
+    # With a layout engine it would be laid out twice more. matplotlib asks for the default's at the
+    # end of each saving, so there must be none.
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        figure.savefig(svg, format="svg", bbox_inches=crop, metadata={"Date": None})
+        figure.savefig(png, format="png", bbox_inches=crop)
+        figure.set_layout_engine(layout)
     as_text = b64encode(png.getvalue()).decode()
     return {"image/svg+xml": svg.getvalue().decode(), "image/png": as_text}
