@@ -9,7 +9,7 @@ PY := .venv/bin/python
 
 # What affinity and quota leave of the processors.
 CORES := $(or $(shell $(PYTHON) -I src/companion/processors.py 2>/dev/null),2)
-# Chapters executed side by side. Each takes up to 1.5 GB, so 4 is the most that is asked for.
+# Chapters executed side by side. Each takes up to 1.1 GB, so 4 is the most that is asked for.
 JOBS ?= $(shell if [ $(CORES) -gt 4 ]; then echo 4; else echo $(CORES); fi)
 TEST_JOBS ?= 2
 

@@ -33,6 +33,7 @@ AIMS = {"word": 0.3, "fresh": 0.6, "memory": 0.8, "first": 0.7, "tests": 0.6}
 UNITS = {"word": "s", "fresh": "s", "memory": "GB", "first": "MB", "tests": "s"}
 # Test files that hold parts of one that git pairs with another.
 SPLIT_OFF = [f"tests/runs/test_{n}.py" for n in ("collect", "device", "local", "pairing", "plan")]
+SPLIT_OFF += ["tests/build/test_due_chapters.py"]  # was test_make.py
 CALM = 5  # per cent of the processors that something else may take
 PAGE = Path("book/reproduce.md")  # in which a word changes
 

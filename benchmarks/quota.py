@@ -2,7 +2,7 @@
 
 Executes each chapter in a control group with a quota of processor time (version 1 or 2; this needs
 root), and prints seconds, peak memory, and the seconds for which the group had to wait for its
-share. Ends with status 1 if a chapter takes more than 90 s or 1.4 GB.
+share. Ends with status 1 if a chapter takes more than 90 s or 1.1 GB.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 GROUPS = Path("/sys/fs/cgroup")
 PERIOD = 100_000  # microseconds
-SECONDS, GB = 90, 1.4
+SECONDS, GB = 90, 1.1
 
 
 @contextlib.contextmanager

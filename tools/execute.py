@@ -94,7 +94,7 @@ def run(source: Path, target: Path, made_from: str = "") -> None:
     except DeadKernelError:
         sys.exit(
             f"{source.stem}: failed, its kernel was killed. The system does so where memory runs "
-            "out: a chapter takes up to 1.5 GB. Fewer side by side take less: make book JOBS=1"
+            "out: a chapter takes up to 1.1 GB. Fewer side by side take less: make book JOBS=1"
         )
     except KeyboardInterrupt:
         sys.exit(f"{source.stem}: interrupted")

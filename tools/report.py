@@ -6,7 +6,7 @@ from companion.pages.costs import costs
 from tools.gates import EXECUTED, SITE, documents
 from tools.page_gates import facts
 
-LIMITS = {"seconds": 90, "GB": 1.4, "page MB": 1}
+LIMITS = {"seconds": 90, "GB": 1.1, "page MB": 1}
 
 
 def page_weight(page: Path) -> int:
