@@ -54,7 +54,7 @@ class ChapterCosts(SphinxDirective):
             return self.parse_text_to_nodes(without)
         for record in executed.glob("*.json"):
             self.env.note_dependency(str(record))
-        text = "What the chapters took when this page was built, on one core each, imports aside:\n\n"
+        text = "What the chapters took in this build, on one core each, imports aside:\n\n"
         head = ["| chapter | seconds | peak memory (GB) |", "|---|---|---|"]
         return self.parse_text_to_nodes(text + "\n".join([*head, *rows]))
 
