@@ -76,7 +76,9 @@ class Kernel(FORK.Process):  # type: ignore[name-defined]
         IPKernelApp.launch_instance(arguments)
 
     def begin(self, command: list[str], folder: str, variables: dict[str, str]) -> None:
-        self._to_child.send((command[command.index("-f") :], folder, variables))
+        # It ends without its parent, whose number ipykernel looks up when it is imported.
+        arguments = [*command[command.index("-f") :], f"--IPKernelApp.parent_handle={os.getpid()}"]
+        self._to_child.send((arguments, folder, variables))
 
     def dismiss(self) -> None:
         """Let it end, if no kernel was asked for."""

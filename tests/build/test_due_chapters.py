@@ -3,9 +3,14 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from tests.tiny_book import SOURCE, step, write_book, write_chapter
@@ -244,6 +249,38 @@ def test_after_a_failure_no_chapter_is_begun(tmp_path):
     done = build(tmp_path, 1)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "notebooks/begun").exists()
+
+
+def test_a_killed_kernel_is_named(tmp_path):
+    """As the system does when memory runs out."""
+    write_chapters(tmp_path, a="import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    done = build(tmp_path, 1)
+    assert done.returncode == 1 and "a: failed, its kernel was killed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_build_leaves_no_process(tmp_path, how):
+    """The kernel is no part of the group that Ctrl-C interrupts."""
+    waits = "import os, time\nprint(os.getpid(), file=open('pid', 'w'))\ntime.sleep(60)"
+    write_chapters(tmp_path, a=waits)
+    command = [sys.executable, "-m", "tools.chapters"]
+    building = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    note = tmp_path / "notebooks/pid"
+    while not (note.exists() and note.read_text().strip()):
+        assert building.poll() is None
+        time.sleep(0.05)
+    os.killpg(building.pid, how)
+    _, errors = building.communicate(timeout=30)
+    assert building.returncode and "Traceback" not in errors
+    end = time.monotonic() + 20
+    while psutil.pid_exists(int(note.read_text())):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not (tmp_path / "_build/executed").exists()
 
 
 def test_a_forked_kernel_draws_and_counts_as_one_of_its_own(tmp_path):
