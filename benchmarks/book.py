@@ -5,13 +5,13 @@
 Both versions are checked out in a temporary folder, given an environment each, and built in turns.
 Seconds are what the machine's processors were busy while a step ran, so it must be calm; those of
 `fresh`, `make book` with the environment made, are by the clock. `word` is `make book` after a
-changed word in one page, the median of three; `memory` the peak of the heaviest chapter; `first`
-what a browser loads for the first page before anything is touched; `tests` the test files that the
-commit has, wherever they lie now. It takes half an hour.
+changed word in one page, the median of three; `memory` the most that one process had of its own,
+which is the heaviest chapter's; `first` what a browser loads for the first page before anything is
+touched; `tests` the test files that the commit has, wherever they lie now. It takes half an hour.
 """
 
 import argparse
-import json
+import contextlib
 import os
 import subprocess
 import sys
@@ -39,13 +39,15 @@ PAGE = Path("book/reproduce.md")  # in which a word changes
 
 
 class Took(NamedTuple):
-    """Seconds by the clock, and processor seconds of the whole machine.
+    """What a step took.
 
-    A browser's are not its parent's, as those of other processes are.
+    Seconds by the clock; processor seconds of the whole machine, since a browser's are not its
+    parent's; and the most bytes that any of its processes had of its own at a time.
     """
 
     clock: float
     busy: float
+    memory: int
 
 
 def busy() -> float:
@@ -53,13 +55,27 @@ def busy() -> float:
     return times.user + times.nice + times.system
 
 
-def run(tree: Path, *command: str) -> Took:
+def own_memory(process: psutil.Process) -> int:
+    """Without the files of libraries, of which the system maps more or less as it likes."""
+    with contextlib.suppress(psutil.Error):
+        info = process.memory_info()
+        return info.rss - getattr(info, "shared", 0)
+    return 0
+
+
+def run(tree: Path, *command: str, may_fail: bool = False) -> Took:
     """Run a command in a tree."""
-    began, before = time.monotonic(), busy()
-    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-    took = Took(time.monotonic() - began, busy() - before)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed in {tree}:\n{done.stdout}{done.stderr}"[-4000:])
+    began, before, most = time.monotonic(), busy(), 0
+    with tempfile.TemporaryFile("w+") as printed:
+        done = psutil.Popen(command, cwd=tree, stdout=printed, stderr=subprocess.STDOUT)
+        while done.poll() is None:
+            most = max([most, *map(own_memory, done.children(recursive=True))])
+            time.sleep(0.2)
+        took = Took(time.monotonic() - began, busy() - before, most)
+        if done.returncode:
+            printed.seek(0)
+            text = f"{' '.join(command)[:99]} failed in {tree}:\n{printed.read()[-4000:]}"
+            print(text, flush=True) if may_fail else sys.exit(text)
     return took
 
 
@@ -73,11 +89,6 @@ def word(tree: Path, number: int) -> float:
     text = (tree / PAGE).read_text(encoding="utf-8")
     (tree / PAGE).write_text(f"{text.rstrip()} word{number}\n", encoding="utf-8")
     return run(tree, "make", "book").busy
-
-
-def heaviest(tree: Path) -> float:
-    records = (tree / "_build/executed/notebooks").glob("*.json")
-    return max(json.loads(path.read_text())["peak_memory"] for path in records) / 1e9
 
 
 def first_page(tree: Path) -> float:
@@ -121,7 +132,14 @@ def main() -> None:
         sys.exit("Other processes are at work, whose seconds would be counted: stop them first")
     data = Path(os.environ.get("PATCHINIT_DATA", ROOT / "data")).resolve()
     os.environ["PATCHINIT_DATA"] = str(data)
-    found: dict[str, list[float]] = {part: [] for part in given.parts}
+    wanted = set(given.parts)
+    print(f"{'':<8}{given.against:>12}{'now':>12}{'ratio':>8}{'aim':>6}")
+
+    def show(part: str, before: float, now: float) -> None:
+        if part in wanted:
+            cells = "".join(f"{value:>9.2f} {UNITS[part]:<2}" for value in (before, now))
+            print(f"{part:<8}{cells}{now / before:>8.2f}{AIMS[part]:>6}", flush=True)
+
     with tempfile.TemporaryDirectory() as folder:
         trees = [Path(folder, name) for name in ("before", "now")]
         for tree, commit in zip(trees, (given.against, "HEAD"), strict=True):
@@ -129,26 +147,22 @@ def main() -> None:
             run(ROOT, "git", "clone", "--quiet", "--no-checkout", str(ROOT), str(tree))
             run(tree, "git", "checkout", "--quiet", git("rev-parse", commit).strip())
             run(tree, "make", "venv")
-        if set(given.parts) - {"tests"}:
-            fresh = [run(tree, "make", "book").clock for tree in trees]
+        if wanted - {"tests"}:
+            fresh = [run(tree, "make", "book") for tree in trees]
+            show("fresh", *(took.clock for took in fresh))
+            show("memory", *(took.memory / 1e9 for took in fresh))
+            show("first", *map(first_page, trees))
+        if "word" in wanted:
             words = [[word(tree, n) for tree in trees] for n in range(3)]
-            found |= {"fresh": fresh} if "fresh" in found else {}
-            if "word" in found:
-                found["word"] = [median(of_tree) for of_tree in zip(*words, strict=True)]
-        if "memory" in found:
-            found["memory"] = [heaviest(tree) for tree in trees]
-        if "first" in found:
-            found["first"] = [first_page(tree) for tree in trees]
-        if "tests" in found:
+            show("word", *(median(of_tree) for of_tree in zip(*words, strict=True)))
+        if "tests" in wanted:
             files = test_files(given.against)
             pytest = (".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
-            found["tests"] = [
-                run(tree, *pytest, *names).busy for tree, names in zip(trees, files, strict=True)
+            tests = [
+                run(tree, *pytest, *names, may_fail=True)
+                for tree, names in zip(trees, files, strict=True)
             ]
-    print(f"{'':<8}{given.against:>12}{'now':>12}{'ratio':>8}{'aim':>6}")
-    for part, (before, now) in found.items():
-        cells = "".join(f"{value:>9.2f} {UNITS[part]:<2}" for value in (before, now))
-        print(f"{part:<8}{cells}{now / before:>8.2f}{AIMS[part]:>6}")
+            show("tests", *(took.busy for took in tests))
 
 
 if __name__ == "__main__":
