@@ -48,6 +48,7 @@ class Took(NamedTuple):
     clock: float
     busy: float
     memory: int
+    whose: str  # the command of that process
 
 
 def busy() -> float:
@@ -55,23 +56,23 @@ def busy() -> float:
     return times.user + times.nice + times.system
 
 
-def own_memory(process: psutil.Process) -> int:
+def own_memory(process: psutil.Process) -> tuple[int, str]:
     """Without the files of libraries, of which the system maps more or less as it likes."""
     with contextlib.suppress(psutil.Error):
         info = process.memory_info()
-        return info.rss - getattr(info, "shared", 0)
-    return 0
+        return info.rss - getattr(info, "shared", 0), " ".join(process.cmdline())[:99]
+    return 0, ""
 
 
 def run(tree: Path, *command: str, may_fail: bool = False) -> Took:
     """Run a command in a tree."""
-    began, before, most = time.monotonic(), busy(), 0
+    began, before, most = time.monotonic(), busy(), (0, "")
     with tempfile.TemporaryFile("w+") as printed:
         done = psutil.Popen(command, cwd=tree, stdout=printed, stderr=subprocess.STDOUT)
         while done.poll() is None:
             most = max([most, *map(own_memory, done.children(recursive=True))])
             time.sleep(0.2)
-        took = Took(time.monotonic() - began, busy() - before, most)
+        took = Took(time.monotonic() - began, busy() - before, *most)
         if done.returncode:
             printed.seek(0)
             text = f"{' '.join(command)[:99]} failed in {tree}:\n{printed.read()[-4000:]}"
@@ -151,6 +152,8 @@ def main() -> None:
             fresh = [run(tree, "make", "book") for tree in trees]
             show("fresh", *(took.clock for took in fresh))
             show("memory", *(took.memory / 1e9 for took in fresh))
+            if "memory" in wanted:
+                print("\n".join(f"{'':<8}{took.whose}" for took in fresh))
             show("first", *map(first_page, trees))
         if "word" in wanted:
             words = [[word(tree, n) for tree in trees] for n in range(3)]

@@ -31,8 +31,9 @@ def import_all(codes: Iterable[str]) -> None:
 
     Not our own modules, which may change while chapters run, nor what asks for a running IPython.
     """
-    # As a kernel finds it. Matplotlib asks once, when it is imported.
+    # As a kernel and a chapter's start set it: both are asked for once, at import.
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     nodes = [node for code in codes for node in ast.parse(code).body]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {
