@@ -2,10 +2,10 @@
 
 import base64
 import io
+from statistics import fmean
 
 import nbformat
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 HEAVY = 180_000  # bytes: an SVG above has so many marks that pixels are lighter
 # Grey levels of 255, the mean over a picture: a chart stays below, a photograph does not.
@@ -16,8 +16,9 @@ def lighter(content: bytes) -> bytes:
     """A PNG in at most 256 colours, if no eye can tell; else as it was, or packed more tightly."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    one, other = (np.asarray(of.convert("RGB"), dtype=int) for of in (picture, few))
-    best = few if np.abs(one - other).mean() < UNSEEN else picture
+    # Bytes, not numpy's integers: eight times those are half a gigabyte for the largest.
+    apart = ImageStat.Stat(ImageChops.difference(picture, few.convert("RGB"))).mean
+    best = few if fmean(apart) < UNSEEN else picture
     packed = io.BytesIO()
     # A page shows it as wide as its inches ask for.
     best.save(packed, "PNG", optimize=True, dpi=picture.info.get("dpi"))
