@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tools.browser import HEIGHT, WIDTHS, Browser  # noqa: E402
+from tools.execute import own_memory  # noqa: E402
 
 AIMS = {"word": 0.3, "fresh": 0.6, "memory": 0.8, "first": 0.7, "tests": 0.6}
 UNITS = {"word": "s", "fresh": "s", "memory": "GB", "first": "MB", "tests": "s"}
@@ -56,11 +57,9 @@ def busy() -> float:
     return times.user + times.nice + times.system
 
 
-def own_memory(process: psutil.Process) -> tuple[int, str]:
-    """Without the files of libraries, of which the system maps more or less as it likes."""
+def named_memory(process: psutil.Process) -> tuple[int, str]:
     with contextlib.suppress(psutil.Error):
-        info = process.memory_info()
-        return info.rss - getattr(info, "shared", 0), " ".join(process.cmdline())[:99]
+        return own_memory(process), " ".join(process.cmdline())[:99]
     return 0, ""
 
 
@@ -70,7 +69,7 @@ def run(tree: Path, *command: str, may_fail: bool = False) -> Took:
     with tempfile.TemporaryFile("w+") as printed:
         done = psutil.Popen(command, cwd=tree, stdout=printed, stderr=subprocess.STDOUT)
         while done.poll() is None:
-            most = max([most, *map(own_memory, done.children(recursive=True))])
+            most = max([most, *map(named_memory, done.children(recursive=True))])
             time.sleep(0.2)
         took = Took(time.monotonic() - began, busy() - before, *most)
         if done.returncode:

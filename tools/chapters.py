@@ -35,8 +35,8 @@ BUILDER = [
 def data_files() -> list[str]:
     """Names of the published data's files, as far as they are there."""
     folder = Path(os.environ.get("PATCHINIT_DATA") or "data").expanduser()
-    found = {*folder.rglob("*_batch*"), *folder.rglob("*-ubyte")}
-    return sorted(path.name for path in found)
+    names = {name for *_, files in os.walk(folder, followlinks=True) for name in files}
+    return sorted(name for name in names if "_batch" in name or name.endswith("-ubyte"))
 
 
 digest = cache(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
@@ -102,7 +102,8 @@ def main() -> None:
     given = parser.parse_args()
     # Fetched the first time, before chapters that run side by side would; later by `make data`.
     if not FETCHED.exists():
-        subprocess.run([sys.executable, "-m", "tools.data"], check=True)
+        if status := subprocess.run([sys.executable, "-m", "tools.data"], check=False).returncode:
+            sys.exit(status)
         write_whole(FETCHED, "")
     # Offline: a dead network is waited for once, not once a chapter.
     os.environ["PATCHINIT_OFFLINE"] = "1"

@@ -32,12 +32,20 @@ def kernel_settings(folder: str) -> Config:
     return Config({"KernelManager": manager})
 
 
-class Peak(threading.Thread):
-    """Looks at the child processes until it is told to stop: a kernel, and what it starts.
+def own_memory(process: psutil.Process) -> int:
+    """Bytes that a process has of its own, 0 once it has ended.
 
-    What the system counts for an ended process has files of libraries in it, of which it maps more
-    or less as it likes: half a gigabyte here or there.
+    What the system counts for it has files of libraries in it, of which it maps more or less as it
+    likes: half a gigabyte here or there.
     """
+    with contextlib.suppress(psutil.Error):
+        info = process.memory_info()
+        return info.rss - getattr(info, "shared", 0)
+    return 0
+
+
+class Peak(threading.Thread):
+    """Looks at the child processes until it is told to stop: a kernel, and what it starts."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -46,11 +54,8 @@ class Peak(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(PAUSE):
-            with contextlib.suppress(psutil.Error):
-                children = psutil.Process().children(recursive=True)
-                taken = [one.memory_info() for one in children]
-                own = sum(one.rss - getattr(one, "shared", 0) for one in taken)
-                self.memory = max(self.memory, own)
+            own = sum(map(own_memory, psutil.Process().children(recursive=True)))
+            self.memory = max(self.memory, own)
 
     def stop(self) -> int:
         """Bytes of their own at the most, as far as was seen."""

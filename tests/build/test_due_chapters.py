@@ -165,6 +165,14 @@ def test_a_chapter_is_due_for_what_it_is_made_from(book, changed, is_due):
     assert executed() == []
 
 
+def test_data_behind_a_link_are_seen(book, tmp_path_factory):
+    executed()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "data_batch_1").touch()
+    (book / "data/cifar-10-batches-py").symlink_to(elsewhere)
+    assert executed() == ["01-a.ipynb"]
+
+
 def test_a_chapter_is_not_due_for_a_newer_date(book):
     executed()
     for path in book.rglob("*.*"):

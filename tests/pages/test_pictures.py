@@ -19,7 +19,13 @@ from companion.pages.pictures import (
     spectrum,
     typical_image,
 )
-from companion.pages.style import METHOD_COLORS, METHOD_LABELS, METHOD_MARKERS, use_style
+from companion.pages.style import (
+    METHOD_COLORS,
+    METHOD_LABELS,
+    METHOD_MARKERS,
+    _svg_and_png,
+    use_style,
+)
 from patchinit import METHODS
 
 
@@ -235,3 +241,14 @@ def test_the_typical_image_has_the_median_edge(channels):
     images = torch.zeros(5, channels, 6, 7, dtype=torch.uint8)
     images[..., 4:] = heights[:, None, None, None].to(torch.uint8)
     assert typical_image(images) == 3
+
+
+def test_a_figure_placed_by_hand_stays_as_it_is_however_often_it_is_shown():
+    """matplotlib would lay it out anew, with a warning, once it has been saved."""
+    use_style()
+    figure = plt.figure()
+    figure.set_layout_engine("none")
+    place = figure.add_axes((0.5, 0.25, 0.25, 0.5)).get_position().bounds
+    first, second = _svg_and_png(figure), _svg_and_png(figure)
+    assert first == second and figure.axes[0].get_position().bounds == place
+    plt.close(figure)
