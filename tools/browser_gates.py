@@ -12,6 +12,7 @@ import queue
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
+from itertools import product
 from pathlib import Path
 
 from companion.processors import available_processors
@@ -32,8 +33,8 @@ STRUCTURE = {
 
 # What lies under a word is asked of the browser, which takes minutes for a long page's thousands.
 # Text of the same colour, size and weight on the same grounds is therefore looked at three times,
-SAMPLE = """(() => {
-  const grounds = new Map(), seen = new Map();
+SAMPLE = """(view => {
+  const grounds = new Map(), seen = window.seenColours ??= new Map();
   const ground = e => {
     if (!e) return "";
     if (!grounds.has(e)) {
@@ -47,12 +48,15 @@ SAMPLE = """(() => {
   for (const e of document.body.querySelectorAll("*")) {
     const text = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
     if (!text && !e.matches("input, select, textarea") || !e.checkVisibility()) continue;
-    const s = getComputedStyle(e), link = e.closest("a") !== null;
-    const key = [s.color, s.fontSize, s.fontWeight, s.textShadow, link, ground(e)].join("|");
-    seen.set(key, (seen.get(key) || 0) + 1);
-    if (seen.get(key) <= 3) e.setAttribute("data-sample", "");
+    const s = getComputedStyle(e), link = e.closest("a");
+    const font = [s.fontSize, s.fontWeight, s.textShadow];
+    const key = [s.color, ...font, link !== null, ground(e)].join("|");
+    const count = (seen.get(key) || 0) + 1;
+    if (count > 3) continue;
+    seen.set(key, count);
+    for (const kept of [e, link || e]) kept.setAttribute(view, kept.dataset.sample = "");
   }
-})()"""
+})(%s)"""
 # on a page that has nothing else. Before that, words of code that are no sample lose their colour.
 PLAIN = """(() => {
   for (const e of document.querySelectorAll(":is(.highlight, dt.sig) :is(span, em, code)"))
@@ -66,9 +70,12 @@ THIN = """(() => {
   prune(document.body);
 })()"""
 
-AXE = """axe.run(document, {...%s, resultTypes: ["violations"], preload: false}).then(found =>
-  found.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html)]))
-"""
+AXE = """(() => {
+  const parts = document.querySelectorAll(%s);
+  const how = {...%s, resultTypes: ["violations"], preload: false, selectors: false};
+  return parts.length === 0 ? [] : axe.run(parts, how).then(found =>
+    found.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html)]));
+})()"""
 
 # What reaches beyond the screen though no box around it scrolls or cuts it: the innermost first.
 SIDEWAYS = """(() => {
@@ -94,38 +101,40 @@ def script() -> str:
     return Path(str(package.locate_file("axe_playwright_python/axe.min.js"))).read_text("utf-8")
 
 
-def violations(page: Page, rules: dict) -> list[str]:
-    """One line for each rule that the page breaks, with the first three places."""
+def violations(page: Page, rules: dict, among: str = ":root") -> list[str]:
+    """One line for each rule that the page breaks `among` some elements, with three places."""
     found = []
-    for rule, help_text, nodes in page.run(AXE % json.dumps(rules)):
+    for rule, help_text, nodes in page.run(AXE % (json.dumps(among), json.dumps(rules))):
         places = "; ".join(html[:100].replace("\n", " ") for html in nodes[:3])
         found.append(f"{rule} ({help_text.lower()}), {len(nodes)} times: {places}")
     return found
 
 
 def look(page: Page, address: str, axe: str) -> list[str]:
-    """What is wrong with the page at `address`, in both widths and schemes."""
+    """What is wrong with the page at `address`, in both widths and schemes.
+
+    It is loaded once, on the wide screen: what a script sets to the width that it finds then does
+    not fit the phone's.
+    """
+    page.show(max(WIDTHS), HEIGHT, "light")
+    page.open(address)
     found = []
+    if "/notebooks/" in address and (code := measure_page(page)["code"]) > MOST_CODE:
+        found.append(f"code takes {code:.0%} of the page, and {MOST_CODE:.0%} is the most")
+    page.run(axe)
     for width in WIDTHS:
-        page.show(width, HEIGHT, "light")
-        page.open(address)
-        if "/notebooks/" in address and width == max(WIDTHS):
-            code = measure_page(page)["code"]
-            if code > MOST_CODE:
-                found.append(f"code takes {code:.0%} of the page, and {MOST_CODE:.0%} is the most")
-        page.run(axe)
+        for scheme in ("dark", "light"):
+            page.show(width, HEIGHT, scheme)
+            page.run(SAMPLE % json.dumps(f"data-{width}-{scheme}"))
         if beyond := page.run(SIDEWAYS):
             found.append(f"{width} px wide: scrolls sideways for {', '.join(beyond)}")
-        page.run(SAMPLE)
-        page.show(width, HEIGHT, "dark")
-        page.run(SAMPLE)
-        page.show(width, HEIGHT, "light")
         page.run(PLAIN)
         found += [f"{width} px wide: {one}" for one in violations(page, STRUCTURE)]
-        page.run(THIN)
-        for scheme in ("light", "dark"):
-            page.show(width, HEIGHT, scheme)
-            found += [f"{width} px wide, {scheme}: {one}" for one in violations(page, COLOURS)]
+    page.run(THIN)
+    for width, scheme in product(WIDTHS, ("light", "dark")):
+        page.show(width, HEIGHT, scheme)
+        of_view = violations(page, COLOURS, f"[data-{width}-{scheme}]")
+        found += [f"{width} px wide, {scheme}: {one}" for one in of_view]
     return found
 
 
