@@ -82,7 +82,7 @@ def execute(chapters: dict[Path, str], jobs: int) -> bool:
         codes = list(map(code_of, chapters))
         modules = set().union(*map(needed, codes))
         codes += [path.read_text("utf-8") for path in modules if path.suffix == ".py"]
-        kernels.import_all(codes)
+        kernels.import_all(codes, jobs)
     context = kernels.FORK if FORKS else get_context("spawn")
     running: list[BaseProcess] = []
     waiting, well = list(chapters.items()), True

@@ -8,12 +8,15 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import unquote, urlsplit
 
 import bs4
 from bs4 import BeautifulSoup, Tag
+
+from companion.processors import available_processors
 
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
 # In a script: a complete address of something that a page can load.
@@ -57,11 +60,12 @@ def facts(page: Path) -> Facts:
     """Those of a page, which is parsed if they are not known."""
     name = mark(page)
     if name not in KNOWN:
-        KNOWN[name] = look(BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser"))
+        KNOWN[name] = look(page)
     return KNOWN[name]
 
 
-def look(page: BeautifulSoup) -> Facts:
+def look(path: Path) -> Facts:
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     article = page.find("article") or page.find("main") or page  # what the author wrote
     assert isinstance(article, Tag)
     refresh = page.find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
@@ -191,4 +195,7 @@ SITE = (loads_from_elsewhere, dead_links, undescribed_pictures, missing_pictures
 
 def problems(site: Path) -> list[str]:
     """What is wrong with the site."""
+    new = {mark(page): page for page in pages(site) if mark(page) not in KNOWN}
+    with ProcessPoolExecutor(available_processors()) as pool:
+        KNOWN.update(zip(new, pool.map(look, new.values()), strict=True))
     return [problem for gate in SITE for problem in gate(site)]

@@ -7,7 +7,6 @@ from statistics import fmean
 import nbformat
 from PIL import Image, ImageChops, ImageStat
 
-HEAVY = 180_000  # bytes: an SVG above has so many marks that pixels are lighter
 # Grey levels of 255, the mean over a picture: a chart stays below, a photograph does not.
 UNSEEN = 0.5
 
@@ -26,16 +25,11 @@ def lighter(content: bytes) -> bytes:
 
 
 def lighten(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with all pictures of its outputs made lighter, and without heavy SVGs.
-
-    A page shows the SVG where there is one; the PNG beside it makes thumbnails and the card.
-    """
+    """The notebook with the pictures that its page shows made lighter: PNGs without an SVG."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "image/png" in data:
+            if "image/png" in data and "image/svg+xml" not in data:
                 content = base64.b64decode(data["image/png"])
                 data["image/png"] = base64.b64encode(lighter(content)).decode("ascii")
-            if len(data.get("image/svg+xml", "")) > HEAVY and "image/png" in data:
-                del data["image/svg+xml"]
     return notebook

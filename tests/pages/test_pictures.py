@@ -1,5 +1,7 @@
 """Figures: drawn on the Axes given, with the colours, labels and scales that they promise."""
 
+import base64
+import io
 import itertools
 
 import matplotlib as mpl
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from companion.pages.pictures import (
     activation_strip,
@@ -252,3 +255,17 @@ def test_a_figure_placed_by_hand_stays_as_it_is_however_often_it_is_shown():
     first, second = _svg_and_png(figure), _svg_and_png(figure)
     assert first == second and figure.axes[0].get_position().bounds == place
     plt.close(figure)
+
+
+@pytest.mark.parametrize("dpi", [216, 432])
+def test_a_figure_of_very_many_marks_comes_as_pixels_alone(dpi):
+    use_style()
+    figure, ax = plt.subplots(figsize=(2, 2), dpi=dpi)
+    light = _svg_and_png(figure)
+    ax.plot(*np.random.default_rng(0).normal(size=(2, 3000)), "o")
+    heavy = _svg_and_png(figure)
+    plt.close(figure)
+    assert set(light) == {"image/svg+xml", "image/png"} and set(heavy) == {"image/png"}
+    found = [Image.open(io.BytesIO(base64.b64decode(of["image/png"]))) for of in (light, heavy)]
+    assert [round(one.info["dpi"][0]) for one in found] == [dpi // 2, dpi]
+    assert found[1].width == pytest.approx(2 * found[0].width, rel=0.02)

@@ -39,12 +39,16 @@ METHOD_LINES = {name: _DASHES[i % len(_DASHES)] for i, name in enumerate(METHOD_
 METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 
 
+#: characters: an SVG above has so many marks that pixels are lighter
+HEAVY = 180_000
+
+
 def use_style() -> None:
     """How a chapter begins: the book's look, and no more threads than may run at once.
 
     For all figures that follow; `companion.processors.limit_threads` limits torch's threads. In a
-    notebook each figure comes as SVG, and as PNG for what shows none; both have the same bytes each
-    time.
+    notebook each figure comes as SVG, and as PNG of half its `dpi` for what shows none; one whose
+    SVG is heavy comes as PNG alone, of its whole `dpi`. They have the same bytes each time.
     """
     limit_threads()
     if (shell := get_ipython()) and shell.display_formatter:
@@ -52,7 +56,7 @@ def use_style() -> None:
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {
-            "figure.dpi": 216,  # of PNG, and of what is drawn as pixels in SVG
+            "figure.dpi": 216,  # of what is drawn as pixels
             "figure.figsize": (7.2, 3.4),
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
@@ -79,7 +83,8 @@ def _svg_and_png(figure: Figure) -> dict[str, str]:
     with mpl.rc_context({"figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)
         figure.savefig(svg, format="svg", bbox_inches=crop, metadata={"Date": None})
-        figure.savefig(png, format="png", bbox_inches=crop)
+        light = len(svg.getvalue()) <= HEAVY
+        figure.savefig(png, format="png", bbox_inches=crop, dpi=figure.dpi / (1 + light))
         figure.set_layout_engine(layout)
-    as_text = b64encode(png.getvalue()).decode()
-    return {"image/svg+xml": svg.getvalue().decode(), "image/png": as_text}
+    shown = {"image/svg+xml": svg.getvalue().decode()} if light else {}
+    return shown | {"image/png": b64encode(png.getvalue()).decode()}
