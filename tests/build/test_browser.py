@@ -95,6 +95,9 @@ def test_every_fault_of_many_alike_words_is_found(look):
     pale = '<span class="k" style="color: #999">in</span>'
     found = look(f'<div class="highlight">{words}{pale}</pre></div>')
     assert len(found) == 2 and all("color: #999" in problem for problem in found), found
+    on_a_phone = "<style>@media (max-width: 500px) { .k { color: #999; } }</style>"
+    (one,) = look(f'<div class="highlight">{on_a_phone}{words}</pre></div>')
+    assert one.startswith("390 px wide, light: color-contrast"), one
 
 
 def test_a_page_that_passed_is_looked_at_again_once_it_has_changed(site):
