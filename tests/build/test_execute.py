@@ -57,7 +57,7 @@ def test_figures_are_sharp_and_the_same_each_time(book):
     image = Image.open(io.BytesIO(base64.b64decode(found[0]["image/png"])))
     svg = found[0]["image/svg+xml"]
     width = float(re.search(r'<svg[^>]*width="([\d.]+)pt"', svg)[1])
-    assert image.width / 108 == pytest.approx(width / 72, abs=0.02)
+    assert image.width / 108 == pytest.approx(width / 72, abs=0.01)
     (filter_,) = re.findall(r'<image[^>]*xlink:href="data:image/png;base64,([^"]*)"', svg)
     assert Image.open(io.BytesIO(base64.b64decode(filter_))).size == (3, 3), "its own pixels"
 

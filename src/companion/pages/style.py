@@ -10,6 +10,7 @@ import matplotlib as mpl
 import seaborn as sns
 from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure
+from matplotlib_inline.config import InlineBackend
 
 from patchinit.filters.methods import METHODS
 
@@ -53,6 +54,8 @@ def use_style() -> None:
     limit_threads()
     if (shell := get_ipython()) and shell.display_formatter:
         shell.display_formatter.mimebundle_formatter.for_type(Figure, _svg_and_png)
+        # Its own PNG would be drawn as well, and be the one that is taken.
+        InlineBackend.instance(parent=shell).figure_formats = set()
     sns.set_theme(context="notebook", style="ticks", palette=list(METHOD_COLORS.values()))
     mpl.rcParams.update(
         {
