@@ -195,7 +195,7 @@ SITE = (loads_from_elsewhere, dead_links, undescribed_pictures, missing_pictures
 
 def problems(site: Path) -> list[str]:
     """What is wrong with the site."""
-    new = {mark(page): page for page in pages(site) if mark(page) not in KNOWN}
+    new = {name: page for page in pages(site) if (name := mark(page)) not in KNOWN}
     with ProcessPoolExecutor(available_processors()) as pool:
         KNOWN.update(zip(new, pool.map(look, new.values()), strict=True))
     return [problem for gate in SITE for problem in gate(site)]

@@ -40,7 +40,7 @@ METHOD_LINES = {name: _DASHES[i % len(_DASHES)] for i, name in enumerate(METHOD_
 METHOD_LABELS = {name: method.label for name, method in METHODS.items()}
 
 
-#: characters: an SVG above has so many marks that pixels are lighter
+#: bytes: an SVG above has so many marks that pixels are lighter
 HEAVY = 180_000
 
 
