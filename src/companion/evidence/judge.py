@@ -336,7 +336,8 @@ def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Es
     """Claim 11: stages, effect and its difference, CIFAR-10 minus Fashion-MNIST at one length.
 
     Differences of logarithms for ratios (turned back they are ratios of ratios), of correlations
-    after Fisher's transform, of pp for claim 9. An effect without runs on both is left out.
+    after Fisher's transform (not turned back), of pp for claim 9. An effect without runs on both
+    is left out.
     """
     found = []
     for fashion, cifar, claims in (
