@@ -79,6 +79,11 @@ class Reading:
         return self.estimate.interval(self.level) if self.estimate else None
 
     @property
+    def n_used(self) -> int:
+        """Pairs that the interval rests on: between two looks fewer than are at hand."""
+        return self.estimate.n if self.estimate else self.n
+
+    @property
     def compatible(self) -> bool | None:
         """Whether the paper's value is one that three seeds might give; None if it gives none."""
         if self.paper is None or self.predicted is None:
