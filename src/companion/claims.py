@@ -573,7 +573,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         23, "k-means is stable and reproducible.",
         label="k-means is stable",
-        place="section 1", group="clusters", chapter=5, figure="fig-stability", implied=True,
+        place="section 1", group="clusters", chapter=5, figure="fig-stability",
         rule=("The same seed gives the same filters; and those of two seeds, from all patches and "
               "one start, agree with a mean matched cosine of at least 0.95, by its 95 % interval. "
               "Mixed if one half holds alone, or if other choices decide the opposite."),
@@ -615,7 +615,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
     Claim(
         26, "The filters are easier to interpret.",
         label="Filters easier to interpret",
-        place="Figures 7 and 8", group="beyond", chapter=10, figure="fig-waves",
+        place="sections 1 and 4.4", group="beyond", chapter=10, figure="fig-waves",
         rule="No verdict: there is no agreed measure.",
         plain={DESCRIBED: ("There is no agreed measure. A count of cosine waves, the"
                                      " one we give, favours components by construction.")},
@@ -643,7 +643,7 @@ CLAIMS: dict[int, Claim] = {claim.number: claim for claim in (
         29, ("k-means scales and is stable, where DBSCAN and hierarchical clustering may be "
          "sensitive."),
         label="k-means scales, others suffer",
-        place="section 1", group="clusters", chapter=6, figure="fig-rivals", implied=True,
+        place="section 1", group="clusters", chapter=6, figure="fig-rivals",
         rule=("Three parts, mixed if some hold and others do not: k-means' distances grow more "
               "slowly than with the square of the patches; a tenth of its radius moves DBSCAN's "
               "number of clusters by more than a tenth, and filters of two linkages agree less "

@@ -170,6 +170,9 @@ def test_welch_is_scipys():
     found = welch_difference(mean_estimate(a), mean_estimate(b))
     interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
     assert (found.interval().low, found.interval().high) == pytest.approx(tuple(interval))
+    as_correlations = (mean_estimate(x, math.tanh) for x in (a, b))
+    fisher = welch_difference(*as_correlations).interval()
+    assert fisher == found.interval(), "a difference on Fisher's scale is not turned back"
 
 
 def test_pairs_needed_are_those_of_the_page():

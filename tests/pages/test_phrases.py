@@ -211,6 +211,8 @@ def test_looks(tmp_path, seeds, gain, noise, look, snapshot):
     (verdict,) = of(verdicts(runs), "2")
     assert looks_line(verdict) == snapshot and verdict.n == len(seeds)
     assert effect(verdict.readings[0]).endswith(" at 97.8 %") == (look > 0)
+    used = look or len(seeds)  # what its interval rests on
+    assert measured_line([verdict]).endswith(f"n\N{NO-BREAK SPACE}= {used}") or used < 3
 
 
 # --- Which runs ----------------------------------------------------------------------------------

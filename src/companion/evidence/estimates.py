@@ -143,16 +143,16 @@ def welch_difference(one: Estimate, other: Estimate) -> Estimate:
     """One estimate minus another that shares no seed with it, by Welch's degrees of freedom.
 
     All on one scale (logarithms, say); the error is infinite from less than two pairs of either.
+    A difference of correlations stays on Fisher's scale: turned back it would be none of them.
     """
+    back = float if one.back is math.tanh else one.back
     if min(one.n, other.n) < 2:
-        return Estimate(one.value - other.value, math.inf, 0, min(one.n, other.n), one.back)
+        return Estimate(one.value - other.value, math.inf, 0, min(one.n, other.n), back)
     variances = one.error**2, other.error**2
     total = sum(variances)
     shares = variances[0] ** 2 / one.freedom + variances[1] ** 2 / other.freedom
     freedom = total**2 / shares if shares else one.freedom + other.freedom
-    return Estimate(
-        one.value - other.value, math.sqrt(total), freedom, min(one.n, other.n), one.back
-    )
+    return Estimate(one.value - other.value, math.sqrt(total), freedom, min(one.n, other.n), back)
 
 
 def pairs_needed(

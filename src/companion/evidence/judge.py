@@ -79,6 +79,11 @@ class Reading:
         return self.estimate.interval(self.level) if self.estimate else None
 
     @property
+    def n_used(self) -> int:
+        """Pairs that the interval rests on: between two looks fewer than are at hand."""
+        return self.estimate.n if self.estimate else self.n
+
+    @property
     def compatible(self) -> bool | None:
         """Whether the paper's value is one that three seeds might give; None if it gives none."""
         if self.paper is None or self.predicted is None:
@@ -336,7 +341,8 @@ def unlike_data_sets(runs: Mapping[str, Runs | None]) -> list[tuple[str, str, Es
     """Claim 11: stages, effect and its difference, CIFAR-10 minus Fashion-MNIST at one length.
 
     Differences of logarithms for ratios (turned back they are ratios of ratios), of correlations
-    after Fisher's transform, of pp for claim 9. An effect without runs on both is left out.
+    after Fisher's transform (not turned back), of pp for claim 9. An effect without runs on both
+    is left out.
     """
     found = []
     for fashion, cifar, claims in (

@@ -155,7 +155,8 @@ def measured_line(verdicts: Sequence[Verdict]) -> str:
             continue
         twins = verdict.by_response or [None] * len(verdict.readings)
         parts = [
-            f"{compared(reading)} {effect(reading)}{_twin(twin)}, n\N{NO-BREAK SPACE}= {reading.n}"
+            f"{compared(reading)} {effect(reading)}{_twin(twin)}, "
+            f"n\N{NO-BREAK SPACE}= {reading.n_used}"
             for reading, twin in zip(verdict.readings, twins, strict=True)
             if reading.interval is not None and reading.n >= LEAST_PAIRS
         ]
@@ -334,7 +335,7 @@ def _part(reading: Reading, state: str) -> dict:
         "estimate": round(interval.estimate, 4) if interval else None,
         "interval": ends and [round(end, 4) for end in ends],
         "level": reading.level,
-        "n": reading.n,
+        "n": reading.n_used,
         "n_registered": reading.n_registered,
         "reads": reading.outcome if state in (DECIDED, DECLARED) and reading.n else None,
         "paper": reading.paper and round(reading.paper, 2),
