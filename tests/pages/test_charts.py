@@ -59,14 +59,17 @@ def test_forest(ax):
     ]
     forest(rows, ax=ax, margin=0.2)
 
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["one", "two"]
-    assert ax.get_yticks().tolist() == [0, 1] and ax.get_ylim()[0] > ax.get_ylim()[1]
-    (band,) = ax.patches
-    assert band.get_x() == -0.2 and band.get_width() == pytest.approx(0.4)
-    assert [text.get_text() for text in ax.texts] == ["4: supported", ""]
+    assert [text.get_text() for text in ax.texts] == ["one", "4: supported", "two", ""]
+    assert not ax.get_yticks().size and ax.get_ylim()[0] > ax.get_ylim()[1]
+    for place, band in enumerate(ax.patches):
+        assert band.get_x() == -0.2 and band.get_width() == pytest.approx(0.4)
+        label = ax.texts[2 * place].get_position()[1]
+        assert place - 0.5 < label < band.get_y() < place < band.get_y() + band.get_height()
+    assert len(ax.patches) == 2
 
-    zero, dots, mean, paper, other, *second = ax.lines
-    assert list(zero.get_xdata()) == [0, 0]
+    zero, *_ = ax.collections
+    assert [list(at[:, 0]) for at in zero.get_segments()] == [[0, 0], [0, 0]]
+    dots, mean, paper, other, *second = ax.lines
     np.testing.assert_allclose(dots.get_xdata(), large.differences)
     assert [float(line.get_xdata()[0]) for line in (mean, paper, other)] == [
         large.estimate.value, 0.09, small.estimate.value,
@@ -77,7 +80,7 @@ def test_forest(ax):
     assert colors([dots, mean, other]) == {color_of("principal_components")}
     assert colors(second) == {color_of("random_patches")}
 
-    first, beneath = ax.collections  # two pairs have no interval that is worth drawing
+    _, first, beneath = ax.collections  # two pairs have no interval that is worth drawing
     interval = large.estimate.interval()
     (segment,) = first.get_segments()
     np.testing.assert_allclose(segment[:, 0], [interval.low, interval.high])
@@ -86,7 +89,7 @@ def test_forest(ax):
 
 def test_forest_of_one_seed_in_the_band_that_the_rules_take_for_no_difference(ax):
     forest([ForestRow("k-means", "kmeans", [difference([0.3])], [None])], ax=ax)
-    assert not ax.collections and len(ax.lines) == 3
+    assert len(ax.collections) == 1 and len(ax.lines) == 2, "no interval beside the zero"
     assert ax.patches[0].get_width() == pytest.approx(2 * ACCURACY_MARGIN)
 
 

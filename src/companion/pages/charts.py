@@ -31,12 +31,13 @@ class ForestRow:
     method: str  #: whose colour it has
     found: Sequence[Accuracy | None]  #: of each stage; the first is drawn large
     paper: Sequence[float | None]  #: the paper's value beside each, pp
-    note: str = ""  #: at the right
+    note: str = ""  #: at the right of the label
     color: str = "0.3"  #: of the note
 
 
-#: Of the stages in a forest: marker, and how far below the row's middle.
-FOREST_MARKS = (("D", -0.08), ("s", 0.16), ("^", 0.36), ("p", 0.5))
+#: Of the stages in a forest: marker, and how far below the row's middle. Labels are above.
+FOREST_MARKS = (("D", 0.0), ("s", 0.14), ("^", 0.28), ("p", 0.4))
+FOREST_LABEL, FOREST_TOP, FOREST_BOTTOM = -0.36, -0.22, 0.45
 
 
 def forest(rows: Sequence[ForestRow], *, ax: Axes, margin: float = ACCURACY_MARGIN) -> Axes:
@@ -44,10 +45,17 @@ def forest(rows: Sequence[ForestRow], *, ax: Axes, margin: float = ACCURACY_MARG
 
     Of the first stage seeds are dots, the mean is filled and the interval thick; of the others both
     are smaller, and hollow. The paper's values are circles. A difference in the shaded band,
-    `margin` to both sides, counts as none.
+    `margin` to both sides, counts as none. Labels stand above their marks, so that a narrow chart
+    has all its width for the differences.
     """
-    ax.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
-    ax.axvline(0, color="0.5", lw=1, zorder=1)
+    places = np.arange(len(rows))
+    height = FOREST_BOTTOM - FOREST_TOP
+    band: dict[str, Any] = {"left": -margin, "align": "edge", "color": "0.9", "lw": 0}
+    ax.barh(places + FOREST_TOP, 2 * margin, height, zorder=0, **band)
+    strip = places + FOREST_TOP, places + FOREST_BOTTOM
+    ax.vlines(np.zeros(len(rows)), *strip, color="0.5", lw=1, zorder=1)
+    beside: dict[str, Any] = {"va": "center", "fontsize": "small"}
+    beside["transform"] = ax.get_yaxis_transform()
     for place, row in enumerate(rows):
         color = METHOD_COLORS[row.method]
         marks = zip(row.found, row.paper, FOREST_MARKS, strict=False)
@@ -60,19 +68,16 @@ def forest(rows: Sequence[ForestRow], *, ax: Axes, margin: float = ACCURACY_MARG
                     ax.hlines(y, interval.low, interval.high, color=color, lw=width)
                 look: dict[str, Any] = {"mfc": "white", "ms": 5} if number else {"ms": 7}
                 if not number:
-                    heights = np.full(len(found.differences), y - 0.25)
+                    heights = np.full(len(found.differences), y - 0.14)
                     ax.plot(found.differences, heights, ".", color=color, alpha=0.5, ms=5)
                 ax.plot(interval.estimate, y, marker, color=color, zorder=3, **look)
             if paper is not None:
                 ax.plot(paper, y, "o", mfc="none", mec="black", ms=9, mew=1.2, zorder=4)
-        beside: dict[str, Any] = {"va": "center", "fontsize": "small", "color": row.color}
-        ax.text(1.02, place, row.note, transform=ax.get_yaxis_transform(), **beside)
-    ax.set(
-        ylim=(len(rows) - 0.4, -0.6),
-        yticks=range(len(rows)),
-        xlabel="difference of final accuracy (pp)",
-        yticklabels=[row.label for row in rows],
-    )
+        ax.text(0, place + FOREST_LABEL, row.label, **beside)
+        note: dict[str, Any] = {"ha": "right", "color": row.color}
+        ax.text(1, place + FOREST_LABEL, row.note, **note, **beside)
+    ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[], xlabel="difference of final accuracy (pp)")
+    ax.spines["left"].set_visible(False)
     return ax
 
 
