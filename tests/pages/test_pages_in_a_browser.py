@@ -110,6 +110,7 @@ def write(folder):
             new_code_cell("gnu", metadata=bare | {"mystnb": another}, outputs=[output])
             for another, output in (
                 (named("a"), picture(5)), (named("b"), drawing(5)), (named("c"), drawing(7.3)),
+                (named("d"), drawing(3.7)),
             )
         ),
         new_markdown_cell("## What this chapter found\n\n- Much.\n\n## Exercises\n\n1. None."),
@@ -256,17 +257,23 @@ def test_a_caption_neither_scrolls_nor_fades(browser, site, width):
 
 @pytest.mark.parametrize("width", [1300, 390, 240])
 def test_letters_have_one_size_and_no_figure_is_squeezed(browser, site, width):
-    """A picture takes the share of the full width that its inches are, in either format."""
+    """A picture takes the share of the full width that its inches are, in either format.
+
+    On a phone one of half the width fits the screen, and so does not scroll.
+    """
     opened(browser, (site / "notebooks/01-tiny.html").as_uri(), width)
     browser.run("Promise.all([...document.images].map(image => image.decode())).then(() => 0)")
     shown = browser.run("""[...document.querySelectorAll("figure img")].map(image => {
       const box = image.getBoundingClientRect();
       return [box.width, box.width / box.height / (image.naturalWidth / image.naturalHeight)];
     })""")
-    assert len(shown) == 4 and all(abs(shape - 1) < 0.01 for _, shape in shown)
-    full, *some = [width for width, _ in shown]
+    assert len(shown) == 5 and all(abs(shape - 1) < 0.01 for _, shape in shown)
+    full, *some, narrow = [width for width, _ in shown]
     assert full == 730 if width < 600 else 600 < full < width
     assert some == pytest.approx([0.68 * full, 0.68 * full, full], abs=1)  # 5 inches of 7.3
+    assert narrow == pytest.approx({1300: 0.51 * full, 390: 350, 240: 340}[width], abs=10)
+    box = "document.querySelector('#fig-d .picture')"
+    assert browser.run(f"{box}.scrollWidth > {box}.clientWidth + 1") == (width == 240)
     assert browser.run("document.querySelectorAll('figure .picture a').length") == 0
 
 

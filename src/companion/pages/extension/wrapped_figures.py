@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 FULL = 7.3  # inches that are as wide as the text: 7.2 with the margin that Jupyter leaves around
+NARROW = 3.8  # inches that fit a phone, where the others scroll
 POINTS = re.compile(r'<svg[^>]*?\bwidth="([\d.]+)pt"')
 
 
@@ -45,6 +46,7 @@ class WrapPictures(SphinxPostTransform):
         image["classes"] = [*image.get("classes", []), "no-scaled-link"]
         path = Path(self.env.srcdir, image.get("candidates", {}).get("*", ""))
         if path.is_file() and "width" not in image and (width := inches(path)):
+            image["classes"] += ["narrow"] * (width <= NARROW)
             image["width"] = f"{min(100, 100 * width / FULL):.0f}%"
 
 
