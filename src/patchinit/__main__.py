@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,23 @@ def _pair(text: str) -> tuple[int, int]:
 
 
 def _norm(text: str) -> float | str:
-    return text if text in ("own", "raw") else float(text)
+    with suppress(ValueError):
+        return text if text in ("own", "raw") else float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} should be a number > 0, own or raw")
+
+
+def _integer(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A reader of an option that is an integer within bounds."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            value = int(text)
+            if least <= value and (most is None or value <= most):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} should be an integer {bounds}")
+
+    return read
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,14 +62,15 @@ def parser() -> argparse.ArgumentParser:
     add = command.add_argument
     add("folder", type=Path, help="of pictures, at any depth, read as they are needed")
     add("--method", choices=METHODS, default="principal_components", help="default: %(default)s")
-    add("--filters", type=int, required=True, metavar="F", help="how many")
+    add("--filters", type=_integer(1), required=True, metavar="F", help="how many")
     add("--kernel", type=_pair, required=True, metavar="K", help="3 for 3x3, or 3x5 (down, across)")
     add("-o", "--output", type=Path, required=True, metavar="FILE", help="bank.safetensors")
     add("--picture", type=Path, metavar="FILE", help="draw the filters too, as png, pdf or svg")
     add("--norm", type=_norm, default="own", help="of each filter, a number, own (default) or raw")
-    add("--images", type=int, metavar="N", help="take N of the pictures, drawn at random")
+    add("--images", type=_integer(1), metavar="N", help="take N of the pictures, drawn at random")
     add("--size", type=_pair, metavar="HxW", help="resize the pictures; needed if sizes differ")
-    add("--seed", type=int, default=0, help="of what is drawn at random; default: %(default)s")
+    seed = _integer(-(2**63), 2**64 - 1)  # those that torch takes
+    add("--seed", type=seed, default=0, help="of what is drawn at random; default: %(default)s")
     add("--overwrite", action="store_true", help="replace files that are there")
     return command
 
@@ -77,7 +95,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make(options: argparse.Namespace) -> None:
-    for file in filter(None, (options.output, options.picture)):
+    files = [file for file in (options.output, options.picture) if file]
+    if len({file.resolve() for file in files}) < len(files):
+        raise ValueError(f"--output and --picture both name {options.output}; name two files")
+    for file in files:
+        if file.is_dir():
+            raise ValueError(f"{file} is a folder; name a file")
         if file.exists() and not options.overwrite:
             raise ValueError(f"{file} is there already; name another file, or pass --overwrite")
         if not file.absolute().parent.is_dir():

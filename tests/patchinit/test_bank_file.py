@@ -73,6 +73,7 @@ def test_the_header_names_what_it_was_learned_from(tmp_path):
         torch.rand(3, 3, 5, 2, requires_grad=True),
         torch.rand(3, 3, 5, 2, dtype=torch.float64),
         torch.rand(3, 3, 5, 2).half(),
+        torch.rand(3, 3, 5, 2).bfloat16(),
     ],
 )
 def test_any_layout_and_float_type(tmp_path, filters):
@@ -139,6 +140,9 @@ def test_another_file_is_refused(tmp_path, spoil, why):
         FilterBank(torch.full((1, 1, 2, 2), torch.nan), "mine"),
         FilterBank(torch.ones(3, 9), "mine"),
         FilterBank(torch.ones(1, 1, 2, 2), "mine", settings={"f": print}),
+        FilterBank(torch.ones(1, 1, 2, 2), None),
+        FilterBank(torch.ones(1, 1, 2, 2), "mine", parts=("mine",)),
+        FilterBank(torch.ones(1, 1, 2, 2), "mine", parts=1),
     ],
 )
 def test_what_could_not_be_loaded_is_not_saved(tmp_path, bank):
@@ -162,6 +166,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         made("glorot_uniform", 9).save(tmp_path / "bank")
     assert [path.name for path in tmp_path.iterdir()] == ["bank"]
     assert (tmp_path / "bank").read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["missing/bank", "folder", "file/bank"])
+def test_a_place_that_takes_no_file_is_named(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) as caught:
+        made("glorot_uniform", 8).save(tmp_path / place)
+    assert caught.value.filename == str(tmp_path / place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 # --- As a picture ---------------------------------------------------------------------------------
@@ -207,7 +221,20 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
         FilterBank(torch.ones(1, 1, 2, 2), "mine").show()
 
 
-@pytest.mark.parametrize("option", [{"n_cols": 0}, {"scale": 0.0}, {"scale": -1}])
+def test_show_of_half_precision():
+    filters = torch.rand(4, 1, 3, 3)
+    for dtype in (torch.float16, torch.bfloat16):
+        (ax,) = FilterBank(filters.to(dtype), "mine").show().axes
+        shown = filters.to(dtype).float()
+        expected = shown[0, 0] / shown.abs().max()
+        drawn = torch.as_tensor(ax.images[0].get_array()).float()
+        torch.testing.assert_close(drawn, expected)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"n_cols": 0}, {"n_cols": 2.5}, {"scale": 0.0}, {"scale": -1}],
+)
 def test_options_out_of_range(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         FilterBank(torch.ones(1, 1, 2, 2), "mine").show(**option)

@@ -93,6 +93,7 @@ def test_nothing_is_replaced_unasked(photos, capsys):
         (["--filters", "4", "--norm", "-1"], "norm=-1"),
         (["--filters", "4", "--picture", "bank.doc"], "bank.doc should end in"),
         (["--filters", "4", "--picture", "missing/bank.png"], "no folder"),
+        (["--filters", "4", "--picture", "."], "is a folder"),
     ],
 )
 def test_what_fails_writes_nothing(photos, capsys, options, why):
@@ -102,13 +103,45 @@ def test_what_fails_writes_nothing(photos, capsys, options, why):
     assert why in error and "Traceback" not in error
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["photos"], ["photos", "--filters", "4", "--kernel", "0", "-o", "b"]]
-)
+@pytest.mark.parametrize("name", ["bank.png", "./bank.png", "photos/../bank.png"])
+def test_bank_and_picture_are_two_files(photos, monkeypatch, capsys, name):
+    monkeypatch.chdir(photos.parent)
+    command = "photos --filters 4 --kernel 3 --overwrite -o bank.png --picture"
+    assert main([*command.split(), name]) == 1
+    assert "bank.png" in capsys.readouterr().err
+    assert not (photos.parent / "bank.png").exists()
+
+
+def test_a_folder_is_no_output(photos, capsys):
+    (photos.parent / "bank.safetensors").mkdir()
+    assert call(photos, "--filters", "4", "--overwrite")[0] == 1
+    assert "bank.safetensors is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["photos"]])
 def test_a_wrong_call(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2 and "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option, value, bound",
+    [
+        ("--kernel", "0", "3x5"),
+        ("--filters", "0", "at least 1"),
+        ("--filters", "x", "at least 1"),
+        ("--images", "-1", "at least 1"),
+        ("--norm", "keep", "own or raw"),
+        ("--seed", "99999999999999999999", "18446744073709551615"),
+        ("--seed", "x", "integer"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_option_and_bound(photos, capsys, option, value, bound):
+    with pytest.raises(SystemExit) as caught:
+        call(photos, "--filters", "4", option, value)
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert caught.value.code == 2 and option in error and repr(value) in error and bound in error
 
 
 def test_no_folder(tmp_path, capsys):
@@ -132,3 +165,18 @@ def test_batches_hold_few_pictures(photos, monkeypatch):
     drawn = PictureBatches(photos, n=6, generator=torch.Generator().manual_seed(1))
     files = [picture.file for picture in drawn.pictures]
     assert len(files) == 6 == len(set(files)) and files == sorted(files)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"n": 2.5}, {"n": "3"}, {"n": 12}, {"batch_size": 0}, {"batch_size": 2.5}, {"generator": 0}],
+)
+def test_what_batches_do_not_take_is_named(photos, argument):
+    ((name, value),) = argument.items()
+    with pytest.raises((TypeError, ValueError), match=f"{name}={value!r} should be"):
+        PictureBatches(photos, **argument)
+
+
+def test_numpys_integers_count_pictures(photos):
+    batches = PictureBatches(photos, n=np.int64(5), batch_size=np.int64(2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]

@@ -143,6 +143,7 @@ def test_responses_are_what_conv2d_computes(images, filters):
     "function, shape, words",
     [
         (cosine_distance, (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
+        (principal_angles, (4, 3, 5, 5), r"a has filters of shape \(3, 3, 3\), b of \(3, 5, 5\)"),
         (match, (5, 3, 3, 3), r"a has shape \(4, 3, 3, 3\), b \(5, 3, 3, 3\)"),
         (responses, (9, 27), r"filters have shape \(3, 3, 3\), patches \(27,\)"),
     ],
@@ -187,6 +188,17 @@ def test_principal_angles_in_a_plane(orthonormal):
     angles = principal_angles(orthonormal[:2], turned).tolist()
     assert angles == pytest.approx([math.degrees(0.3), 0], abs=1e-3)
     assert principal_angles(orthonormal, orthonormal.roll(1, 0)).max() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_banks_are_held_against_a_networks_own_weights(filters, dtype):
+    """Which are parameters that a gradient is computed for."""
+    weight = torch.nn.Parameter(filters.roll(3, 0).to(dtype))
+    order, similarity = match(filters, weight)
+    assert torch.equal(order, torch.arange(8).roll(-3)) and not similarity.requires_grad
+    assert similarity.min() > 1 - 1e-4
+    angles = principal_angles(weight, filters)
+    assert angles.shape == (8,) and angles.max() < 1
 
 
 def test_cosine_terms_of_known_filters(generator):

@@ -118,6 +118,16 @@ def test_a_collected_record_that_is_lost_is_not_forgotten(made, capsys):
     assert main(["collect", "tiny"]) == 0
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "{}", '{"files": 3}'])
+def test_a_damaged_manifest_is_named(made, capsys, content):
+    before = files(made)
+    (made / "manifest.json").write_text(content)
+    assert main(["collect", "tiny"]) == 1
+    error = capsys.readouterr().err
+    assert "manifest.json" in error and "git checkout" in error
+    assert files(made) == before | {"manifest.json": content.encode()}
+
+
 @pytest.mark.parametrize("n_writes", range(5))
 def test_a_collect_cut_in_two(made, monkeypatch, capsys, n_writes):
     """After any number of files (two records, two tables, manifest) readers have the old runs."""

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -183,6 +184,36 @@ def test_wrong_values(tiny, capsys):
     assert "should be among digits, photos" in capsys.readouterr().err
     assert main(["collect", "tiny"]) == 1
     assert "python -m companion run tiny" in capsys.readouterr().err
+
+
+def test_seeds_that_no_stage_is_registered_for_are_refused(tiny, monkeypatch, capsys):
+    monkeypatch.setitem(STUDIES, "other", dataclasses.replace(TINY, name="other", stage="X"))
+    for command in ("run", "status"):
+        assert main([command, "other", "--seeds", "7-9"]) == 1
+        error = capsys.readouterr().err
+        assert "--seeds 7-9" in error and "other" in error
+    assert main(["run", "other", "tiny", "--seeds", "7-9", "--dry-run"]) == 0
+
+
+def test_the_last_line_collects_what_was_made(tiny, capsys):
+    """As it is, from another folder too."""
+    some = ["--datasets", "digits", "--seeds", "1", "--quiet", "--device", "cpu"]
+    assert main(["run", "tiny", "--folder", "my runs", "--results", "mine", *some]) == 0
+    line = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    command = line[line.index("companion") + 1 :]
+    assert main(command) == 0
+    assert "2 of 8 runs" in capsys.readouterr().out and (tiny / "mine/tiny/runs.csv").exists()
+
+
+def test_status_of_a_damaged_record(made, capsys):
+    """It is named, and all others are counted."""
+    damaged = plan(TINY)[0].record(made.parents[1] / "runs")
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    shutil.rmtree(made)
+    assert main(["status", "tiny", "--datasets", "digits"]) == 0
+    printed = capsys.readouterr().out
+    assert str(damaged.relative_to(made.parents[1])) in printed
+    assert "tiny: 3 finished, 1 refused" in printed
 
 
 def test_arms_of_a_study(tiny, capsys):

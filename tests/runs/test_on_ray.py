@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ STUDY = Study(
 _DRIVER = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 sys.path.insert(0, sys.argv[3])
 from test_on_ray import STUDY
 from companion.runs import local
@@ -144,3 +146,15 @@ def test_without_ray_the_way_out_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install -e '\.\[ray\]'"):
         run_on_ray(plan(STUDY), tmp_path, "local")
+
+
+def test_a_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    """As `ray.init` fails where no cluster is."""
+
+    def init(*_, **__):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(UsageError, match="--ray auto can't be reached .*--ray local"):
+        run_on_ray(plan(STUDY), tmp_path, "auto")

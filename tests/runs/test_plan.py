@@ -10,6 +10,7 @@ from companion.runs.plan import part_of_plan, plan
 from companion.runs.prepare import prepare
 from companion.runs.settings import Settings
 from companion.runs.studies import STUDIES
+from tests.runs.tiny import TINY
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
@@ -165,6 +166,14 @@ def test_a_stage_makes_no_seed_that_an_arm_is_not_registered_for():
     third_look = seeds("anchor", range(8))  # registered, under a condition
     assert third_look["glorot_uniform"] == set(range(8)) and third_look["kmeans"] == {0, 1, 2}
     assert seeds("paper-small", range(9))["kmeans"] == set(range(9))  # no stage
+
+
+def test_late_seeds_cost_no_more_than_early_ones():
+    """The plan does not walk through all the seeds before them."""
+    first = 5 * 10**9
+    runs = plan(TINY, range(first, first + 2))
+    assert [run.settings.seed - first for run in runs] == 4 * [0] + 4 * [1]
+    assert [run.arm for run in runs] == [run.arm for run in plan(TINY)]
 
 
 def test_paper_study_is_the_papers_protocol():

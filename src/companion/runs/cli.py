@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -167,13 +168,21 @@ def _planned(options: argparse.Namespace) -> list[tuple[Study, list[PlannedRun]]
         raise UsageError(
             f"--arm {strange[0]!r} should be one of {', '.join(repr(arm) for arm in arms)}"
         )
-    planned = []
+    planned, n_planned = [], 0
     for study in studies:
         datasets = tuple(
             d for d in study.datasets if options.datasets is None or d in options.datasets
         )
-        runs = part_of_plan(plan(study, options.seeds, datasets), *options.part)
+        whole = plan(study, options.seeds, datasets)
+        n_planned += len(whole)
+        runs = part_of_plan(whole, *options.part)
         planned.append((study, [r for r in runs if options.arms is None or r.arm in options.arms]))
+    if options.seeds and not n_planned:
+        raise UsageError(
+            f"--seeds {options.seeds.start}-{options.seeds.stop - 1}: no arm of "
+            f"{', '.join(study.name for study in studies)} is registered for one of them; "
+            "without --seeds all come that are"
+        )
     return planned
 
 
@@ -252,7 +261,10 @@ def _run(options: argparse.Namespace) -> None:
             run_here(runs, folder, device=device, on_epoch=progress.epoch, on_end=progress.ended)
     finally:
         progress.bar.close()
-    print(f"done; gather the results: python -m companion collect {' '.join(options.studies)}")
+    places = (("--folder", options.folder, RUNS), ("--results", options.results, RESULTS))
+    given = [part for flag, path, usual in places if path != usual for part in (flag, str(path))]
+    gather = shlex.join([*options.studies, *given])
+    print(f"done; gather the results: python -m companion collect {gather}")
 
 
 def _check_code(pairing: Pairing, left: dict[PlannedRun, State], anyway: bool) -> None:

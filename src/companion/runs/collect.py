@@ -131,7 +131,10 @@ def read_manifest(folder: Path) -> dict | None:
     """The manifest of a collected study, None without one. StorageError if it can't be read."""
     path = StudyFolder(folder).manifest
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            raise ValueError("it lists no files")
+        return manifest
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

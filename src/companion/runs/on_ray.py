@@ -27,7 +27,7 @@ def run_on_ray(
     the same command goes on. All nodes share the folder, under this path, on a file system that
     locks files. The address is "local", which starts Ray on this machine, "auto" or HOST:PORT.
     Without a share of a GPU for each run it is 1 where the cluster has GPUs. UsageError without
-    Ray; WorkerFailed if runs failed, once the others are made.
+    Ray, or where none answers; WorkerFailed if runs failed, once the others are made.
     """
     try:
         import ray
@@ -36,9 +36,13 @@ def run_on_ray(
 
     ours = not ray.is_initialized()
     if ours:
-        ray.init(
-            None if address == "local" else address, log_to_driver=False, include_dashboard=False
-        )
+        where = None if address == "local" else address
+        try:
+            ray.init(where, log_to_driver=False, include_dashboard=False)
+        except (ConnectionError, ValueError) as error:
+            raise UsageError(
+                f"--ray {address} can't be reached ({error}); start Ray there, or pass --ray local"
+            ) from error
     try:
         if gpus_per_run is None:
             gpus_per_run = 1.0 if ray.cluster_resources().get("GPU") else 0.0

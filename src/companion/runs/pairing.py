@@ -7,10 +7,11 @@ them. Reading leaves such pairs out; here it is known before hours are spent on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .plan import PlannedRun, Study
-from .record import read_about
+from .record import RunRefused, read_about
 from .registration import Registration, read_registration
 from .studies import STUDIES
 
@@ -36,8 +37,8 @@ class Pairing:
         if key not in self._wanted:
             self._wanted[key] = (
                 registered_code(self.study, self.registration)
-                or first_code(map(read_about, self._records(dataset, seed, collected=True)))
-                or first_code(map(read_about, self._records(dataset, seed, collected=False)))
+                or first_code(self._abouts(dataset, seed, collected=True))
+                or first_code(self._abouts(dataset, seed, collected=False))
             )
         return self._wanted[key]
 
@@ -46,7 +47,8 @@ class Pairing:
         wanted = self.wanted(run.settings.dataset, run.settings.seed)
         return self.registration.alike(wanted, {"digest": digest})
 
-    def _records(self, dataset: str, seed: int, *, collected: bool) -> Iterator[Path]:
+    def _abouts(self, dataset: str, seed: int, *, collected: bool) -> Iterator[dict]:
+        """What records say of their runs; nothing is compared with a damaged one."""
         for study in (self.study, *(STUDIES[name] for name in self.study.beside)):
             for arm in study.arms if dataset in study.datasets else ():
                 run = study.run(arm, dataset, seed)
@@ -57,7 +59,8 @@ class Pairing:
                 else:
                     return
                 if path.exists():
-                    yield path
+                    with suppress(RunRefused):
+                        yield read_about(path)
 
 
 def registered_code(study: Study, registration: Registration) -> Code | None:

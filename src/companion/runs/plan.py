@@ -178,7 +178,9 @@ def plan(
         arm: study.seeds_of(arm) if seeds is None else study.allowed(arm, seeds)
         for arm in study.arms
     }
-    every_seed = range(max(seeds.stop for seeds in wanted.values()))
+    every_seed = range(
+        min(seeds.start for seeds in wanted.values()), max(seeds.stop for seeds in wanted.values())
+    )
     keys: dict[tuple[int, str, str], None] = {}  # a dict keeps the order and has each run once
     for arms, block in (*study.first, (tuple(study.arms), every_seed)):
         keys |= {

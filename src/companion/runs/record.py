@@ -137,14 +137,15 @@ def unpack_result(content: bytes, source: object = "result") -> Result:
     except (ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile, EOFError) as error:
         raise RunRefused(
             f"{source} is damaged, or no record of a run as this version writes it ({error}); "
-            "move it aside, and the run is made anew"
+            "move it aside, and the run is made anew; if it was collected, restore it: git checkout"
         ) from error
 
 
 def read_about(path: Path) -> dict:
     """What a finished run's record says of the code and the machine; the arrays are not read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: numpy leaves a file open that it can't read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return json.loads(str(arrays["text"]))["about"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         raise RunRefused(f"{path} is damaged, or no record of a run ({error})") from error

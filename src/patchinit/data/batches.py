@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..patches import as_integer, check_generator
 from .folders import _check_size, _files
 from .pictures import is_picture, look, stacked
 
@@ -36,8 +38,9 @@ class PictureBatches:
 
     Raises
     ------
-    ValueError
-        No such folder, no picture in it, fewer than n, or several sizes without `size`.
+    TypeError, ValueError
+        No such folder, no picture in it, fewer than n, several sizes without `size`, or an argument
+        of another kind.
     DatasetDamaged
         A picture can't be read.
 
@@ -62,6 +65,8 @@ class PictureBatches:
         generator: torch.Generator | None = None,
     ) -> None:
         _check_size(size)
+        batch_size = as_integer("batch_size", batch_size)
+        check_generator(generator)
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder")
@@ -71,9 +76,10 @@ class PictureBatches:
         if not found:
             raise ValueError(f"{folder} holds no picture")
         if n is not None:
-            if not 1 <= n <= len(found):
-                raise ValueError(f"n={n} should be between 1 and {len(found)}, its pictures")
-            chosen = torch.randperm(len(found), generator=generator)[:n].sort().values
+            if not isinstance(n, Integral) or not 1 <= n <= len(found):
+                text = f"between 1 and {len(found)}, its pictures, and an integer"
+                raise ValueError(f"n={n!r} should be {text}")
+            chosen = torch.randperm(len(found), generator=generator)[: int(n)].sort().values
             found = [found[place] for place in chosen.tolist()]
         self.pictures = [look(file) for file in found]
         sizes = sorted({picture.size for picture in self.pictures})

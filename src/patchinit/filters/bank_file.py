@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def save_bank(bank: FilterBank, path: str | os.PathLike) -> None:
     values = {field.name: getattr(bank, field.name) for field in dataclasses.fields(bank)}
     # In C order: the package saves anything else wrong, without a word.
     arrays = {
-        name: np.ascontiguousarray(value.detach().cpu().numpy(), _DTYPES[name == "filters"])
+        name: np.ascontiguousarray(_numbers(value), _DTYPES[name == "filters"])
         for name, value in values.items()
         if isinstance(value, Tensor)
     }
@@ -42,7 +43,12 @@ def save_bank(bank: FilterBank, path: str | os.PathLike) -> None:
     about = {"version": VERSION, "class": kind} | known
     text = json.dumps(about, sort_keys=True, allow_nan=False, default=_plain)
     # One key, since several come in random order: the same bank has the same bytes.
-    write_aside(Path(path), save(arrays, metadata={"bank": text}))
+    data = save(arrays, metadata={"bank": text})
+    try:
+        _parsed(data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"this bank could not be loaded again: {_cause(error)}") from error
+    write_aside(Path(path), data)
 
 
 def load_bank(path: str | os.PathLike) -> FilterBank:
@@ -94,6 +100,12 @@ def _check(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name} has shape {array.shape}, and should have one axis")
 
 
+def _numbers(value: Tensor) -> np.ndarray:
+    """A tensor of any floating-point dtype, of which numpy has but the common ones."""
+    value = value.detach().cpu()
+    return (value if value.dtype == torch.float64 else value.float()).numpy()
+
+
 def _plain(value: Any) -> Any:
     """A number of numpy or torch as one of Python."""
     if hasattr(value, "item"):
@@ -111,5 +123,8 @@ def write_aside(path: Path, data: bytes) -> None:
     try:
         aside.write_bytes(data)
         os.replace(aside, path)
+    except OSError as error:  # which names the other
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()

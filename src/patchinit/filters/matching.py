@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .measures import _check_agreement
+
 
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     """Angles between the spaces that two banks span, in degrees, largest first.
@@ -30,7 +32,9 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     """
     from scipy.linalg import subspace_angles  # comes with scikit-learn
 
-    angles = subspace_angles(a.flatten(1).double().T.numpy(), b.flatten(1).double().T.numpy())
+    _check_agreement("a has filters of", a.shape[1:], "b of", b.shape[1:])
+    flat = (bank.detach().cpu().double().flatten(1) for bank in (a, b))
+    angles = subspace_angles(*(bank.T.numpy() for bank in flat))
     return torch.from_numpy(np.rad2deg(angles))
 
 
@@ -61,7 +65,8 @@ def match(a: Tensor, b: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]
     """
     if a.shape != b.shape:
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; they should agree")
-    one, two = (torch.nn.functional.normalize(bank.flatten(1).double(), dim=1) for bank in (a, b))
+    flat = (bank.detach().cpu().double().flatten(1) for bank in (a, b))
+    one, two = (torch.nn.functional.normalize(bank, dim=1) for bank in flat)
     cosines = one @ two.T if signed else (one @ two.T).abs()
     from scipy.optimize import linear_sum_assignment  # comes with scikit-learn
 

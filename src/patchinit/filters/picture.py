@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..patches import as_integer
 from .bank import FilterBank
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
@@ -17,14 +18,13 @@ Box = tuple[float, float, float, float]  # left, right, bottom, top
 def figure_of(bank: FilterBank, *, n_cols: int | None = None, scale: float | None = None) -> Figure:
     """`FilterBank.show`."""
     n, channels, height, width = bank.filters.shape
-    if n_cols is not None and n_cols < 1:
-        raise ValueError(f"n_cols={n_cols} should be at least 1")
-    n_cols = min(n, n_cols or 16)
+    n_cols = min(n, 16 if n_cols is None else as_integer("n_cols", n_cols))
     n_rows = -(-n // n_cols) * (1 if channels in (1, 3) else channels)
     size = 0.5 * max(n_cols, 6) + 0.4, 0.5 * n_rows + 0.9
     figure = Figure(figsize=size, layout="constrained")
     title = f"{bank.method}: {n} filters of {channels}x{height}x{width}"
-    filter_grid(bank.filters, ax=figure.subplots(), n_cols=n_cols, scale=scale, title=title)
+    filters = bank.filters.float()  # numpy has no bfloat16
+    filter_grid(filters, ax=figure.subplots(), n_cols=n_cols, scale=scale, title=title)
     return figure
 
 
