@@ -78,6 +78,11 @@ def set_filters_(layer: nn.Conv2d, bank: FilterBank | Tensor) -> Tensor:
     values = bank.filters if isinstance(bank, FilterBank) else bank
     if not isinstance(values, Tensor):
         raise TypeError(f"filters are a {type(values).__name__}; pass a FilterBank or a Tensor")
+    if not isinstance(layer, nn.Module):
+        raise TypeError(f"layer is a {type(layer).__name__}; pass a convolution, as model.conv1")
+    if not values.is_floating_point() or values.is_meta:
+        what = f"dtype {values.dtype} on {values.device}"
+        raise TypeError(f"filters have {what}; pass floating point with values, as filters.float()")
     return _set_(layer, values)
 
 
@@ -85,11 +90,21 @@ def _set_(layer: nn.Conv2d, values: Tensor, n_new: int | None = None) -> Tensor:
     """`set_filters_` of a tensor; where n_new is given, only of that many filters."""
     state = SavedState(layer.modules(), parameters=True)
     try:
-        weight = layer.weight
+        weight = getattr(layer, "weight", None)  # which may compute it, and draw
+        if not isinstance(weight, Tensor):
+            kind = type(layer).__name__
+            raise TypeError(
+                f"layer is a {kind} without a weight; pass a convolution, as model.conv1"
+            )
         _check_weight(weight)
         if values.shape != weight.shape:
             shapes = tuple(values.shape), tuple(weight.shape)
             raise ValueError("filters have shape {}, the layer's weight {}".format(*shapes))
+        if not as_float(values.to(weight.dtype)).isfinite().all():
+            raise ValueError(
+                f"filters hold NaN or infinite values, or such as {weight.dtype} can't hold; "
+                "repair or scale them first"
+            )
         if n_new is not None and n_new < len(weight):  # the others with all their digits
             others = weight.detach()[n_new:]
             values = torch.cat([values[:n_new].to(others), others])

@@ -129,6 +129,9 @@ def moments_of(
             # Moments about a point near the mean lose no digits to cancellation.
             shift = columns.new_zeros(d, 1) if standardize else columns.mean((0, 2))[:, None]
             total, products = columns.new_zeros(d), columns.new_zeros(d, d)
+        if columns.shape[1] != d:
+            channels = pixels.shape[1], d // (size[0] * size[1])
+            raise ValueError("images have C={} channels, those before C={}".format(*channels))
         if not standardize:
             columns -= shift
         total += columns.sum((0, 2))

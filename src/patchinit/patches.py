@@ -129,7 +129,10 @@ def check_batches(images: Iterable) -> Iterator[Tensor]:
         try:
             check_images(batch)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {number} of images: {error}") from error
+            # As `next(iter(loader))` gives it, and as `load_images` does.
+            pair = number == 1 and isinstance(batch, Tensor) and batch.ndim == 1
+            hint = ". Of one batch (images, labels) pass the images alone" if pair else ""
+            raise type(error)(f"batch {number} of images: {error}{hint}") from error
         first = batch[:0] if first is None else first
         for what, given, wanted in (
             ("shape (C, H, W)", tuple(batch.shape[1:]), tuple(first.shape[1:])),

@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from patchinit import METHODS, initialize_all_layers_, initialize_first_layer_, make_filters
+from patchinit import (
+    METHODS,
+    initialize_all_layers_,
+    initialize_first_layer_,
+    make_filters,
+    set_filters_,
+)
 from patchinit import filters as f
 from patchinit.data import load_images
 from patchinit.moments import patch_moments
@@ -93,3 +99,39 @@ def test_what_is_no_integer_is_named(value):
     }.items():
         with pytest.raises(ValueError, match=name):
             call()
+
+
+@pytest.mark.parametrize(
+    "module, filters, words",
+    [
+        (nn.Sequential(nn.Conv2d(1, 1, 2)), torch.ones(1, 1, 2, 2), "layer is a Sequential"),
+        (nn.ReLU(), torch.ones(1, 1, 2, 2), "layer is a ReLU"),
+        (None, torch.ones(1, 1, 2, 2), "layer is a NoneType"),
+        (nn.Conv2d(1, 1, 2), torch.ones(1, 1, 2, 2).int(), "dtype torch.int32"),
+        (nn.Conv2d(1, 1, 2), 1j * torch.ones(1, 1, 2, 2), "dtype torch.complex64"),
+        (nn.Conv2d(1, 1, 2), torch.ones(1, 1, 2, 2, device="meta"), "on meta"),
+        (nn.Conv2d(1, 1, 2), torch.full((1, 1, 2, 2), torch.nan), "NaN or infinite"),
+        (nn.Conv2d(1, 1, 2).half(), torch.full((1, 1, 2, 2), 1e6), "torch.float16 can't hold"),
+    ],
+)
+def test_what_can_be_no_filters_is_named(module, filters, words):
+    before = [value.clone() for value in module.parameters()] if module else []
+    with pytest.raises((TypeError, ValueError), match=words):
+        set_filters_(module, filters)
+    assert all(map(torch.equal, module.parameters() if module else [], before))
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: make_filters("kmeans", (IMAGES, torch.arange(6)), (4, 3, 3, 3)), "images alone"),
+        (lambda: make_filters("kmeans", IMAGES, 4), "shape is a int"),
+        (lambda: make_filters("pca_whitening", IMAGES, (4, 3, 3, 3), eps="1"), "eps='1'"),
+        (lambda: f.principal_components(PATCHES, 4, feature_standardize="no"), "standardize='no'"),
+        (lambda: f.kmedians(PATCHES, 4, tol=float("nan")), "tol=nan"),
+        (lambda: patch_moments([IMAGES, IMAGES[:, :1]], 3), "C=1 channels, those before C=3"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

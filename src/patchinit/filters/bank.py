@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from os import PathLike
@@ -195,6 +196,9 @@ def check_norm(norm: float | str | None, *others: str | None) -> None:
 
 def check_shape(shape: tuple[int, ...]) -> Shape:
     """(F, C, kh, kw) of a bank or of a layer's weight; ValueError if it is no such shape."""
+    if not isinstance(shape, Sequence) or isinstance(shape, str):
+        text = "should be (F, C, kh, kw), as layer.weight.shape"
+        raise ValueError(f"shape is a {type(shape).__name__} and {text}")
     whole = all(isinstance(size, Integral) for size in shape)
     if len(shape) != 4 or not whole or min(shape) < 1:
         raise ValueError(

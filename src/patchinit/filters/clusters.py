@@ -16,6 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -218,6 +219,8 @@ def kmedians(
 
     check_generator(generator)
     max_iter = as_integer("max_iter", max_iter)
+    if not (isinstance(tol, Real) and 0 <= tol < float("inf")):
+        raise ValueError(f"tol={tol!r} should be a finite number >= 0")
     points, shape, constant_share, n_filters = _rows(patches, n_filters)
     seeds, _ = kmeans_plusplus(points, n_filters, random_state=_seed(generator))
     rows, centres = torch.from_numpy(points), torch.from_numpy(seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -91,6 +92,8 @@ def principal_components(
     >>> torch.allclose(flat @ flat.T, torch.eye(9), atol=1e-5)
     True
     """
+    if not isinstance(feature_standardize, bool):
+        raise ValueError(f"feature_standardize={feature_standardize!r} should be True or False")
     moments = _moments(patches, standardize=True)
     covariance = moments.covariance
     if feature_standardize:
@@ -134,9 +137,9 @@ def pca_whitening(
     >>> torch.allclose(covariance, torch.eye(4), atol=0.01)
     True
     """
-    if not 0 < eps < float("inf"):
+    if not (isinstance(eps, Real) and 0 < eps < float("inf")):
         raise ValueError(
-            f"eps={eps} should be > 0 and finite: it bounds the gain along directions without "
+            f"eps={eps!r} should be > 0 and finite: it bounds the gain along directions without "
             "variance"
         )
     moments = _moments(patches, standardize=False)
