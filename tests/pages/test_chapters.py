@@ -6,6 +6,7 @@ import pkgutil
 
 import papermill
 import pytest
+from matplotlib import style
 
 import companion
 import patchinit
@@ -49,5 +50,6 @@ def doctests():
 
 @pytest.mark.parametrize("test", doctests(), ids=lambda test: test.name)
 def test_example_in_docstring(test, capsys):
-    result = doctest.DocTestRunner().run(test)
+    with style.context("default"):  # whatever a test before it has set
+        result = doctest.DocTestRunner().run(test)
     assert result.attempted and not result.failed, capsys.readouterr().out
