@@ -38,7 +38,6 @@ STUDY = Study(
 _DRIVER = """
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 sys.path.insert(0, sys.argv[3])
 from test_on_ray import STUDY
 from companion.runs import local
